@@ -1,0 +1,104 @@
+import type { Duplex, Readable } from 'node:stream';
+import type {
+  ComponentStatus,
+  DeviceInfo,
+  RevisionList,
+  RollbackRequest,
+  SwapEvent,
+} from '../shared/api/types.ts';
+import type { Revision } from '../shared/definition/revision.ts';
+
+/** What every person's view (CLI, terminal UI) knows of a device. Every text in it has been sanitised. */
+export interface Device {
+  /** How the person named it. */
+  readonly name: string;
+  readonly connection: ConnectionWatch;
+
+  info(): Promise<DeviceInfo>;
+  components(): Promise<ComponentStatus[]>;
+  /** Docker's inspect of one system container, as plain JSON. Unknown name: `UnknownComponentError` with nearest names. */
+  inspect(name: string): Promise<Record<string, unknown>>;
+  revisions(): Promise<RevisionList>;
+  revision(number: number): Promise<Revision>;
+
+  start(name: string): Promise<void>;
+  stop(name: string): Promise<void>;
+  restart(name: string): Promise<void>;
+
+  /** Ends when the container's log ends, or with `follow` when `signal` aborts. */
+  logs(name: string, options?: LogOptions): AsyncIterable<LogLine>;
+  /** State changes on the device, until `signal` aborts. Throws when the connection breaks. */
+  events(signal: AbortSignal): AsyncIterable<DeviceEvent>;
+
+  /** A process in a system container. */
+  exec(name: string, options: ExecOptions): Promise<Session>;
+  /** A process in the device's own namespaces; an empty command is a login shell. */
+  shell(options: ExecOptions): Promise<Session>;
+
+  /**
+   * Sends what the device lacks of `image`, then swaps. Yields host-side `stage` events with progress, then the
+   * device's own. When the connection breaks after the swap began, it reconnects and follows the swap to its end.
+   */
+  swap(name: string, image: string, options?: { insist?: boolean; signal?: AbortSignal }): AsyncIterable<SwapEvent>;
+  rollback(request: RollbackRequest): AsyncIterable<SwapEvent>;
+  power(action: 'reboot' | 'poweroff'): Promise<void>;
+
+  /** A raw stream to the device's API socket. */
+  dial(): Promise<Duplex>;
+  close(): Promise<void>;
+}
+
+export type ConnectionState =
+  | { state: 'connecting'; detail: string }
+  | { state: 'connected' }
+  | { state: 'reconnecting'; detail: string; attempt: number }
+  | { state: 'closed'; detail: string };
+
+export interface ConnectionWatch {
+  readonly current: ConnectionState;
+  /** Calls back on each change; returns how to stop. */
+  subscribe(listener: (state: ConnectionState) => void): () => void;
+}
+
+export interface LogOptions {
+  follow?: boolean;
+  /** Last lines; all if absent. */
+  tail?: number;
+  timestamps?: boolean;
+  /** Seconds since the epoch. */
+  since?: number;
+  signal?: AbortSignal;
+}
+
+export interface LogLine {
+  stream: 'stdout' | 'stderr';
+  /** RFC 3339 with nanoseconds; only with `timestamps`. */
+  time?: string;
+  /** Without its newline, sanitised. */
+  text: string;
+}
+
+export interface DeviceEvent {
+  time: string;
+  type: string;
+  action: string;
+  component: string;
+}
+
+export interface ExecOptions {
+  command: string[];
+  tty: boolean;
+  env?: string[];
+  size?: { columns: number; rows: number };
+}
+
+/** A running process. With a tty, `stdout` carries everything and the bytes are raw (the one place they are). */
+export interface Session {
+  stdin: NodeJS.WritableStream;
+  stdout: Readable;
+  stderr: Readable;
+  resize(columns: number, rows: number): Promise<void>;
+  /** Resolves when the process has ended and its output was read. */
+  exitCode: Promise<number>;
+  close(): void;
+}

@@ -1,0 +1,109 @@
+import { z } from 'zod';
+import { parseDuration } from '../duration.ts';
+
+/**
+ * What an OS definition may say about one system container: LinuxKit's per-image fields (docs/yaml.md there) and, under
+ * Compose's names, the fields LinuxKit has nothing for. The same schema checks the YAML on the host, the
+ * `org.mobyproject.config` label of an image, and a revision that reaches a device.
+ */
+const duration = z.string().refine((text) => parseDuration(text) !== undefined, 'not a duration such as 5s or 1m30s');
+const envEntry = z.string().regex(/^[^=\0]+=[^\0]*$/, 'not NAME=value');
+const absolutePath = z.string().regex(/^\/[^\0]*$/, 'not an absolute path');
+
+const mount = z.strictObject({
+  destination: absolutePath,
+  type: z.string().optional(),
+  source: z.string().optional(),
+  options: z.array(z.string()).optional(),
+});
+
+const device = z.strictObject({
+  path: z.string(),
+  type: z.enum(['b', 'c', 'u', 'p']).optional(),
+  major: z.number().int().optional(),
+  minor: z.number().int().optional(),
+  mode: z.string().optional(),
+});
+
+export const healthcheckSchema = z.strictObject({
+  /** Compose: `["CMD", ...]`, `["CMD-SHELL", "..."]`, `["NONE"]`, or a string that a shell runs. */
+  test: z.union([z.string(), z.array(z.string()).min(1)]).optional(),
+  /** `http://host:port/path`, asked from the container's network namespace; 2xx and 3xx are healthy. */
+  http: z.url().optional(),
+  /** `host:port`; healthy when a connection is accepted. */
+  tcp: z.string().regex(/^.+:\d+$/, 'not host:port').optional(),
+  interval: duration.optional(),
+  timeout: duration.optional(),
+  retries: z.number().int().positive().optional(),
+  start_period: duration.optional(),
+  start_interval: duration.optional(),
+  disable: z.boolean().optional(),
+});
+
+const dependency = z.strictObject({
+  condition: z.enum(['started', 'healthy', 'completed_successfully']).default('started'),
+});
+
+export const componentConfigSchema = z.strictObject({
+  capabilities: z.array(z.string()).optional(),
+  'capabilities.add': z.array(z.string()).optional(),
+  ambient: z.array(z.string()).optional(),
+  binds: z.array(z.string()).optional(),
+  'binds.add': z.array(z.string()).optional(),
+  mounts: z.array(mount).optional(),
+  tmpfs: z.array(z.string()).optional(),
+  devices: z.array(device).optional(),
+  command: z.array(z.string()).optional(),
+  env: z.array(envEntry).optional(),
+  cwd: absolutePath.optional(),
+  net: z.string().optional(),
+  ipc: z.string().optional(),
+  uts: z.string().optional(),
+  pid: z.string().optional(),
+  readonly: z.boolean().optional(),
+  maskedPaths: z.array(z.string()).optional(),
+  readonlyPaths: z.array(z.string()).optional(),
+  rootfsPropagation: z.string().optional(),
+  uid: z.number().int().nonnegative().optional(),
+  gid: z.number().int().nonnegative().optional(),
+  additionalGids: z.array(z.number().int().nonnegative()).optional(),
+  noNewPrivileges: z.boolean().optional(),
+  hostname: z.string().optional(),
+  oomScoreAdj: z.number().int().min(-1000).max(1000).optional(),
+  cgroupsPath: z.string().optional(),
+  sysctl: z.record(z.string(), z.string()).optional(),
+  annotations: z.record(z.string(), z.string()).optional(),
+  resources: z.record(z.string(), z.unknown()).optional(),
+  rlimits: z.array(z.string()).optional(),
+  runtime: z.strictObject({ mkdir: z.array(absolutePath).optional(), cgroups: z.array(z.string()).optional() }).optional(),
+
+  restart: z
+    .string()
+    .regex(/^(no|always|unless-stopped|on-failure(:\d+)?)$/, 'not one of no, always, unless-stopped, on-failure[:N]')
+    .optional(),
+  healthcheck: healthcheckSchema.optional(),
+  depends_on: z.union([z.array(z.string()), z.record(z.string(), dependency)]).optional(),
+  stop_grace_period: duration.optional(),
+  stop_signal: z.string().optional(),
+});
+
+export type ComponentConfig = z.infer<typeof componentConfigSchema>;
+export type Healthcheck = z.infer<typeof healthcheckSchema>;
+
+/** The image label that carries a component's default configuration as JSON, as LinuxKit's packages do. */
+export const configLabel = 'org.mobyproject.config';
+
+/**
+ * The configuration in force: the image's own defaults with the OS definition laid over them field by field;
+ * `capabilities.add` and `binds.add` append instead. Source: LinuxKit docs/yaml.md, "Image specification".
+ */
+export function mergeConfig(fromLabel: ComponentConfig, fromDefinition: ComponentConfig): ComponentConfig {
+  const merged: ComponentConfig = { ...fromLabel, ...fromDefinition };
+  const capabilities = [...(merged.capabilities ?? []), ...(merged['capabilities.add'] ?? [])];
+  const binds = [...(merged.binds ?? []), ...(merged['binds.add'] ?? [])];
+  delete merged['capabilities.add'];
+  delete merged['binds.add'];
+  if (capabilities.length > 0) merged.capabilities = [...new Set(capabilities)];
+  if (binds.length > 0) merged.binds = [...new Set(binds)];
+  return merged;
+}

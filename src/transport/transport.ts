@@ -1,0 +1,26 @@
+import type { Duplex } from 'node:stream';
+
+/** How the host reaches a device. Gives byte streams to the device's API socket and nothing else. */
+export interface Transport {
+  readonly kind: 'ssh' | 'serial' | 'unix';
+  /** For people: `ssh root@192.168.1.7:22`. */
+  readonly description: string;
+  /**
+   * A new byte stream to the API socket; half-close works both ways. Connects first if need be, at most for as long as
+   * the transport's own deadline (then rejects with a `TransportError` that says what to do next).
+   */
+  open(): Promise<Duplex>;
+  /** Called when the connection below the streams is lost; every stream has then been destroyed with an error. */
+  onLost(listener: (reason: string) => void): () => void;
+  close(): Promise<void>;
+}
+
+/** `retry`: whether trying again later can help (a refused key cannot be mended by waiting). */
+export class TransportError extends Error {
+  readonly retry: boolean;
+  constructor(message: string, options: { retry: boolean; cause?: unknown }) {
+    super(message, { cause: options.cause });
+    this.name = 'TransportError';
+    this.retry = options.retry;
+  }
+}
