@@ -119,6 +119,12 @@ export async function buildOs(options: BuildOsOptions): Promise<BuiltOs> {
   }
 }
 
+/** The merged definition, checked, as `gantry build --dry-run` shows it. */
+export async function describeOs(definitions: string[]): Promise<object> {
+  const { dirs: _dirs, files, ...definition } = await loadDefinitions(definitions);
+  return { ...definition, files: files.map(({ spec }) => spec) };
+}
+
 export async function readImageManifest(dir: string): Promise<ImageManifest> {
   return JSON.parse(await readFile(join(dir, 'image.json'), 'utf8')) as ImageManifest;
 }

@@ -4,17 +4,21 @@ import { join, resolve } from 'node:path';
 import { canonicalJson } from '../../shared/canonical-json.ts';
 import { configLabel } from '../../shared/definition/component-config.ts';
 import { type Arch, type Digest, type ImageConfig, type Manifest, mediaTypes } from '../../shared/oci/types.ts';
+import { cacheDir, writeFileAtomic } from '../cache.ts';
 import { openAptRoot } from '../debian/apt-root.ts';
 import { busyboxApplets } from '../debian/busybox-applets.ts';
 import { fetchPackage, GoneError } from '../debian/fetch.ts';
 import { packageFiles } from '../debian/package-files.ts';
 import { type Entry, directory, file, symlink } from '../oci/entry.ts';
+import { ComposeError } from '../errors.ts';
+import { applyLayer, layerEntries } from '../image/flatten.ts';
 import { cachedLayer, type Layer } from '../oci/layer.ts';
 import type { OciLayout } from '../oci/layout.ts';
 import { pack, writeEntry } from '../oci/tar.ts';
 import type { OnProgress } from '../progress.ts';
 import { readYaml } from '../yaml.ts';
 import { bundleProgram } from './bundle.ts';
+import { missingLibraries } from './check-libraries.ts';
 import { fileEntries } from './files.ts';
 import { selectModules } from './kernel-modules.ts';
 import { type ArchLock, readLock, resolveLock } from './lock.ts';
@@ -42,6 +46,7 @@ export function readRecipe(dir: string): Promise<Recipe> {
 export async function buildComponent(dir: string, arch: Arch, options: BuildOptions): Promise<BuiltImage> {
   const recipe = await readRecipe(dir);
   const layers = await recipeLayers(dir, recipe, arch, options);
+  await checkLibraries(dir, recipe, layers, arch, options);
   const settings = await inheritedSettings(dir, recipe);
   const config: ImageConfig = {
     architecture: arch,
@@ -71,6 +76,21 @@ export async function buildComponent(dir: string, arch: Arch, options: BuildOpti
   await options.layout.tag(recipe.image, descriptor, arch);
   const size = layers.reduce((sum, layer) => sum + layer.descriptor.size, 0);
   return { ref: recipe.image, digest: descriptor.digest, size };
+}
+
+/** Refuses an image whose programs lack libraries; remembered per set of layers, since it reads every file. */
+async function checkLibraries(dir: string, recipe: Recipe, layers: Layer[], arch: Arch, options: BuildOptions): Promise<void> {
+  if (recipe.kernel !== undefined) return;
+  const key = createHash('sha256').update(layers.map((layer) => layer.diffId).join('\n')).digest('hex');
+  const passed = cacheDir('checked', key);
+  if (existsSync(passed)) return;
+  const files = new Map<string, Entry>();
+  for (const layer of layers) await applyLayer(files, layerEntries(options.layout, layer.descriptor));
+  const problems = missingLibraries(files, arch);
+  if (problems.length > 0) {
+    throw new ComposeError(`${recipe.image} for ${arch} would not run:\n  ${problems.join('\n  ')}\nDoes "without" leave out too much?`, join(dir, 'recipe.yml'));
+  }
+  await writeFileAtomic(passed, '');
 }
 
 /** Settings of the recipe over those of the recipes it is made from. */

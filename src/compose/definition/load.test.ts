@@ -1,0 +1,47 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { loadDefinitions } from './load.ts';
+
+function definition(text: string): string {
+  const path = join(mkdtempSync(join(tmpdir(), 'gantry-test-')), 'os.yml');
+  writeFileSync(path, text);
+  return path;
+}
+
+const head = 'kernel: {image: k}\ninit: [base, init]\n';
+
+describe('loadDefinitions', () => {
+  it('merges several files: kernel fields override, lists append', async () => {
+    const first = definition(`kernel: {image: k, cmdline: a}\ninit: [base]\nservices: [{name: one, image: x}]\n`);
+    const second = definition('kernel: {image: k, cmdline: b}\ninit: [init]\nservices: [{name: two, image: y}]\n');
+    const merged = await loadDefinitions([first, second]);
+    expect(merged.kernel.cmdline).toBe('b');
+    expect(merged.init).toEqual(['base', 'init']);
+    expect(merged.services.map((s) => s.name)).toEqual(['one', 'two']);
+  });
+
+  it('names a circle of dependencies', async () => {
+    const path = definition(
+      `${head}services:\n  - {name: a, image: x, depends_on: [b]}\n  - {name: b, image: x, depends_on: {a: {condition: healthy}}}\n`,
+    );
+    await expect(loadDefinitions([path])).rejects.toThrow('a → b → a');
+  });
+
+  it('offers the nearest name for an unknown dependency', async () => {
+    const path = definition(`${head}services:\n  - {name: mosquitto, image: x}\n  - {name: b, image: x, depends_on: [mosqito]}\n`);
+    await expect(loadDefinitions([path])).rejects.toThrow('depends on mosqito, which does not exist (nearest: mosquitto)');
+  });
+
+  it('refuses two components of one name, also across lists, and names that parts of the system have', async () => {
+    const twice = definition(`${head}onboot: [{name: a, image: x}]\nservices: [{name: a, image: y}]\n`);
+    await expect(loadDefinitions([twice])).rejects.toThrow('two components are called a');
+    const taken = definition(`${head}services: [{name: kernel, image: y}]\n`);
+    await expect(loadDefinitions([taken])).rejects.toThrow('two components are called kernel');
+  });
+
+  it('says which file does not exist', async () => {
+    await expect(loadDefinitions(['/nowhere/os.yml'])).rejects.toThrow('/nowhere/os.yml: no such file');
+  });
+});
