@@ -24,7 +24,9 @@ export function register(program: Command): void {
       const results = [];
       for (const dir of dirs) {
         const relockGone = options.relockGone ?? false;
-        results.push(await buildComponent(resolve(dir), options.arch, { layout, relockGone, onProgress: progress.report }));
+        results.push(
+          await buildComponent(resolve(dir), options.arch, { layout, relockGone, onProgress: progress.report }),
+        );
       }
       progress.done(`built ${results.map((r) => r.ref).join(', ')} in ${layout.dir}`);
       if (options.json) process.stdout.write(`${JSON.stringify(results)}\n`);

@@ -1,11 +1,5 @@
 import type { Duplex, Readable } from 'node:stream';
-import type {
-  ComponentStatus,
-  DeviceInfo,
-  RevisionList,
-  RollbackRequest,
-  SwapEvent,
-} from '../shared/api/types.ts';
+import type { ComponentStatus, DeviceInfo, RevisionList, RollbackRequest, SwapEvent } from '../shared/api/types.ts';
 import type { Revision } from '../shared/definition/revision.ts';
 
 /** What every person's view (CLI, terminal UI) knows of a device. Every text in it has been sanitised. */

@@ -1,0 +1,14 @@
+import type { LogWatcher } from '../logs/watcher.ts';
+import type { ImageStore } from '../store/types.ts';
+import type { ContainerSupervisor } from '../supervisor/supervisor.ts';
+import type { ExecSessions } from './exec-sessions.ts';
+
+/** What the handlers of the Docker Engine API work on. */
+export interface ApiContext {
+  supervisor: ContainerSupervisor;
+  store: ImageStore;
+  sessions: ExecSessions;
+  logs: LogWatcher;
+  /** Version of Gantry on this device. */
+  version: string;
+}

@@ -1,0 +1,40 @@
+import { sendJson } from './respond.ts';
+import { HttpError, type Route } from './router.ts';
+
+/**
+ * What Docker can do and a device will not, because its OS definition says what exists: refused with a sentence that
+ * names the right command, so that nobody has to guess from a 404.
+ */
+export function refusalRoutes(): Route[] {
+  const refuse = (method: Route['method'], pattern: string, status: number, message: string): Route => ({
+    method,
+    pattern,
+    handler: () => {
+      throw new HttpError(status, message);
+    },
+  });
+  const definition = 'the OS definition says which containers exist';
+  const swap = 'to replace a container, use: gantry swap NAME IMAGE';
+  return [
+    { method: 'GET', pattern: '/networks', handler: ({ response }) => sendJson(response, 200, []) },
+    {
+      method: 'GET',
+      pattern: '/volumes',
+      handler: ({ response }) => sendJson(response, 200, { Volumes: [], Warnings: [] }),
+    },
+    refuse('POST', '/containers/create', 403, `cannot create a container on a device: ${definition}; ${swap}`),
+    refuse('DELETE', '/containers/{id}', 409, `cannot remove a system container: ${definition}; to end it, use: gantry stop NAME`),
+    refuse('POST', '/containers/{id}/rename', 409, `cannot rename a system container: ${definition}`),
+    refuse('POST', '/containers/{id}/update', 409, `cannot change a system container's limits: ${definition}; ${swap}`),
+    refuse('POST', '/containers/{id}/pause', 409, 'cannot pause a system container; to end it, use: gantry stop NAME'),
+    refuse('POST', '/containers/{id}/unpause', 409, 'system containers are never paused; to start one, use: gantry start NAME'),
+    refuse('POST', '/containers/prune', 403, `cannot remove system containers: ${definition}`),
+    refuse('POST', '/images/create', 403, 'a device does not pull images; to send it one, use: gantry swap NAME IMAGE'),
+    refuse('POST', '/images/load', 403, 'a device takes images only with a swap; use: gantry swap NAME IMAGE'),
+    refuse('DELETE', '/images/{name*}', 409, 'images belong to revisions of the device; see: gantry revisions'),
+    refuse('POST', '/images/prune', 403, 'images belong to revisions of the device; see: gantry revisions'),
+    refuse('POST', '/networks/create', 403, `cannot create a network on a device: ${definition}`),
+    refuse('POST', '/volumes/create', 403, `cannot create a volume on a device: ${definition}`),
+    refuse('POST', '/build', 403, 'a device does not build images; on your machine, use: gantry component build'),
+  ];
+}

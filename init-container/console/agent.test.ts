@@ -1,0 +1,240 @@
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import { createServer, Agent as HttpAgent, request, type Server } from 'node:http';
+import { connect as connectSocket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { SerialTransport } from '../../src/transport/serial.ts';
+import { seededRandom } from '../../test/support/line.ts';
+import { createPty, type Pty } from '../../test/support/pty.ts';
+import { spawnPty } from '../native/pty.ts';
+import { type ConsoleAgent, startConsoleAgent } from './agent.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'gantry-console-'));
+const printk = { control: join(folder, 'printk'), saved: join(folder, 'saved') };
+const socketPath = join(folder, 'api.sock');
+const consolePath = join(folder, 'console');
+const patient = { timeout: 15_000, interval: 10 };
+const cleanups: (() => void | Promise<void>)[] = [];
+
+let server: Server;
+let agent: ConsoleAgent;
+let deviceEnd: Pty;
+let hostEnd: Pty;
+let logged: string[];
+
+function bytes(seed: number, length: number): Buffer {
+  const random = seededRandom(seed);
+  return Buffer.from(Array.from({ length }, () => Math.floor(random() * 256)));
+}
+
+function sha(data: Buffer): string {
+  return createHash('sha256').update(data).digest('hex');
+}
+
+/** Joins the two ptys as a cable would, with whatever `damage` does to the bytes. */
+function plug(damage: (chunk: Buffer) => Buffer = (chunk) => chunk): void {
+  deviceEnd.cable.on('data', (chunk: Buffer) => hostEnd.cable.write(damage(chunk)));
+  hostEnd.cable.on('data', (chunk: Buffer) => deviceEnd.cable.write(chunk));
+}
+
+beforeEach(async () => {
+  logged = [];
+  writeFileSync(printk.control, '7\t4\t1\t7\n');
+  server = createServer(async (incoming, response) => {
+    const parts: Buffer[] = [];
+    for await (const part of incoming) parts.push(part as Buffer);
+    const url = new URL(incoming.url ?? '/', 'http://device');
+    response.setHeader('x-received', sha(Buffer.concat(parts)));
+    response.end(bytes(Number(url.searchParams.get('seed')), Number(url.searchParams.get('size'))));
+  });
+  await new Promise<void>((resolve) => server.listen(socketPath, resolve));
+  deviceEnd = await createPty();
+  hostEnd = await createPty();
+  symlinkSync(deviceEnd.path, consolePath);
+  agent = startConsoleAgent({
+    tty: consolePath,
+    bootId: 'boot-1',
+    printk,
+    reopenMs: 20,
+    log: (line) => logged.push(line),
+    openApi: () => connectSocket({ path: socketPath, allowHalfOpen: true }),
+    openShell: async (size) => {
+      const shell = await spawnPty(['/bin/sh'], { ...size, env: { PATH: process.env.PATH, PS1: 'prompt> ' } });
+      return { ...shell, resize: async (columns, rows) => shell.resize(columns, rows) };
+    },
+  });
+});
+
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+  await agent.close();
+  deviceEnd.close();
+  hostEnd.close();
+  unlinkSync(consolePath);
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+});
+
+process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+
+function makeTransport(options: { connectTimeoutMs?: number } = {}): SerialTransport {
+  const transport = new SerialTransport(`serial:${hostEnd.path}?baud=1000000`, options);
+  cleanups.push(() => transport.close());
+  return transport;
+}
+
+/** One request with a body and an answer of `size` bytes, both checked; on a stream of its own unless `pool` is given. */
+async function ask(transport: SerialTransport, size: number, seed: number, pool?: HttpAgent): Promise<void> {
+  const body = bytes(seed + 1, seed % 3 === 0 ? 0 : size);
+  const connection = pool ? undefined : await transport.open();
+  await new Promise<void>((resolve, reject) => {
+    const asking = request(
+      {
+        method: 'POST',
+        path: `/x?size=${size}&seed=${seed}`,
+        headers: { host: 'device', 'content-length': body.length },
+        ...(pool ? { agent: pool } : { createConnection: () => connection as Duplex }),
+      },
+      (response) => {
+        const parts: Buffer[] = [];
+        response.on('data', (part: Buffer) => parts.push(part));
+        response.on('error', reject);
+        response.on('end', () => {
+          try {
+            expect(response.headers['x-received']).toBe(sha(body));
+            expect(sha(Buffer.concat(parts))).toBe(sha(bytes(seed, size)));
+            resolve();
+          } catch (error) {
+            reject(error as Error);
+          }
+        });
+      },
+    );
+    asking.on('error', reject);
+    asking.end(body);
+  });
+}
+
+function collect(stream: Duplex): () => string {
+  let text = '';
+  stream.on('data', (chunk: Buffer) => {
+    text += chunk.toString('latin1');
+  });
+  stream.on('error', () => {});
+  return () => text;
+}
+
+test('20 requests at once arrive exactly while junk falls on the line', async () => {
+  const random = seededRandom(11);
+  plug((chunk) => {
+    if (random() > 0.2) return chunk;
+    const at = Math.floor(random() * chunk.length);
+    const line = `[${'1.000000'.padStart(12)}] random line ${Math.floor(random() * 99)}\r\n`;
+    const junk = random() < 0.5 ? Buffer.from(line) : bytes(at, 12);
+    return Buffer.concat([chunk.subarray(0, at), junk, chunk.subarray(at)]);
+  });
+  const transport = makeTransport();
+  const sizes = Array.from({ length: 20 }, (_, index) => Math.floor(1.6 ** index * 1.5) + index);
+  await Promise.all(sizes.map((size, index) => ask(transport, size, index)));
+});
+
+test('an HTTP agent keeps one stream for several requests', async () => {
+  plug();
+  const transport = makeTransport();
+  let opened = 0;
+  class Pool extends HttpAgent {
+    override createConnection(_options: unknown, callback?: (error: Error | null, stream: Duplex) => void): undefined {
+      opened += 1;
+      transport.open().then(
+        (stream) => callback?.(null, stream),
+        (error: Error) => callback?.(error, undefined as never),
+      );
+    }
+  }
+  const pool = new Pool({ keepAlive: true, maxSockets: 1, timeout: 30_000 });
+  cleanups.push(() => pool.destroy());
+  for (let seed = 1; seed <= 4; seed += 1) await ask(transport, 300 * seed, seed, pool);
+  expect(opened).toBe(1);
+});
+
+test('the kernel is quiet while a host is connected, and only then', async () => {
+  plug();
+  const transport = makeTransport();
+  await ask(transport, 10, 1);
+  expect(agent.state).toBe('framed');
+  expect(readFileSync(printk.control, 'utf8')).toBe('1\n');
+  await transport.close();
+  await vi.waitFor(() => expect(agent.state).toBe('plain'), patient);
+  expect(readFileSync(printk.control, 'utf8')).toBe('7\n');
+});
+
+test('a person with a plain terminal gets a shell, also after a host was connected', async () => {
+  plug();
+  const plainHost = makeTransport();
+  const terminal = await plainHost.openConsole({ columns: 80, rows: 24 }, { plain: true });
+  const text = collect(terminal.stream);
+  terminal.stream.write('\r');
+  await vi.waitFor(() => expect(text()).toContain('prompt> '), patient);
+  terminal.stream.write('echo $((6 * 7))\r');
+  await vi.waitFor(() => expect(text()).toContain('\n42\r'), patient);
+  terminal.stream.destroy();
+  await ask(plainHost, 100, 5);
+  expect(agent.state).toBe('framed');
+  await plainHost.close();
+  await vi.waitFor(() => expect(agent.state).toBe('plain'), patient);
+  const again = makeTransport();
+  const second = await again.openConsole({ columns: 80, rows: 24 }, { plain: true });
+  const later = collect(second.stream);
+  second.stream.write('exit\r');
+  await vi.waitFor(() => expect(later()).toContain('press Enter for a shell'), patient);
+});
+
+test('a shell runs beside API requests, with the size it was given', async () => {
+  plug();
+  const transport = makeTransport();
+  const terminal = await transport.openConsole({ columns: 101, rows: 33 });
+  const text = collect(terminal.stream);
+  terminal.stream.write('stty size\r');
+  await vi.waitFor(() => expect(text()).toContain('33 101'), patient);
+  terminal.resize({ columns: 77, rows: 11 });
+  terminal.stream.write('stty size\r');
+  await Promise.all([ask(transport, 50_000, 8), vi.waitFor(() => expect(text()).toContain('11 77'), patient)]);
+  const ended = new Promise((resolve) => terminal.stream.once('end', resolve));
+  terminal.stream.write('exit\r');
+  await ended;
+});
+
+test('the link comes back by itself when the device starts anew', async () => {
+  plug();
+  const transport = makeTransport();
+  const lost: string[] = [];
+  transport.onLost((reason) => lost.push(reason));
+  await ask(transport, 10, 1);
+  // Closing the tty loses the goodbye of a device that is switched off, so it is made to fail instead.
+  const oldEnd = deviceEnd;
+  deviceEnd = await createPty();
+  unlinkSync(consolePath);
+  symlinkSync(deviceEnd.path, consolePath);
+  oldEnd.close();
+  hostEnd.cable.removeAllListeners('data');
+  plug();
+  await vi.waitFor(() => expect(lost).toHaveLength(1), patient);
+  await ask(transport, 1000, 2);
+  expect(logged.some((line) => line.includes('opened again'))).toBe(true);
+});
+
+test('a port that another transport uses is refused with the name of its user', async () => {
+  plug();
+  const transport = makeTransport();
+  await ask(transport, 10, 1);
+  await expect(makeTransport().open()).rejects.toThrow(`${hostEnd.path} is in use by this process`);
+});
+
+test('a line on which nothing of Gantry answers is explained by what was printed', async () => {
+  hostEnd.cable.once('data', () => hostEnd.cable.write('Debian GNU/Linux 13 box ttyS0\r\n\r\nbox login: '));
+  const transport = makeTransport({ connectTimeoutMs: 700 });
+  await expect(transport.open()).rejects.toThrow(/no Gantry answered[\s\S]*box login:/);
+});

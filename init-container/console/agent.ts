@@ -1,0 +1,154 @@
+import { readFileSync } from 'node:fs';
+import type { Duplex } from 'node:stream';
+import { devicePaths } from '../../src/shared/device-paths.ts';
+import { createLink, type Link } from '../../src/shared/link/link.ts';
+import { serveConsole } from './console-service.ts';
+import { KernelLogLevel } from './kernel-log-level.ts';
+import { PlainShell } from './plain-shell.ts';
+import type { OpenShell } from './shell.ts';
+import { openTtyPort } from './tty-port.ts';
+
+export interface ConsoleAgentOptions {
+  /** Path of the console: see `consoleTty`. The agent must be the only reader. */
+  tty: string;
+  /** A new connection to the API, with half-close. */
+  openApi(): Duplex;
+  openShell: OpenShell;
+  log(line: string): void;
+  /** Default: the kernel's. */
+  bootId?: string;
+  /** Default: /proc/sys/kernel/printk, and a file in the run folder. */
+  printk?: { control: string; saved: string };
+  /** Milliseconds before a tty that failed is opened again; default 1000. */
+  reopenMs?: number;
+}
+
+export interface ConsoleAgent {
+  /** `framed`: a host is connected; `plain`: the line is a console for people; `closed`: the tty is not open now. */
+  readonly state: 'closed' | 'plain' | 'framed';
+  /** Says goodbye to a host, restores the kernel's log level, closes the tty. */
+  close(): Promise<void>;
+}
+
+/** Owns the serial console: a shell for whoever presses Enter, and the link for hosts. Survives failures of the tty. */
+export function startConsoleAgent(options: ConsoleAgentOptions): ConsoleAgent {
+  return new Agent(options);
+}
+
+class Agent implements ConsoleAgent {
+  readonly #options: ConsoleAgentOptions;
+  readonly #level: KernelLogLevel;
+  readonly #bootId: string;
+  readonly #done: Promise<void>;
+  readonly #stop = new AbortController();
+  #link: Link | undefined;
+
+  constructor(options: ConsoleAgentOptions) {
+    this.#options = options;
+    const printk = options.printk ?? {
+      control: '/proc/sys/kernel/printk',
+      saved: `${devicePaths.run}/console-loglevel`,
+    };
+    this.#level = new KernelLogLevel(printk.control, printk.saved, options.log);
+    this.#bootId = options.bootId ?? readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
+    this.#level.restore();
+    this.#done = this.#run();
+  }
+
+  get state(): ConsoleAgent['state'] {
+    if (!this.#link || this.#link.state === 'closed') return 'closed';
+    return this.#link.state === 'up' ? 'framed' : 'plain';
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort();
+    await this.#link?.close();
+    await this.#done;
+  }
+
+  async #run(): Promise<void> {
+    const { tty, log, reopenMs = 1000 } = this.#options;
+    let lastProblem = '';
+    while (!this.#stop.signal.aborted) {
+      let problem: string;
+      try {
+        const port = await openTtyPort(tty);
+        lastProblem = '';
+        problem = await this.#serve(port);
+      } catch (error) {
+        problem = (error as Error).message;
+      }
+      if (this.#stop.signal.aborted) return;
+      if (problem !== lastProblem) log(`console: ${tty}: ${problem}; it is opened again until it works`);
+      lastProblem = problem;
+      await delay(reopenMs, this.#stop.signal);
+    }
+  }
+
+  /** Until the tty fails; resolves with how. */
+  async #serve(port: Duplex): Promise<string> {
+    const { log, openShell } = this.#options;
+    const link = createLink(port, { role: 'device', bootId: this.#bootId });
+    const closed = new Promise<string>((resolve) => link.once('closed', resolve));
+    this.#link = link;
+    if (this.#stop.signal.aborted) void link.close();
+    const plain = new PlainShell({ openShell, log, write: (bytes) => link.writeText(bytes) });
+    link.on('text', (text) => plain.input(text));
+    link.on('drain', () => plain.drained());
+    link.on('up', () => {
+      this.#level.lower();
+      plain.suspend();
+      log('console: a host is connected');
+    });
+    link.on('down', (reason) => {
+      this.#level.restore();
+      log(`console: plain again: ${reason}`);
+      // Later, because a new session may take over in the same moment, and nothing may be printed into that.
+      setImmediate(() => {
+        if (link.state !== 'plain') return;
+        link.announce();
+        plain.resume();
+      });
+    });
+    link.on('stream', (stream, service) => this.#accept(stream, service));
+    link.announce();
+    plain.greet();
+    const reason = await closed;
+    plain.close();
+    return reason;
+  }
+
+  #accept(stream: Duplex, service: string): void {
+    try {
+      if (service === 'api') join(stream, this.#options.openApi());
+      else if (service === 'console') serveConsole(stream, this.#options.openShell, this.#options.log);
+      else throw new Error(`this device has no service ${service}`);
+    } catch (error) {
+      stream.destroy(error as Error);
+    }
+  }
+}
+
+/** Joins two streams in both directions, with half-close; one that fails takes the other with it. */
+function join(a: Duplex, b: Duplex): void {
+  for (const [from, to] of [
+    [a, b],
+    [b, a],
+  ] as const) {
+    from.pipe(to);
+    from.on('error', (error) => to.destroy(error));
+    from.once('close', () => {
+      if (!from.readableEnded || !from.writableFinished) to.destroy();
+    });
+  }
+}
+
+function delay(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener('abort', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}

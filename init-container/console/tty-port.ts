@@ -1,0 +1,77 @@
+import { closeSync, constants, openSync } from 'node:fs';
+import { Duplex } from 'node:stream';
+import { ReadStream } from 'node:tty';
+import { type RunResult, run } from '../native/run.ts';
+
+/** What cfmakeraw leaves as it was but a link needs: no flow control, no hang-up at the end, no signal from a BREAK. */
+const SETTINGS = [
+  'raw',
+  '-echo',
+  'cs8',
+  '-parenb',
+  'clocal',
+  '-hupcl',
+  '-ixoff',
+  '-ixany',
+  '-crtscts',
+  'ignbrk',
+  'ignpar',
+];
+const STTY_MS = 5000;
+
+/** Opens a tty for bytes as they are. Rejects when it does not exist or is no tty. It fails when the tty hangs up. */
+export async function openTtyPort(path: string): Promise<Duplex> {
+  // Opened first: some drivers forget their settings when nobody has the tty open. Without O_NONBLOCK, opening a UART
+  // waits for a carrier; without O_NOCTTY, a Ctrl-C on the console would reach this process.
+  const fd = openSync(path, constants.O_RDWR | constants.O_NOCTTY | constants.O_NONBLOCK);
+  let terminal: ReadStream;
+  try {
+    await makeRaw(path);
+    terminal = new ReadStream(fd);
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+  return duplexOver(terminal);
+}
+
+async function makeRaw(path: string): Promise<void> {
+  const stty = (settings: string[]): Promise<RunResult> => sttyOn(path, settings);
+  const all = await stty(SETTINGS);
+  if (all.code === 0) return;
+  // A tty that lacks one of them (a pty has no flow control lines) still makes a console.
+  const least = await stty(['raw', '-echo']);
+  if (least.code !== 0) throw new Error(`${path} cannot be made raw: ${least.stderr.trim() || 'stty did not end'}`);
+}
+
+async function sttyOn(path: string, settings: string[]): Promise<RunResult> {
+  try {
+    return await run(['stty', '-F', path, ...settings], { timeoutMs: STTY_MS });
+  } catch {
+    return run(['busybox', 'stty', '-F', path, ...settings], { timeoutMs: STTY_MS });
+  }
+}
+
+function duplexOver(terminal: ReadStream): Duplex {
+  const stream = new Duplex({
+    read: () => {
+      terminal.resume();
+    },
+    write: (chunk: Buffer, _encoding, callback) => {
+      if (terminal.destroyed) callback(new Error('the console was closed'));
+      else terminal.write(chunk, callback);
+    },
+    destroy: (error, callback) => {
+      terminal.destroy();
+      callback(error);
+    },
+  });
+  terminal.on('data', (chunk: Buffer) => {
+    if (!stream.push(chunk)) terminal.pause();
+  });
+  // A tty that hangs up reads as its end, or as an error, depending on when it is noticed.
+  terminal.on('end', () => stream.destroy(new Error('the tty hung up')));
+  terminal.on('error', (error) => stream.destroy(error));
+  terminal.on('close', () => stream.destroy());
+  return stream;
+}

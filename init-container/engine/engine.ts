@@ -1,0 +1,181 @@
+import { readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdir, readFile, rm } from 'node:fs/promises';
+import { devicePaths } from '../../src/shared/device-paths.ts';
+import {
+  type ComponentConfig,
+  componentConfigSchema,
+  configLabel,
+  mergeConfig,
+} from '../../src/shared/definition/component-config.ts';
+import type { ComponentSpec } from '../../src/shared/definition/revision.ts';
+import { replaceFile } from '../native/atomic-file.ts';
+import { identify, type ProcessIdentity } from '../native/processes.ts';
+import { runOnHost, runOnHostOrThrow } from '../native/run.ts';
+import type { ImageStore, StoredImage } from '../store/types.ts';
+import { argumentsOf, bundleSpec, environmentOf } from './bundle.ts';
+import { availableCapabilities } from './capabilities.ts';
+import { createUnderConmon } from './conmon.ts';
+import { resolveUser } from './image-user.ts';
+import { ociJson } from './oci-spec.ts';
+import { containerCgroup, containerPaths, logsFolder } from './paths.ts';
+import { type ContainerRecord, containerId, loadRecord, removeRecord, saveRecord, specKey } from './record.ts';
+import { discardRootfs, mountRootfs } from './rootfs.ts';
+
+export interface Started {
+  record: ContainerRecord;
+  process: ProcessIdentity;
+  conmon: ProcessIdentity | undefined;
+}
+
+/** Makes, starts and removes containers with crun and conmon. Knows nothing of wishes, restarts or health. */
+export class Engine {
+  readonly #store: ImageStore;
+
+  constructor(store: ImageStore) {
+    this.#store = store;
+  }
+
+  /** Makes the folders that conmon and the supervisor need. */
+  async prepare(): Promise<void> {
+    for (const folder of [devicePaths.containers, devicePaths.exits, logsFolder]) {
+      await mkdir(folder, { recursive: true, mode: 0o755 });
+    }
+  }
+
+  /**
+   * Starts the container of a component, on its old writable layer if it was made from the same image and configuration.
+   * Rejects with a sentence when the image, the configuration or the runtime is at fault; nothing is left running then.
+   */
+  async start(name: string, spec: ComponentSpec): Promise<Started> {
+    await this.#removeFromRuntime(name);
+    const image = await this.#store.get(spec.image.digest);
+    const record = await this.#ensureRecord(name, spec, image);
+    const { exit, oom, spec: specFile, rootfs, pidFile, conmonPidFile } = containerPaths(name);
+    for (const file of [exit, oom, pidFile, conmonPidFile]) rmSync(file, { force: true });
+
+    await prepareHost(record.config);
+    await mountRootfs(name, image.layers);
+    const ociSpec = bundleSpec({
+      image: image.config,
+      config: record.config,
+      user: await resolveUser(image.config.config?.User, image.layers),
+      rootfs,
+      cgroup: containerCgroup(name),
+      capabilities: await availableCapabilities(),
+      lookupDevice,
+    });
+    await replaceFile(specFile, ociJson(ociSpec));
+    const pid = await createUnderConmon(name, record.id);
+    try {
+      const process = await identify(pid);
+      if (!process) throw new Error('the container ended before it was started');
+      await runOnHostOrThrow(['crun', 'start', name], { timeoutMs: 60_000 });
+      return { record, process, conmon: await identifyFile(conmonPidFile) };
+    } catch (error) {
+      await this.#removeFromRuntime(name);
+      throw error;
+    }
+  }
+
+  /** What is left after the container's first process ended: its other processes, its cgroup, crun's state. */
+  async cleanUp(name: string): Promise<void> {
+    await this.#removeFromRuntime(name);
+  }
+
+  /** Forgets the container and its writable layer. */
+  async discard(name: string): Promise<void> {
+    await this.#removeFromRuntime(name);
+    await discardRootfs(name);
+    removeRecord(name);
+    rmSync(containerPaths(name).exit, { force: true });
+  }
+
+  /** Forgets everything about a component that is no more, except its log. */
+  async forget(name: string): Promise<void> {
+    await this.discard(name);
+    await rm(containerPaths(name).folder, { recursive: true, force: true });
+  }
+
+  async #removeFromRuntime(name: string): Promise<void> {
+    const result = await runOnHost(['crun', 'delete', '--force', name], { timeoutMs: 60_000 });
+    if (result.code !== 0 && !/does not exist|No such file/i.test(result.stderr)) {
+      throw new Error(`crun cannot remove the old container ${name}: ${result.stderr.trim()}`);
+    }
+  }
+
+  async #ensureRecord(name: string, spec: ComponentSpec, image: StoredImage): Promise<ContainerRecord> {
+    const old = loadRecord(name);
+    const key = specKey(spec);
+    if (old?.specKey === key) return old;
+    await discardRootfs(name);
+    const config = configOf(spec, image);
+    const record: ContainerRecord = {
+      id: containerId(name, spec.image.digest),
+      name,
+      kind: spec.kind,
+      image: spec.image,
+      specKey: key,
+      createdAt: new Date().toISOString(),
+      imageConfig: image.config.config ?? {},
+      config,
+      args: argumentsOf(image.config, config),
+      env: environmentOf(image.config, config),
+    };
+    await mkdir(containerPaths(name).folder, { recursive: true, mode: 0o711 });
+    saveRecord(record);
+    return record;
+  }
+}
+
+/** The image's own defaults with the OS definition over them. Throws when the image's label is not a configuration. */
+export function configOf(spec: ComponentSpec, image: Pick<StoredImage, 'config'>): ComponentConfig {
+  const label = image.config.config?.Labels?.[configLabel];
+  if (label === undefined) return mergeConfig({}, spec.config);
+  let fromLabel: ComponentConfig;
+  try {
+    fromLabel = componentConfigSchema.parse(JSON.parse(label));
+  } catch (error) {
+    throw new Error(`the label ${configLabel} of image ${spec.image.ref} is not valid: ${(error as Error).message}`);
+  }
+  return mergeConfig(fromLabel, spec.config);
+}
+
+/** The exit code conmon left for the container's last run; undefined when it left none. */
+export function readExitCode(name: string): number | undefined {
+  try {
+    const code = Number.parseInt(readFileSync(containerPaths(name).exit, 'utf8'), 10);
+    return Number.isInteger(code) ? code : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export function wasOomKilled(name: string): boolean {
+  return statSync(containerPaths(name).oom, { throwIfNoEntry: false }) !== undefined;
+}
+
+async function identifyFile(path: string): Promise<ProcessIdentity | undefined> {
+  const text = await readFile(path, 'utf8').catch(() => '');
+  return /^\d+\s*$/.test(text) ? identify(Number(text)) : undefined;
+}
+
+/** LinuxKit's `runtime`: folders and cgroups that must exist before the container starts. */
+async function prepareHost(config: ComponentConfig): Promise<void> {
+  const folders = config.runtime?.mkdir ?? [];
+  if (folders.length > 0) await runOnHostOrThrow(['busybox', 'mkdir', '-p', '--', ...folders]);
+  for (const cgroup of config.runtime?.cgroups ?? []) {
+    await mkdir(`/sys/fs/cgroup/${cgroup.replace(/^\/+/, '')}`, { recursive: true });
+  }
+}
+
+/** Type and numbers of a device node. glibc's encoding of st_rdev. */
+function lookupDevice(path: string): { type: string; major: number; minor: number } | undefined {
+  const stat = statSync(path, { throwIfNoEntry: false, bigint: true });
+  if (!stat || !(stat.isCharacterDevice() || stat.isBlockDevice())) return undefined;
+  const { rdev } = stat;
+  return {
+    type: stat.isBlockDevice() ? 'b' : 'c',
+    major: Number(((rdev >> 8n) & 0xfffn) | ((rdev >> 32n) & ~0xfffn)),
+    minor: Number((rdev & 0xffn) | ((rdev >> 12n) & ~0xffn & 0xffffffffn)),
+  };
+}

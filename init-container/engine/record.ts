@@ -1,0 +1,95 @@
+import { createHash } from 'node:crypto';
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import type { Health } from '../../src/shared/api/types.ts';
+import { canonicalJson } from '../../src/shared/canonical-json.ts';
+import type { ComponentConfig } from '../../src/shared/definition/component-config.ts';
+import type { ComponentSpec } from '../../src/shared/definition/revision.ts';
+import { digestOf } from '../../src/shared/oci/digest.ts';
+import type { Digest, ImageConfig } from '../../src/shared/oci/types.ts';
+import type { ProcessIdentity } from '../native/processes.ts';
+import { containerPaths } from './paths.ts';
+
+/** A container as it was made: what later calls need even when the definition has changed since. */
+export interface ContainerRecord {
+  id: string;
+  name: string;
+  kind: ComponentSpec['kind'];
+  image: { ref: string; digest: Digest };
+  /** Digest over image and configuration: tells whether the container is what the definition wants now. */
+  specKey: Digest;
+  createdAt: string;
+  imageConfig: NonNullable<ImageConfig['config']>;
+  /** The image's label and the definition, merged. */
+  config: ComponentConfig;
+  args: string[];
+  env: string[];
+}
+
+/** Why the supervisor (and not the container itself) ended it, or is about to. */
+export type StopReason = 'person' | 'swap' | 'restart' | 'shutdown';
+
+/** What changes while a container lives. The file outlives this process; it is replaced by rename. */
+export interface ContainerState {
+  phase: 'created' | 'running' | 'exited';
+  /** `stop`: a person stopped it, and it stays so. */
+  wish: 'run' | 'stop';
+  stopReason?: StopReason;
+  process?: ProcessIdentity;
+  conmon?: ProcessIdentity;
+  startedAt?: string;
+  finishedAt?: string;
+  exitCode?: number;
+  oomKilled?: boolean;
+  /** Why it could not be started. */
+  error?: string;
+  restarts: number;
+  health?: Exclude<Health, 'none'>;
+}
+
+export const freshState: ContainerState = { phase: 'created', wish: 'run', restarts: 0 };
+
+/** Docker's id. The same component with the same image keeps it over restarts and reboots. */
+export function containerId(name: string, digest: Digest): string {
+  return createHash('sha256').update(`gantry:${name}:${digest}`).digest('hex');
+}
+
+/** Digest over what makes a container different: the image and its configuration, not what people call it. */
+export function specKey(spec: ComponentSpec): Digest {
+  return digestOf(canonicalJson({ digest: spec.image.digest, kind: spec.kind, config: spec.config }));
+}
+
+/** Undefined when there is none (or a half-written one from an older version: then the container is made anew). */
+export function loadRecord(name: string): ContainerRecord | undefined {
+  return loadJson<ContainerRecord>(containerPaths(name).record);
+}
+
+export function loadState(name: string): ContainerState | undefined {
+  return loadJson<ContainerState>(containerPaths(name).state);
+}
+
+export function saveRecord(record: ContainerRecord): void {
+  saveJson(containerPaths(record.name).record, record);
+}
+
+/** Synchronous on purpose: it is a few hundred bytes on tmpfs, and two changes must never be written in reverse. */
+export function saveState(name: string, state: ContainerState): void {
+  mkdirSync(containerPaths(name).folder, { recursive: true, mode: 0o711 });
+  saveJson(containerPaths(name).state, state);
+}
+
+export function removeRecord(name: string): void {
+  rmSync(containerPaths(name).record, { force: true });
+}
+
+function loadJson<T>(path: string): T | undefined {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as T;
+  } catch {
+    return undefined;
+  }
+}
+
+function saveJson(path: string, value: object): void {
+  writeFileSync(`${path}.tmp`, JSON.stringify(value), { mode: 0o600 });
+  renameSync(`${path}.tmp`, path);
+}

@@ -1,0 +1,33 @@
+/** The few libc calls Node has no words for. */
+export interface Libc {
+  posixOpenpt(flags: number): number;
+  grantpt(fd: number): number;
+  unlockpt(fd: number): number;
+  /** ptsname_r: 0, or an errno. */
+  ptsname(fd: number, buffer: Buffer, length: number): number;
+  ioctl(fd: number, request: number, argument: Buffer): number;
+  /** `fds` is an array of struct pollfd. */
+  poll(fds: Buffer, count: number, timeoutMs: number): number;
+}
+
+let loaded: Promise<Libc> | undefined;
+
+/** Loads koffi and libc, once. Rejects when the init container's image lacks koffi for this architecture. */
+export function loadLibc(): Promise<Libc> {
+  loaded ??= load();
+  return loaded;
+}
+
+async function load(): Promise<Libc> {
+  const { default: koffi } = await import('koffi');
+  const libc = koffi.load('libc.so.6');
+  const ioctl = libc.func('int ioctl(int fd, unsigned long request, ...)');
+  return {
+    posixOpenpt: libc.func('int posix_openpt(int flags)'),
+    grantpt: libc.func('int grantpt(int fd)'),
+    unlockpt: libc.func('int unlockpt(int fd)'),
+    ptsname: libc.func('int ptsname_r(int fd, void *buffer, size_t length)'),
+    poll: libc.func('int poll(void *fds, unsigned long count, int timeout)'),
+    ioctl: (fd, request, argument) => ioctl(fd, request, 'void *', argument),
+  };
+}

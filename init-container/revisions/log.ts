@@ -1,0 +1,55 @@
+import { copyFile } from 'node:fs/promises';
+import { z } from 'zod';
+import { digestSchema } from '../../src/shared/definition/revision.ts';
+import { appendLineDurably, readIfThere, setAside, writeFileDurably } from '../store/durable.ts';
+
+/** The history of a device's revisions: one JSON object a line, only ever appended to. */
+const recordSchema = z.discriminatedUnion('type', [
+  z.strictObject({
+    type: z.literal('made'),
+    number: z.number().int().nonnegative(),
+    digest: digestSchema,
+    at: z.iso.datetime(),
+    reason: z.string(),
+    /** The number of the revision it was made from. */
+    base: z.number().int().nonnegative().optional(),
+  }),
+  z.strictObject({ type: z.literal('committed'), number: z.number().int().nonnegative(), at: z.iso.datetime() }),
+  z.strictObject({
+    type: z.literal('failed'),
+    number: z.number().int().nonnegative(),
+    at: z.iso.datetime(),
+    failure: z.string(),
+    refused: z.boolean(),
+  }),
+]);
+export type LogRecord = z.infer<typeof recordSchema>;
+
+/**
+ * The records of the file. Lines that are no records (a power cut in the middle of one, a bad sector) are dropped: the
+ * file is kept as it was under another name, and replaced by its good lines. `report` gets a sentence about it.
+ */
+export async function readLog(path: string, report: (message: string) => void): Promise<LogRecord[]> {
+  const text = (await readIfThere(path)) ?? '';
+  const lines = text.split('\n').filter((line) => line !== '');
+  const records = lines.map(parseLine).filter((record) => record !== undefined);
+  const whole = records.length === lines.length && (text === '' || text.endsWith('\n'));
+  if (whole) return records;
+  const copy = `${path}.copy`;
+  await copyFile(path, copy);
+  report(`the log of revisions has damaged lines, which are dropped; the file as it was is ${await setAside(copy)}`);
+  await writeFileDurably(path, records.map((record) => `${JSON.stringify(record)}\n`).join(''));
+  return records;
+}
+
+export async function appendLog(path: string, record: LogRecord): Promise<void> {
+  await appendLineDurably(path, JSON.stringify(record));
+}
+
+function parseLine(line: string): LogRecord | undefined {
+  try {
+    return recordSchema.parse(JSON.parse(line));
+  } catch {
+    return undefined;
+  }
+}

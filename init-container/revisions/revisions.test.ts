@@ -1,0 +1,200 @@
+import { mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { canonicalJson } from '../../src/shared/canonical-json.ts';
+import type { Revision } from '../../src/shared/definition/revision.ts';
+import { digestOf, hexOf } from '../../src/shared/oci/digest.ts';
+import { temporaryFolder } from '../store/test-support.ts';
+import { openRevisions } from './revisions.ts';
+
+const web = (version: number | string): Revision => ({
+  schema: 1,
+  components: {
+    web: {
+      kind: 'service',
+      image: { ref: `web:${version}`, digest: digestOf(`web:${version}`) },
+      order: 0,
+      config: {},
+    },
+  },
+});
+
+async function fresh() {
+  const folder = await temporaryFolder();
+  const paths = { factoryRevision: join(folder, 'revision.json'), data: join(folder, 'data') };
+  await mkdir(paths.data);
+  await writeFile(paths.factoryRevision, canonicalJson(web(1)));
+  const log: string[] = [];
+  const open = () => openRevisions({ paths, log: (message) => log.push(message) });
+  const own = join(paths.data, 'revisions');
+  return { paths, own, log, open, revisions: await open() };
+}
+
+/** Revisions 1 and 2 in force one after the other, 3 failed. */
+async function withHistory() {
+  const device = await fresh();
+  const { revisions } = device;
+  await revisions.commit((await revisions.append(web(2), 'swap web')).number);
+  await revisions.commit((await revisions.append(web(3), 'swap web')).number);
+  const { number } = await revisions.append(web('broken'), 'swap web');
+  await revisions.fail(number, 'unhealthy', [{ component: 'web', digest: digestOf('web:broken') }]);
+  return device;
+}
+
+describe('revisions', () => {
+  it('begin with the factory revision', async () => {
+    const { revisions } = await fresh();
+    expect(revisions.current()).toMatchObject({ number: 0, revision: web(1) });
+    expect(revisions.list()).toMatchObject({ current: 0, revisions: [{ number: 0, factory: true, state: 'current' }] });
+    expect(revisions.previous()).toBeUndefined();
+  });
+
+  it('are the same for the next process', async () => {
+    const { revisions, open, log } = await withHistory();
+    expect(revisions.list()).toMatchObject({
+      current: 2,
+      previous: 1,
+      revisions: [
+        {
+          number: 3,
+          state: 'refused',
+          failure: 'unhealthy',
+          changes: [{ name: 'web', from: 'web:3', to: 'web:broken' }],
+        },
+        { number: 2, state: 'current', reason: 'swap web', changes: [{ name: 'web', from: 'web:2', to: 'web:3' }] },
+        { number: 1, state: 'previous' },
+        { number: 0, state: 'available', changes: [] },
+      ],
+    });
+    const next = await open();
+    expect(next.list()).toEqual(revisions.list());
+    expect(next.committed()).toEqual([0, 1, 2]);
+    expect(next.refusal('web', digestOf('web:broken'))?.reason).toBe('unhealthy');
+    expect(next.get(1)?.revision).toEqual(web(2));
+    expect(log).toEqual([]);
+  });
+
+  it('stop refusing an image once it was put in force', async () => {
+    const { revisions, open } = await withHistory();
+    await revisions.commit((await revisions.append(web('broken'), 'swap web')).number);
+    const next = await open();
+    expect(next.refusal('web', digestOf('web:broken'))).toBeUndefined();
+    expect(next.list().revisions.map(({ state }) => state)).toEqual([
+      'current',
+      'available',
+      'previous',
+      'available',
+      'available',
+    ]);
+  });
+
+  it('of another factory image are set aside, and the new factory revision starts', async () => {
+    const { open, paths, own, log } = await withHistory();
+    await writeFile(paths.factoryRevision, canonicalJson(web(9)));
+    const next = await open();
+    expect([next.current().revision, next.list().revisions.length]).toEqual([web(9), 1]);
+    expect(log.join()).toMatch(/the image was replaced/);
+    expect(await readdir(`${own}.former-1`)).toContain('pointers.json');
+  });
+
+  it('cannot be opened without a whole factory revision', async () => {
+    const { open, paths } = await fresh();
+    await writeFile(paths.factoryRevision, '{');
+    await expect(open()).rejects.toThrow(/factory revision .* cannot be read/);
+  });
+});
+
+describe('damage', () => {
+  it('to the revision in force: the newest whole one that was in force, and the file is kept', async () => {
+    const { open, own, log } = await withHistory();
+    const file = `${hexOf((await open()).current().digest)}.json`;
+    await writeFile(join(own, file), (await readFile(join(own, file), 'utf8')).replace('web:3', 'web:4'));
+    const next = await open();
+    expect([next.current().number, next.previous()]).toEqual([1, undefined]);
+    expect(log.join('\n')).toMatch(
+      /not what its name says.*\n?.*revision 2 is lost or damaged: revision 1 is in force/,
+    );
+    expect(await readdir(own)).toContain(`${file}.damaged-1`);
+    expect((await next.append(web(5), 'swap web')).number).toBe(4);
+    expect((await open()).current().number).toBe(1);
+  });
+
+  it('to every revision: the factory one', async () => {
+    const { open, own } = await withHistory();
+    for (const name of await readdir(own)) if (/^[0-9a-f]{64}/.test(name)) await truncate(join(own, name), 0);
+    expect((await open()).current()).toMatchObject({ number: 0, revision: web(1) });
+  });
+
+  it('to the note of what is in force: the newest that was', async () => {
+    const { open, own, log } = await withHistory();
+    await writeFile(join(own, 'pointers.json'), '\0'.repeat(100));
+    expect((await open()).current().number).toBe(2);
+    expect(log.join('\n')).toMatch(
+      /note of the revision in force is damaged[\s\S]*revision 2 is in force: the newest that is whole/,
+    );
+    expect(await readdir(own)).toContain('pointers.json.damaged-1');
+  });
+
+  it('of one bit in it: no other revision gets in force by that', async () => {
+    const { open, own } = await withHistory();
+    const bytes = await readFile(join(own, 'pointers.json'));
+    for (let bit = 0; bit < bytes.length * 8; bit += 61) {
+      const changed = Buffer.from(bytes);
+      changed[bit >> 3] = (changed[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+      await writeFile(join(own, 'pointers.json'), changed);
+      expect((await open()).current().number).toBe(2);
+    }
+  });
+
+  it('to the log in its middle: only what the line said is lost', async () => {
+    const { open, own, log } = await withHistory();
+    const lines = (await readFile(join(own, 'log.ndjson'), 'utf8')).split('\n');
+    const at = lines.findIndex((line) => line.includes('"number":1'));
+    lines[at] = (lines[at] ?? '').slice(0, 20);
+    await writeFile(join(own, 'log.ndjson'), lines.join('\n'));
+    const next = await open();
+    expect([next.current().number, next.get(1), next.get(3)?.number]).toEqual([2, undefined, 3]);
+    expect(log.join()).toMatch(/damaged lines/);
+    log.length = 0;
+    expect((await open()).list()).toEqual(next.list());
+    expect(log).toEqual([]);
+  });
+
+  it('to anything, anywhere: it opens, with a whole revision, and goes on', async () => {
+    const names = [
+      'pointers.json',
+      'log.ndjson',
+      ...[2, 3].map((v) => `${hexOf(digestOf(canonicalJson(web(v))))}.json`),
+    ];
+    const injury = fc.record({
+      name: fc.constantFrom(...names),
+      at: fc.double({ min: 0, max: 1, noNaN: true }),
+      how: fc.constantFrom('cut', 'flip', 'zeros', 'gone'),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(injury, { minLength: 1, maxLength: 3 }), async (injuries) => {
+        const { open, own } = await withHistory();
+        for (const { name, at, how } of injuries) {
+          const bytes = await readFile(join(own, name)).catch(() => Buffer.alloc(0));
+          const position = Math.floor(at * Math.max(0, bytes.length - 1));
+          if (how === 'cut') await writeFile(join(own, name), bytes.subarray(0, position));
+          else if (how === 'flip')
+            await writeFile(
+              join(own, name),
+              bytes.map((byte, i) => (i === position ? byte ^ 4 : byte)),
+            );
+          else if (how === 'zeros') await writeFile(join(own, name), bytes.fill(0, position));
+          else await rm(join(own, name), { force: true });
+        }
+        const revisions = await open();
+        expect([1, 2, 3].map(web)).toContainEqual(revisions.current().revision);
+        await revisions.commit((await revisions.append(web(7), 'swap web')).number);
+        const next = await open();
+        expect(next.current().revision).toEqual(web(7));
+        expect(next.list()).toEqual(revisions.list());
+      }),
+      { numRuns: 60 },
+    );
+  }, 60_000);
+});

@@ -1,0 +1,246 @@
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { RevisionList, RevisionSummary } from '../../src/shared/api/types.ts';
+import { canonicalJson } from '../../src/shared/canonical-json.ts';
+import { type Revision, revisionDigest, revisionSchema } from '../../src/shared/definition/revision.ts';
+import { devicePaths } from '../../src/shared/device-paths.ts';
+import { hexOf } from '../../src/shared/oci/digest.ts';
+import type { Digest } from '../../src/shared/oci/types.ts';
+import { readIfThere, setAside, writeFileDurably } from '../store/durable.ts';
+import { messageOf } from '../store/errors.ts';
+import { describeChanges } from './changes.ts';
+import { appendLog, type LogRecord, readLog } from './log.ts';
+import { type Pointers, readPointers, writePointers } from './pointers.ts';
+import type { NumberedRevision, Refusal, Revisions } from './types.ts';
+
+export interface RevisionsOptions {
+  /** `devicePaths`, or folders of a test. */
+  paths?: { factoryRevision: string; data: string };
+  /** For the device's log. */
+  log: (message: string) => void;
+}
+
+interface Entry extends NumberedRevision {
+  createdAt: string;
+  reason: string;
+  base?: number;
+  committed: boolean;
+  failure?: string;
+}
+
+/**
+ * Loads the device's revisions. Damaged files are set aside, never deleted, and reported; what should run is then the
+ * newest whole revision that was in force, at worst the factory one. Rejects only when the factory revision, which is part
+ * of the image, cannot be read, or the data folder cannot be written to.
+ */
+export async function openRevisions(options: RevisionsOptions): Promise<Revisions> {
+  const paths = options.paths ?? devicePaths;
+  const factory = await readFactory(paths.factoryRevision);
+  const folder = join(paths.data, 'revisions');
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  let pointers = await readPointers(join(folder, 'pointers.json'), options.log);
+  let records = await readLog(join(folder, 'log.ndjson'), options.log);
+  const first = records.find((record) => record.type === 'made' && record.number === 0);
+  const known = [pointers?.factory, first?.type === 'made' ? first.digest : undefined].filter(
+    (digest) => digest !== undefined,
+  );
+  // Both say so, or one of them is damaged.
+  if (known.length > 0 && !known.includes(factory.digest)) {
+    // Revisions build on the images of their factory image; with another one below them they need not fit.
+    options.log(
+      `the image was replaced: starting its factory revision; the former ones are in ${await setAside(folder, 'former')}`,
+    );
+    await mkdir(folder, { mode: 0o700 });
+    [pointers, records] = [undefined, []];
+  }
+  const revisions = new StoredRevisions(folder, factory, options.log);
+  await revisions.load(pointers, records);
+  return revisions;
+}
+
+class StoredRevisions implements Revisions {
+  readonly #folder: string;
+  readonly #factory: NumberedRevision;
+  readonly #log: (message: string) => void;
+  readonly #entries = new Map<number, Entry>();
+  /** Above every number in the log, also of revisions whose files are lost. */
+  #nextNumber = 1;
+  #pointers: Pointers;
+
+  constructor(folder: string, factory: NumberedRevision, log: (message: string) => void) {
+    this.#folder = folder;
+    this.#factory = factory;
+    this.#log = log;
+    this.#pointers = { factory: factory.digest, current: 0, refused: [] };
+  }
+
+  async load(pointers: Pointers | undefined, records: LogRecord[]): Promise<void> {
+    if (!records.some((record) => record.type === 'made' && record.number === 0)) {
+      const record = { type: 'made', number: 0, digest: this.#factory.digest, at: now(), reason: 'factory' } as const;
+      await this.#record(record);
+      records = [record, ...records];
+    }
+    for (const record of records) await this.#replay(record);
+    if (pointers) this.#pointers = pointers;
+    const wanted = pointers?.current ?? this.#newestCommitted();
+    const current = this.#entries.has(wanted) ? wanted : this.#newestCommitted();
+    const entry = this.#entries.get(current);
+    // The line that says so is written after the pointer; a power cut may have come between.
+    if (entry) entry.committed = true;
+    if (current === pointers?.current) return;
+    if (pointers) this.#log(`revision ${wanted} is lost or damaged: revision ${current} is in force instead`);
+    else if (records.length > 1) this.#log(`revision ${current} is in force: the newest that is whole`);
+    await this.#writePointers({ ...this.#pointers, current, previous: undefined });
+  }
+
+  current(): NumberedRevision {
+    return numbered(this.#entries.get(this.#pointers.current) ?? this.#factory);
+  }
+
+  previous(): NumberedRevision | undefined {
+    const { previous } = this.#pointers;
+    return previous === undefined ? undefined : this.get(previous);
+  }
+
+  get(number: number): NumberedRevision | undefined {
+    const entry = this.#entries.get(number);
+    return entry && numbered(entry);
+  }
+
+  committed(): number[] {
+    return [...this.#entries.values()].filter((entry) => entry.committed).map((entry) => entry.number);
+  }
+
+  list(): RevisionList {
+    const revisions = [...this.#entries.values()]
+      .toSorted((a, b) => b.number - a.number)
+      .map((entry) => this.#summary(entry));
+    const { current } = this.#pointers;
+    return { current, previous: this.previous()?.number, revisions };
+  }
+
+  async append(revision: Revision, reason: string): Promise<NumberedRevision> {
+    const digest = revisionDigest(revision);
+    const number = this.#nextNumber;
+    const base = this.current().number;
+    if (digest !== this.#factory.digest) await writeFileDurably(this.#fileOf(digest), canonicalJson(revision));
+    const at = now();
+    await this.#record({ type: 'made', number, digest, at, reason, base });
+    this.#nextNumber = number + 1;
+    this.#entries.set(number, { number, digest, revision, createdAt: at, reason, base, committed: false });
+    return { number, digest, revision };
+  }
+
+  async commit(number: number): Promise<void> {
+    const entry = this.#entries.get(number);
+    if (!entry) throw new Error(`there is no revision ${number} to put in force`);
+    const { current, refused } = this.#pointers;
+    if (number === current) return;
+    const isIn = ({ component, digest }: Refusal) => entry.revision.components[component]?.image.digest === digest;
+    await this.#writePointers({
+      ...this.#pointers,
+      current: number,
+      previous: current,
+      refused: refused.filter((r) => !isIn(r)),
+    });
+    entry.committed = true;
+    // The pointer is what counts. This line only helps to find the newest one again, should the pointer be lost.
+    await this.#record({ type: 'committed', number, at: now() }).catch((error: unknown) => {
+      this.#log(`revision ${number} is in force, but the log of revisions cannot be written: ${messageOf(error)}`);
+    });
+  }
+
+  async fail(number: number, failure: string, refuse: { component: string; digest: Digest }[]): Promise<void> {
+    const entry = this.#entries.get(number);
+    if (!entry || entry.failure !== undefined) return;
+    const at = now();
+    if (refuse.length > 0) {
+      const others = this.#pointers.refused.filter(
+        (known) => !refuse.some((r) => r.component === known.component && r.digest === known.digest),
+      );
+      const refused = [...others, ...refuse.map((image) => ({ ...image, at, reason: failure }))];
+      await this.#writePointers({ ...this.#pointers, refused });
+    }
+    await this.#record({ type: 'failed', number, at, failure, refused: refuse.length > 0 });
+    entry.failure = failure;
+  }
+
+  refusal(component: string, digest: Digest): Refusal | undefined {
+    return this.#pointers.refused.find((known) => known.component === component && known.digest === digest);
+  }
+
+  async #replay(record: LogRecord): Promise<void> {
+    this.#nextNumber = Math.max(this.#nextNumber, record.number + 1);
+    const entry = this.#entries.get(record.number);
+    if (record.type === 'made') {
+      const revision = await this.#read(record.digest);
+      if (!revision) return;
+      const { number, digest, at: createdAt, reason, base } = record;
+      this.#entries.set(number, { number, digest, revision, createdAt, reason, base, committed: number === 0 });
+    } else if (entry && record.type === 'committed') entry.committed = true;
+    else if (entry && record.type === 'failed') entry.failure = record.failure;
+  }
+
+  /** Undefined when the file is missing or not what its name says; then it is set aside. */
+  async #read(digest: Digest): Promise<Revision | undefined> {
+    if (digest === this.#factory.digest) return this.#factory.revision;
+    const path = this.#fileOf(digest);
+    const text = await readIfThere(path);
+    if (text === undefined) {
+      this.#log(`the revision ${digest} is missing`);
+      return undefined;
+    }
+    try {
+      const revision = revisionSchema.parse(JSON.parse(text));
+      if (revisionDigest(revision) === digest) return revision;
+      this.#log(`a revision is not what its name says; kept as ${await setAside(path)}`);
+    } catch (error) {
+      this.#log(`a revision is damaged (${messageOf(error)}); kept as ${await setAside(path)}`);
+    }
+    return undefined;
+  }
+
+  #newestCommitted(): number {
+    return Math.max(0, ...this.committed());
+  }
+
+  #summary(entry: Entry): RevisionSummary {
+    const { number, digest, createdAt, reason, failure } = entry;
+    const base = entry.base === undefined ? undefined : this.#entries.get(entry.base);
+    const changes = base ? describeChanges(base.revision, entry.revision) : [];
+    return { number, digest, createdAt, state: this.#stateOf(entry), factory: number === 0, reason, changes, failure };
+  }
+
+  #stateOf(entry: Entry): RevisionSummary['state'] {
+    if (entry.number === this.#pointers.current) return 'current';
+    if (entry.number === this.#pointers.previous) return 'previous';
+    const images = Object.entries(entry.revision.components);
+    return images.some(([name, { image }]) => this.refusal(name, image.digest)) ? 'refused' : 'available';
+  }
+
+  #fileOf(digest: Digest): string {
+    return join(this.#folder, `${hexOf(digest)}.json`);
+  }
+
+  async #record(record: LogRecord): Promise<void> {
+    await appendLog(join(this.#folder, 'log.ndjson'), record);
+  }
+
+  async #writePointers(pointers: Pointers): Promise<void> {
+    await writePointers(join(this.#folder, 'pointers.json'), pointers);
+    this.#pointers = pointers;
+  }
+}
+
+async function readFactory(path: string): Promise<NumberedRevision> {
+  try {
+    const revision = revisionSchema.parse(JSON.parse(await readFile(path, 'utf8')));
+    return { number: 0, digest: revisionDigest(revision), revision };
+  } catch (error) {
+    const message = `the factory revision ${path} cannot be read: ${messageOf(error)}; the image was not built whole`;
+    throw new Error(message, { cause: error });
+  }
+}
+
+const numbered = ({ number, digest, revision }: NumberedRevision) => ({ number, digest, revision });
+const now = () => new Date().toISOString();

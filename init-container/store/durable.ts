@@ -1,0 +1,90 @@
+import { access, open, readFile, rename, rm, truncate } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { run } from '../native/run.ts';
+import { errorCode } from './errors.ts';
+
+/** Files that survive a power cut at any instant: each is there in its old or its new content, whole. */
+
+/** Makes names (created, renamed, removed) in `dir` outlive a power cut. */
+export async function syncDirectory(dir: string): Promise<void> {
+  const handle = await open(dir, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Replaces `path` in one step: other readers, and a power cut, see the old or the new content. One writer at a time. */
+export async function writeFileDurably(path: string, data: string | Uint8Array): Promise<void> {
+  const temporary = `${path}.tmp`;
+  try {
+    const handle = await open(temporary, 'w', 0o600);
+    try {
+      await handle.writeFile(data);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+  await syncDirectory(dirname(path));
+}
+
+/** Adds one line. When that fails half-way (a full disk), the file is cut back to what it was. One writer at a time. */
+export async function appendLineDurably(path: string, line: string): Promise<void> {
+  const handle = await open(path, 'a', 0o600);
+  const { size } = await handle.stat();
+  try {
+    await handle.writeFile(`${line}\n`);
+    await handle.sync();
+  } catch (error) {
+    await handle.close();
+    await truncate(path, size);
+    throw error;
+  }
+  await handle.close();
+  if (size === 0) await syncDirectory(dirname(path));
+}
+
+/**
+ * Writes everything below `path` to its disk. One call for the whole file system is far cheaper on an SD card than an
+ * fsync for each of a layer's thousand files; Node has no syncfs.
+ */
+export async function syncFileSystem(path: string): Promise<void> {
+  const { code, stderr } = await run(['busybox', 'sync', '-f', path]);
+  if (code !== 0) throw new Error(`cannot write ${path} to its disk: ${stderr.trim() || 'sync was killed'}`);
+}
+
+/** Keeps a file or folder that is of no use as it is under another name, for a person to look at. Returns that name. */
+export async function setAside(path: string, why: 'damaged' | 'former' = 'damaged'): Promise<string> {
+  for (let number = 1; ; number++) {
+    const target = `${path}.${why}-${number}`;
+    if (await exists(target)) continue;
+    await rename(path, target);
+    await syncDirectory(dirname(path));
+    return target;
+  }
+}
+
+export async function exists(path: string): Promise<boolean> {
+  try {
+    await access(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The file's text, or undefined when there is no such file. */
+export async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}

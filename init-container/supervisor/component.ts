@@ -1,0 +1,394 @@
+import type { ComponentState, Health } from '../../src/shared/api/types.ts';
+import { canonicalJson } from '../../src/shared/canonical-json.ts';
+import type { ComponentConfig } from '../../src/shared/definition/component-config.ts';
+import type { ComponentSpec } from '../../src/shared/definition/revision.ts';
+import { parseDuration } from '../../src/shared/duration.ts';
+import { type Engine, readExitCode, wasOomKilled } from '../engine/engine.ts';
+import {
+  type ContainerRecord,
+  type ContainerState,
+  containerId,
+  freshState,
+  loadRecord,
+  loadState,
+  type StopReason,
+  saveState,
+  specKey,
+} from '../engine/record.ts';
+import { journal } from '../native/journal.ts';
+import { isRunning, signalProcess } from '../native/processes.ts';
+import { parseSignal } from '../native/signals.ts';
+import { HealthMonitor, hasHealthcheck, healthSettings } from './health.ts';
+import { Mutex } from './mutex.ts';
+import { defaultRestart, failuresAfter, restartDelayMs, shouldRestart } from './policy.ts';
+import { probe } from './probe.ts';
+import type { StopOptions } from './types.ts';
+
+const defaultGraceMs = 10_000;
+
+/** conmon writes the exit file a moment after the process ended; longer than this, and it will never come. */
+const exitFileGraceMs = 3000;
+
+export interface ComponentHooks {
+  event(component: Component, action: string, attributes?: Record<string, string>): void;
+  /** Something that others wait for has changed. */
+  changed(component: Component): void;
+}
+
+/**
+ * One system container and its life: start, stop, restart, health. What must outlive this process is in its state file;
+ * `record` is the container that exists, `spec` what should run from the next start on.
+ */
+export class Component {
+  readonly name: string;
+  spec: ComponentSpec | undefined;
+  record: ContainerRecord | undefined;
+  state: ContainerState;
+  /** What is being done to it now. */
+  activity: 'starting' | 'stopping' | 'waiting' | undefined;
+  detail: string | undefined;
+  monitor: HealthMonitor | undefined;
+  /** Aborts waiting for a dependency or for a delay. */
+  waiting: AbortController | undefined;
+  readonly #engine: Engine;
+  readonly #hooks: ComponentHooks;
+  readonly #mutex = new Mutex();
+  #failures = 0;
+  #exitWaiters: (() => void)[] = [];
+
+  constructor(name: string, engine: Engine, hooks: ComponentHooks) {
+    this.name = name;
+    this.#engine = engine;
+    this.#hooks = hooks;
+    this.record = loadRecord(name);
+    this.state = loadState(name) ?? { ...freshState };
+  }
+
+  get running(): boolean {
+    return this.state.phase === 'running';
+  }
+
+  get kind(): ComponentSpec['kind'] {
+    return this.spec?.kind ?? this.record?.kind ?? 'service';
+  }
+
+  /** Ended in order to be started again: by a restart or a swap. */
+  get betweenRuns(): boolean {
+    return this.state.stopReason === 'restart' || this.state.stopReason === 'swap';
+  }
+
+  get image(): ComponentSpec['image'] | undefined {
+    return this.record?.image ?? this.spec?.image;
+  }
+
+  get id(): string {
+    return this.record?.id ?? (this.spec ? containerId(this.name, this.spec.image.digest) : '');
+  }
+
+  /** The merged configuration once a container exists, else what the definition alone says. */
+  get config(): ComponentConfig {
+    return this.record?.config ?? this.spec?.config ?? {};
+  }
+
+  /** Whether the container is made from what should run. */
+  get current(): boolean {
+    return this.spec !== undefined && this.record?.specKey === specKey(this.spec);
+  }
+
+  get componentState(): ComponentState {
+    if (this.activity) return this.activity;
+    if (this.state.phase === 'running') return 'running';
+    if (this.state.error !== undefined) return 'failed';
+    if (this.state.phase === 'created') return 'created';
+    return this.state.exitCode === 0 || this.state.stopReason !== undefined ? 'exited' : 'failed';
+  }
+
+  get health(): Health {
+    if (!hasHealthcheck(this.config.healthcheck)) return 'none';
+    return this.running ? (this.monitor?.status ?? 'starting') : 'none';
+  }
+
+  /** Finds again what ran before this process did. Touches nothing that runs. */
+  async adopt(): Promise<void> {
+    if (this.state.phase !== 'running') return;
+    await this.checkProcess();
+    if (this.running) this.#startMonitor();
+  }
+
+  /** Starts the container if it does not run. Rejects with the reason, which the component's state keeps as well. */
+  start(): Promise<void> {
+    return this.#mutex.run(() => this.#start());
+  }
+
+  /** Stops the container if it runs, and resolves when it has ended. */
+  stop(reason: StopReason, options: StopOptions = {}): Promise<void> {
+    this.cancelWaiting();
+    return this.#mutex.run(() => this.#stop(reason, options));
+  }
+
+  /** Stop and start as one step: nothing else gets between. */
+  restart(reason: StopReason, options: StopOptions = {}): Promise<void> {
+    this.cancelWaiting();
+    return this.#mutex.run(async () => {
+      await this.#stop(reason, options);
+      await this.#start();
+    });
+  }
+
+  /** Starts what the specification says, on a new writable layer. */
+  startAnew(): Promise<void> {
+    this.cancelWaiting();
+    return this.#mutex.run(async () => {
+      if (this.running) await this.#stop('swap', {});
+      const old = this.record;
+      await this.#engine.discard(this.name);
+      this.record = undefined;
+      if (old && old.id !== this.id) this.#hooks.event(this, 'destroy', { id: old.id, image: old.image.ref });
+      await this.#start();
+    });
+  }
+
+  /** Removes the container, which must not run. */
+  remove(): Promise<void> {
+    return this.#mutex.run(async () => {
+      if (this.running) return;
+      const existed = this.record !== undefined;
+      await this.#engine.forget(this.name);
+      if (existed) this.#hooks.event(this, 'destroy');
+      this.record = undefined;
+    });
+  }
+
+  /** Sends a signal to the container's first process. False when it does not run. */
+  async signal(signal: NodeJS.Signals): Promise<boolean> {
+    return this.state.process !== undefined && this.running && (await signalProcess(this.state.process, signal));
+  }
+
+  get stopSignal(): NodeJS.Signals {
+    return parseSignal(this.config.stop_signal ?? this.record?.imageConfig.StopSignal ?? 'TERM') ?? 'SIGTERM';
+  }
+
+  setWish(wish: ContainerState['wish']): void {
+    if (wish === 'run') this.#failures = 0;
+    this.#save({ wish });
+  }
+
+  cancelWaiting(): void {
+    this.waiting?.abort();
+    this.waiting = undefined;
+    if (this.activity === 'waiting') this.#become(undefined);
+  }
+
+  /** Marks it as waiting; returns the signal that ends the wait. */
+  beginWaiting(detail: string): AbortSignal {
+    this.waiting?.abort();
+    this.waiting = new AbortController();
+    this.#become('waiting', detail);
+    return this.waiting.signal;
+  }
+
+  describeWaiting(detail: string): void {
+    if (this.activity === 'waiting') this.#become('waiting', detail);
+  }
+
+  /** Applies the restart policy to an end that this process's predecessor saw, or nobody saw. */
+  resumeAfterExit(): void {
+    this.#considerRestart(this.state.exitCode ?? 0);
+  }
+
+  /** Its exit file has changed, or may have. */
+  noticeExit(): void {
+    if (!this.running) return;
+    const code = readExitCode(this.name);
+    if (code !== undefined) this.#ended(code);
+  }
+
+  /** The slow check behind the exit file: a process that ended, or a conmon that was killed. */
+  async checkProcess(): Promise<void> {
+    const { process, conmon } = this.state;
+    if (!this.running || !process) return;
+    this.noticeExit();
+    if (!this.running) return;
+    const alive = await isRunning(process);
+    if (alive && conmon && !(await isRunning(conmon))) {
+      journal(`${this.name}: its conmon (PID ${conmon.pid}) is gone; ending the container, which cannot write any more`);
+      await signalProcess(process, 'SIGKILL');
+      if (this.state.process === process && this.running) this.#ended(137);
+      return;
+    }
+    if (alive || this.state.process !== process) return;
+    if (conmon && (await isRunning(conmon))) await this.#exitOrDelay(exitFileGraceMs);
+    if (!this.running || this.state.process !== process) return;
+    this.noticeExit();
+    if (this.running) this.#ended(255);
+  }
+
+  /** Resolves when the container does not run, or after `ms`. */
+  async #exitOrDelay(ms: number): Promise<boolean> {
+    if (!this.running) return true;
+    let timer: NodeJS.Timeout | undefined;
+    const exited = new Promise<void>((resolve) => this.#exitWaiters.push(resolve));
+    const delay = new Promise<void>((resolve) => {
+      if (Number.isFinite(ms)) timer = setTimeout(resolve, ms);
+    });
+    await Promise.race([exited, delay]);
+    clearTimeout(timer);
+    return !this.running;
+  }
+
+  async #start(): Promise<void> {
+    if (this.running) return;
+    const { spec } = this;
+    if (!spec) throw new Error(`${this.name} is not part of the current revision: there is nothing to start`);
+    this.cancelWaiting();
+    this.#become('starting');
+    const had = this.record?.specKey;
+    try {
+      const started = await this.#engine.start(this.name, spec);
+      this.record = started.record;
+      if (had !== started.record.specKey) this.#hooks.event(this, 'create');
+      this.activity = undefined;
+      this.detail = undefined;
+      this.#save({
+        phase: 'running',
+        process: started.process,
+        conmon: started.conmon,
+        startedAt: new Date().toISOString(),
+        finishedAt: undefined,
+        exitCode: undefined,
+        oomKilled: undefined,
+        error: undefined,
+        stopReason: undefined,
+        health: undefined,
+      });
+      this.#startMonitor();
+      this.#hooks.event(this, 'start');
+      this.#hooks.changed(this);
+      // It may have ended before the state said that it runs.
+      this.noticeExit();
+    } catch (error) {
+      const reason = (error as Error).message;
+      journal(`${this.name}: cannot be started: ${reason}`);
+      this.#save({ phase: 'exited', exitCode: 128, error: reason, finishedAt: new Date().toISOString() });
+      this.#become(undefined, reason);
+      this.#considerRestart(128);
+      throw new Error(`${this.name} cannot be started: ${reason}`, { cause: error });
+    }
+  }
+
+  async #stop(reason: StopReason, options: StopOptions): Promise<void> {
+    if (!this.running) {
+      if (this.state.stopReason !== reason) this.#save({ stopReason: reason });
+      return;
+    }
+    const grace = this.config.stop_grace_period;
+    const graceMs =
+      options.timeoutSeconds === undefined
+        ? (parseDuration(grace ?? '') ?? defaultGraceMs)
+        : options.timeoutSeconds < 0
+          ? Number.POSITIVE_INFINITY
+          : options.timeoutSeconds * 1000;
+    this.#save({ stopReason: reason });
+    this.#become('stopping');
+    const signal = (options.signal && parseSignal(options.signal)) || this.stopSignal;
+    if (graceMs > 0) {
+      this.#hooks.event(this, 'kill', { signal: String(signal) });
+      await this.signal(signal);
+      if (await this.#exitOrDelay(graceMs)) return this.#stopped();
+      journal(`${this.name}: still running ${graceMs / 1000} s after ${signal}; killing it`);
+    }
+    await this.signal('SIGKILL');
+    while (!(await this.#exitOrDelay(exitFileGraceMs))) await this.checkProcess();
+    this.#stopped();
+  }
+
+  #stopped(): void {
+    this.#become(undefined);
+    this.#hooks.event(this, 'stop');
+  }
+
+  #ended(exitCode: number): void {
+    const ranMs = this.state.startedAt ? Date.now() - Date.parse(this.state.startedAt) : 0;
+    this.monitor?.stop();
+    this.monitor = undefined;
+    const oomKilled = wasOomKilled(this.name);
+    const { startedAt } = this.state;
+    this.#save({
+      phase: 'exited',
+      exitCode,
+      oomKilled,
+      finishedAt: new Date().toISOString(),
+      process: undefined,
+      conmon: undefined,
+      health: undefined,
+    });
+    if (oomKilled) this.#hooks.event(this, 'oom');
+    const seconds = String(Math.round(startedAt ? ranMs / 1000 : 0));
+    this.#hooks.event(this, 'die', { exitCode: String(exitCode), execDuration: seconds });
+    for (const resolve of this.#exitWaiters.splice(0)) resolve();
+    if (this.activity !== 'stopping') {
+      if (this.kind === 'service') journal(`${this.name}: ended with exit code ${exitCode}`);
+      void this.#mutex.run(() => (this.running ? Promise.resolve() : this.#engine.cleanUp(this.name))).catch((error: Error) => journal(`${this.name}: ${error.message}`));
+      this.#failures = failuresAfter(this.#failures, ranMs);
+      this.#considerRestart(exitCode);
+    }
+    this.#hooks.changed(this);
+  }
+
+  #considerRestart(exitCode: number): void {
+    if (this.#held() || !this.spec) return;
+    const policy = this.config.restart ?? defaultRestart(this.kind);
+    if (!shouldRestart(policy, exitCode, this.#failures)) return;
+    const delayMs = restartDelayMs(this.#failures++);
+    const why = this.state.error ?? `exit code ${exitCode}`;
+    const signal = this.beginWaiting(`restarting in ${delayMs / 1000} s after ${why}`);
+    const timer = setTimeout(() => {
+      if (signal.aborted) return;
+      void this.#mutex
+        .run(async () => {
+          if (signal.aborted || this.running || this.#held()) return;
+          this.#save({ restarts: this.state.restarts + 1 });
+          await this.#start();
+        })
+        .catch(() => undefined);
+    }, delayMs);
+    signal.addEventListener('abort', () => clearTimeout(timer));
+  }
+
+  /** Someone other than the container decided that it shall not run now. */
+  #held(): boolean {
+    return this.state.wish === 'stop' || this.state.stopReason !== undefined;
+  }
+
+  #startMonitor(): void {
+    const { process, startedAt } = this.state;
+    const check = this.config.healthcheck;
+    this.monitor?.stop();
+    this.monitor = undefined;
+    if (!process || !hasHealthcheck(check)) return;
+    const target = { name: this.name, pid: process.pid, hostNetwork: (this.config.net ?? 'host') === 'host' };
+    this.monitor = new HealthMonitor({
+      settings: healthSettings(check),
+      status: this.state.health,
+      runningMs: startedAt ? Date.now() - Date.parse(startedAt) : 0,
+      probe: (timeoutMs) => probe(check, target, timeoutMs),
+      onChange: (health) => {
+        this.#save({ health });
+        this.#hooks.event(this, `health_status: ${health}`);
+        this.#hooks.changed(this);
+      },
+    });
+  }
+
+  #become(activity: Component['activity'], detail?: string): void {
+    this.activity = activity;
+    this.detail = detail;
+    this.#hooks.changed(this);
+  }
+
+  #save(change: Partial<ContainerState>): void {
+    const before = canonicalJson(this.state);
+    this.state = { ...this.state, ...change };
+    if (canonicalJson(this.state) !== before) saveState(this.name, this.state);
+  }
+}

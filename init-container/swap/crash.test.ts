@@ -1,0 +1,210 @@
+import fsPromises from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
+import { basename } from 'node:path';
+import fc from 'fast-check';
+import { afterEach, describe, expect, it } from 'vitest';
+import { temporaryFolder } from '../store/test-support.ts';
+import type { Supervisor } from '../supervisor/types.ts';
+import type { SwapEvents } from './event-log.ts';
+import { allOf, type Device, Machine, openDevice, swapTo } from './test-support.ts';
+
+/**
+ * The process dies at every moment at which something becomes visible outside it: before and after each rename and each
+ * opening for writing (a journal's line) in the device's data folder, and before and after each call of the supervisor.
+ * The list of moments is made by a run that does not die. To die is to wait for ever.
+ */
+class CrashPoints {
+  readonly passed: string[] = [];
+  readonly #at: number | undefined;
+  #died: () => void = () => undefined;
+  readonly death: Promise<void>;
+
+  constructor(at?: number) {
+    this.#at = at;
+    this.death = new Promise((resolve) => {
+      this.#died = resolve;
+    });
+  }
+
+  async pass(point: string): Promise<void> {
+    if (this.passed.push(point) - 1 !== this.#at) return;
+    this.#died();
+    await new Promise(() => undefined);
+  }
+
+  async around<T>(what: string, work: () => Promise<T>): Promise<T> {
+    await this.pass(`before ${what}`);
+    const result = await work();
+    await this.pass(`after ${what}`);
+    return result;
+  }
+}
+
+const real = { rename: fsPromises.rename, open: fsPromises.open };
+
+function watchFiles(points: CrashPoints, folder: string): void {
+  fsPromises.rename = (from, to) => {
+    const work = () => real.rename(from, to);
+    return String(to).startsWith(folder) ? points.around(`rename ${basename(String(to))}`, work) : work();
+  };
+  fsPromises.open = async (path, flags, mode) => {
+    if (String(path).startsWith(folder) && flags !== 'r') await points.pass(`before writing ${basename(String(path))}`);
+    return real.open(path, flags, mode);
+  };
+  syncBuiltinESMExports();
+}
+
+function watchSupervisor(points: CrashPoints, supervisor: Supervisor): void {
+  for (const method of ['stopForSwap', 'startForSwap'] as const) {
+    const work = supervisor[method].bind(supervisor);
+    supervisor[method] = (name) => points.around(`${method} ${name}`, () => work(name));
+  }
+  const work = supervisor.waitHealthy.bind(supervisor);
+  supervisor.waitHealthy = (name, signal) => points.around(`waitHealthy ${name}`, () => work(name, signal));
+}
+
+afterEach(() => {
+  Object.assign(fsPromises, real);
+  syncBuiltinESMExports();
+});
+
+interface Story {
+  name: string;
+  prepare?: (device: Device) => Promise<unknown>;
+  begin: (device: Device) => SwapEvents;
+  ends: 'done' | 'failed';
+}
+
+const last = async (events: SwapEvents) => (await allOf(events)).at(-1);
+
+const stories: Story[] = [
+  { name: 'a swap', begin: ({ swaps }) => swaps.swap(swapTo('web', 'web:2')), ends: 'done' },
+  {
+    name: 'a swap to an image that is never healthy',
+    begin: ({ swaps }) => swaps.swap(swapTo('web', 'web:sick')),
+    ends: 'failed',
+  },
+  {
+    name: 'a swap to an image that cannot start',
+    begin: ({ swaps }) => swaps.swap(swapTo('web', 'web:dead')),
+    ends: 'failed',
+  },
+  {
+    name: 'a rollback of two components',
+    prepare: async (device) => {
+      await last(device.swaps.swap(swapTo('web', 'web:2')));
+      await last(device.swaps.swap(swapTo('sshd', 'sshd:2')));
+    },
+    begin: ({ swaps }) => swaps.rollback({ revision: 0 }),
+    ends: 'done',
+  },
+];
+
+/** What happens to the machine when the process dies, and whether the next supervisor puts things right by itself. */
+const deaths = [
+  { name: 'kill -9', power: false, replace: false },
+  { name: 'kill -9, the supervisor replacing what is not as the revision says', power: false, replace: true },
+  { name: 'a power cut', power: true, replace: false },
+];
+
+/** Runs `work` to its end, or to the moment at which the process dies. */
+async function untilDeath(
+  points: CrashPoints,
+  folder: string,
+  device: Device,
+  work: () => Promise<void>,
+): Promise<void> {
+  watchFiles(points, folder);
+  watchSupervisor(points, device.supervisor);
+  await Promise.race([work(), points.death]);
+  Object.assign(fsPromises, real);
+  syncBuiltinESMExports();
+}
+
+async function begin(story: Story, points: CrashPoints) {
+  const folder = await temporaryFolder();
+  const machine = new Machine();
+  machine.broken.set('web:sick', 'unhealthy').set('web:dead', 'no start');
+  const device = await openDevice(folder, machine);
+  await story.prepare?.(device);
+  const before = device.revisions.current();
+  const seen: string[] = [];
+  await untilDeath(points, folder, device, async () => {
+    for await (const { stage } of story.begin(device).follow()) seen.push(stage);
+  });
+  return { folder, machine, before, seen, device };
+}
+
+/** What runs is what the revision in force says, all of it. */
+function expectWhole({ machine, revisions }: Device): void {
+  const { components } = revisions.current().revision;
+  for (const name of ['web', 'sshd']) expect(machine.up.get(name)).toBe(components[name]?.image.digest);
+}
+
+describe.each(stories)('$name', (story) => {
+  it('ends as it should when nothing dies', async () => {
+    const { seen, device } = await begin(story, new CrashPoints());
+    expect(seen.at(-1)).toBe(story.ends);
+    expectWhole(device);
+  });
+
+  it.each(deaths)(
+    'leaves the old or the new revision, whole, after $name at any moment',
+    async ({ power, replace }) => {
+      const points = new CrashPoints();
+      await begin(story, points);
+      expect(points.passed.length).toBeGreaterThan(15);
+      for (let at = 0; at < points.passed.length; at++) {
+        const { folder, machine, before, seen } = await begin(story, new CrashPoints(at));
+        if (power) machine.cutPower();
+        const context = `after death at "${points.passed[at]}"`;
+
+        const device = await openDevice(folder, machine, { replace });
+        await device.swaps.recover();
+        expectWhole(device);
+        const { number } = device.revisions.current();
+        const outcome = device.swaps.latest && (await last(device.swaps.latest));
+        // What was said to be done stays done, and nothing is in force that failed.
+        if (seen.includes('done')) expect(number, context).not.toBe(before.number);
+        if (story.ends === 'failed') expect(number, context).toBe(before.number);
+        if (outcome && seen.length > 0) {
+          expect(outcome, context).toMatchObject({
+            revision: number,
+            stage: number === before.number ? 'failed' : 'done',
+          });
+        }
+
+        // Nothing is left to do for the next process, and the device can be swapped again.
+        const again = await openDevice(folder, machine, { replace });
+        await again.swaps.recover();
+        expect(again.supervisor.calls, context).toEqual([]);
+        expect(await last(again.swaps.swap(swapTo('web', 'web:3'))), context).toMatchObject({ stage: 'done' });
+        expectWhole(again);
+      }
+    },
+    60_000,
+  );
+});
+
+it('the old or the new revision is left, whole, however often the next process dies as well', async () => {
+  const moment = fc.nat(45);
+  const deaths = fc.array(fc.record({ moment, power: fc.boolean(), replace: fc.boolean() }), {
+    minLength: 1,
+    maxLength: 4,
+  });
+  await fc.assert(
+    fc.asyncProperty(fc.constantFrom(...stories), moment, deaths, async (story, first, more) => {
+      const { folder, machine, before } = await begin(story, new CrashPoints(first));
+      for (const death of more) {
+        if (death.power) machine.cutPower();
+        const device = await openDevice(folder, machine, { replace: death.replace });
+        await untilDeath(new CrashPoints(death.moment % 12), folder, device, () => device.swaps.recover());
+      }
+      const device = await openDevice(folder, machine);
+      await device.swaps.recover();
+      expectWhole(device);
+      if (story.ends === 'failed') expect(device.revisions.current().number).toBe(before.number);
+    }),
+    { numRuns: 60 },
+  );
+}, 60_000);

@@ -1,0 +1,79 @@
+import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
+import { componentName } from '../../src/shared/definition/revision.ts';
+import { readIfThere, setAside, writeFileDurably } from '../store/durable.ts';
+import { messageOf } from '../store/errors.ts';
+
+/** Each is written, and on the disk, before what it names takes effect. */
+export const phases = ['stage', 'stop', 'start', 'probe', 'commit', 'rollback', 'done', 'failed'] as const;
+export type Phase = (typeof phases)[number];
+
+const eventSchema = z.strictObject({
+  stage: z.enum(phases),
+  component: z.string(),
+  at: z.string(),
+  message: z.string(),
+  revision: z.number().optional(),
+  downtimeMs: z.number().optional(),
+  progress: z.strictObject({ done: z.number(), total: z.number() }).optional(),
+});
+
+const recordSchema = z.strictObject({
+  schema: z.literal(1),
+  /** `/proc/sys/kernel/random/boot_id` of the boot the swap began in. */
+  boot: z.string(),
+  startedAt: z.string(),
+  /** For people: "swap web". */
+  reason: z.string(),
+  /** Number of the revision that was in force. */
+  base: z.number().int().nonnegative(),
+  /** Number of the new one, once it is kept. */
+  target: z.number().int().nonnegative().optional(),
+  components: z.array(z.strictObject({ name: componentName, ranBefore: z.boolean() })),
+  /** Whether a failure makes the new images refused; not so when a person rolls back by hand. */
+  refuses: z.boolean(),
+  phase: z.enum(phases),
+  /** Why it is being rolled back, once it is; `imagesFault`: because the new images failed. */
+  failure: z.strictObject({ reason: z.string(), imagesFault: z.boolean() }).optional(),
+  events: z.array(eventSchema),
+});
+export type SwapRecord = z.infer<typeof recordSchema>;
+
+/** Where the newest swap is kept, so that the next process knows how far it came. */
+export interface SwapJournal {
+  read(): Promise<SwapRecord | undefined>;
+  write(record: SwapRecord): Promise<void>;
+}
+
+/** The journal in one file, replaced as a whole at each transition. A damaged one is set aside and reported. */
+export class FileJournal implements SwapJournal {
+  readonly #path: string;
+  readonly #report: (message: string) => void;
+
+  constructor(path: string, report: (message: string) => void) {
+    this.#path = path;
+    this.#report = report;
+  }
+
+  async read(): Promise<SwapRecord | undefined> {
+    const text = await readIfThere(this.#path);
+    if (text === undefined) return undefined;
+    try {
+      return recordSchema.parse(JSON.parse(text));
+    } catch (error) {
+      this.#report(
+        `the journal of the newest swap is damaged (${messageOf(error)}); kept as ${await setAside(this.#path)}`,
+      );
+      return undefined;
+    }
+  }
+
+  async write(record: SwapRecord): Promise<void> {
+    await writeFileDurably(this.#path, JSON.stringify(record));
+  }
+}
+
+/** Names this boot of the machine. */
+export async function readBootId(): Promise<string> {
+  return (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
+}

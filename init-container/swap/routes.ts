@@ -1,0 +1,139 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import {
+  announceImageSchema,
+  rollbackRequestSchema,
+  type SwapEvent,
+  swapRequestSchema,
+} from '../../src/shared/api/types.ts';
+import { isDigest } from '../../src/shared/oci/digest.ts';
+import type { Digest } from '../../src/shared/oci/types.ts';
+import { readJson, sendEmpty, sendJson, startJsonStream } from '../api/respond.ts';
+import { type Call, HttpError, type Route } from '../api/router.ts';
+import type { Revisions } from '../revisions/types.ts';
+import { StoreError } from '../store/errors.ts';
+import type { LayerStore } from '../store/image-store.ts';
+import { SwapError } from './errors.ts';
+import type { SwapEvents } from './event-log.ts';
+import type { Swaps } from './swaps.ts';
+
+export interface SwapRouteParts {
+  store: LayerStore;
+  revisions: Revisions;
+  swaps: Swaps;
+}
+
+/** Manifest and configuration as text in JSON, where quotes count twice. */
+const maxAnnouncement = 8 << 20;
+const maxRequest = 64 << 10;
+
+const statuses = {
+  invalid: 400,
+  refused: 409,
+  full: 507,
+  unknown: 404,
+  conflict: 409,
+  unsupported: 501,
+} as const;
+
+/** `/gantry/v1/` for images, layers, revisions, swap and rollback. See src/shared/api/types.ts for bodies and answers. */
+export function swapRoutes({ store, revisions, swaps }: SwapRouteParts): Route[] {
+  const routes: Route[] = [
+    {
+      method: 'POST',
+      pattern: '/gantry/v1/images',
+      handler: async ({ request, response }) => {
+        const image = await readJson(request, announceImageSchema, maxAnnouncement);
+        sendJson(response, 200, await store.announce(image));
+      },
+    },
+    {
+      method: 'PUT',
+      pattern: '/gantry/v1/layers/{diffId}',
+      handler: async ({ request, response, params }) => {
+        const diffId = digest(params.diffId, 'the layer in the path');
+        const blob = digest(header(request, 'x-gantry-digest'), 'the header X-Gantry-Digest');
+        // A client that is still sending must get the answer, and its connection lives on: what it sends is read and dropped.
+        const source = request.iterator({ destroyOnReturn: false });
+        try {
+          await store.putLayer(diffId, blob, header(request, 'content-type'), source);
+        } finally {
+          request.resume();
+        }
+        sendEmpty(response, 201);
+      },
+    },
+    {
+      method: 'GET',
+      pattern: '/gantry/v1/revisions',
+      handler: ({ response }) => sendJson(response, 200, revisions.list()),
+    },
+    {
+      method: 'GET',
+      pattern: '/gantry/v1/revisions/{number}',
+      handler: ({ response, params }) => {
+        const text = params.number ?? '';
+        const found = /^\d{1,9}$/.test(text) ? revisions.get(Number(text)) : undefined;
+        if (!found) throw new HttpError(404, `there is no revision ${text}`);
+        sendJson(response, 200, found.revision);
+      },
+    },
+    {
+      method: 'POST',
+      pattern: '/gantry/v1/swap',
+      handler: async ({ request, response }) => {
+        const events = swaps.swap(await readJson(request, swapRequestSchema, maxRequest));
+        await stream(response, events);
+      },
+    },
+    {
+      method: 'GET',
+      pattern: '/gantry/v1/swap',
+      handler: async ({ response }) => {
+        if (!swaps.latest) throw new HttpError(404, 'nothing was swapped on this device yet');
+        await stream(response, swaps.latest);
+      },
+    },
+    {
+      method: 'POST',
+      pattern: '/gantry/v1/rollback',
+      handler: async ({ request, response }) => {
+        const events = swaps.rollback(await readJson(request, rollbackRequestSchema, maxRequest));
+        await stream(response, events);
+      },
+    },
+  ];
+  return routes.map((route) => ({ ...route, handler: withStatuses(route.handler) }));
+}
+
+/** Sends events until the last one, or until the client goes away; the swap itself does not depend on it. */
+async function stream(response: ServerResponse, events: SwapEvents): Promise<void> {
+  const gone = new AbortController();
+  response.once('close', () => gone.abort());
+  // A client that is gone shows as an error of the connection, which is no trouble of ours.
+  response.on('error', () => gone.abort());
+  const send: (event: SwapEvent) => boolean = startJsonStream(response, 'application/x-ndjson');
+  for await (const event of events.follow(gone.signal)) send(event);
+  response.end();
+}
+
+function withStatuses(handler: Route['handler']): Route['handler'] {
+  return async (call: Call) => {
+    try {
+      await handler(call);
+    } catch (error) {
+      if (error instanceof StoreError || error instanceof SwapError)
+        throw new HttpError(statuses[error.kind], error.message);
+      throw error;
+    }
+  };
+}
+
+function header(request: IncomingMessage, name: string): string {
+  const value = request.headers[name];
+  return typeof value === 'string' ? value : '';
+}
+
+function digest(text: string | undefined, what: string): Digest {
+  if (text !== undefined && isDigest(text)) return text;
+  throw new HttpError(400, `${what} is not a sha256 digest (sha256: and 64 hex digits)`);
+}

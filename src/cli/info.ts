@@ -1,0 +1,41 @@
+import type { Command } from 'commander';
+import type { DeviceInfo } from '../shared/api/types.ts';
+import { formatBytes, formatDuration } from '../shared/text/format.ts';
+import { addDeviceOptions } from './device-options.ts';
+import { addJsonOption, printJson } from './output.ts';
+import { withDevice } from './with-device.ts';
+
+export function register(program: Command): void {
+  const command = program
+    .command('info')
+    .summary('the device itself')
+    .description('Shows what the device is: image, revision, kernel, memory, init container.');
+  addJsonOption(addDeviceOptions(command)).action(async (options: { json?: boolean }) => {
+    await withDevice(command, async ({ device }) => {
+      const info = await device.info();
+      if (options.json) printJson(info);
+      else process.stdout.write(describe(info));
+    });
+  });
+}
+
+function describe(info: DeviceInfo): string {
+  const { memory, init, revision } = info;
+  const facts: [string, string][] = [
+    ['host name', info.hostname],
+    ['image', `${info.image.name} (${info.image.id.slice(0, 19)})`],
+    ['revision', `${revision.number} (${revision.digest.slice(0, 19)})`],
+    [
+      'keeps revisions',
+      info.persistent ? 'yes, on its data partition' : 'no: a power-off takes it back to the factory revision',
+    ],
+    ['kernel', `${info.kernel} ${info.arch}, ${info.cpus} ${info.cpus === 1 ? 'processor' : 'processors'}`],
+    ['memory', `${formatBytes(memory.availableBytes)} available of ${formatBytes(memory.totalBytes)}`],
+    ['up for', formatDuration(info.uptimeSeconds)],
+    [
+      'init container',
+      `${init.version}, pid ${init.pid}, ${formatBytes(init.privateBytes)} private memory, since ${init.startedAt}`,
+    ],
+  ];
+  return facts.map(([name, value]) => `${name.padEnd(16)}${value}\n`).join('');
+}

@@ -1,0 +1,62 @@
+import { once } from 'node:events';
+import { stripVTControlCharacters } from 'node:util';
+import { type Command, InvalidArgumentError } from 'commander';
+import type { LogLine } from '../device/device.ts';
+import { parseDuration } from '../shared/duration.ts';
+import { addDeviceOptions } from './device-options.ts';
+import { addJsonOption } from './output.ts';
+import { withDevice } from './with-device.ts';
+
+interface Options {
+  follow?: boolean;
+  tail?: number;
+  timestamps?: boolean;
+  since?: number;
+  json?: boolean;
+}
+
+export function register(program: Command): void {
+  const command = program
+    .command('logs')
+    .summary('the log of a system container')
+    .description(
+      'Prints the log of a system container; what it wrote to stderr goes to stderr. With --json: one object a line.',
+    )
+    .argument('<name>', 'the system container')
+    .option('-f, --follow', 'go on with what is written from now on')
+    .option('-n, --tail <lines>', 'only the last lines', count)
+    .option('-t, --timestamps', 'when each line was written')
+    .option('--since <time>', 'only what is newer: 10m, 1h30m, or a time such as 2030-01-31T12:00:00Z', moment);
+  addJsonOption(addDeviceOptions(command)).action(async (name: string, options: Options) => {
+    await withDevice(command, async ({ device, color, signal }) => {
+      const { follow, tail, timestamps, since, json } = options;
+      for await (const line of device.logs(name, { follow, tail, timestamps, since, signal })) {
+        const out = json || line.stream === 'stdout' ? process.stdout : process.stderr;
+        // Following a log must not fill our memory when the reader at the other end of the pipe is slow.
+        if (!out.write(format(line, { json, color }))) await once(out, 'drain');
+      }
+    });
+  });
+}
+
+function format(line: LogLine, options: { json?: boolean; color: boolean }): string {
+  if (options.json) return `${JSON.stringify({ ...line, text: stripVTControlCharacters(line.text) })}\n`;
+  const text = options.color ? line.text : stripVTControlCharacters(line.text);
+  return line.time === undefined ? `${text}\n` : `${line.time} ${text}\n`;
+}
+
+function count(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('Give a number of lines.');
+  return Number(text);
+}
+
+/** Seconds since the epoch. */
+export function moment(text: string, _previous?: unknown, now = Date.now()): number {
+  const duration = parseDuration(text);
+  if (duration !== undefined) return (now - duration) / 1000;
+  if (/^\d{9,11}(\.\d+)?$/.test(text)) return Number(text);
+  const time = Date.parse(text);
+  if (Number.isNaN(time))
+    throw new InvalidArgumentError('Give a duration such as 10m, or a time such as 2030-01-31T12:00:00Z.');
+  return time / 1000;
+}

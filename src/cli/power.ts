@@ -1,0 +1,18 @@
+import { Argument, type Command } from 'commander';
+import { addDeviceOptions } from './device-options.ts';
+import { note } from './output.ts';
+import { withDevice } from './with-device.ts';
+
+export function register(program: Command): void {
+  const command = program
+    .command('power')
+    .summary('reboot the device, or switch it off')
+    .description('Shuts the device down in order: its onshutdown containers run, file systems are unmounted.')
+    .addArgument(new Argument('<action>').choices(['reboot', 'poweroff']));
+  addDeviceOptions(command).action(async (action: 'reboot' | 'poweroff') => {
+    await withDevice(command, async ({ device }) => {
+      await device.power(action);
+      note(action === 'reboot' ? `${device.name} reboots` : `${device.name} is switching off`);
+    });
+  });
+}

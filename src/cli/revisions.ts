@@ -1,0 +1,35 @@
+import type { Command } from 'commander';
+import type { RevisionSummary } from '../shared/api/types.ts';
+import { addDeviceOptions } from './device-options.ts';
+import { addJsonOption, paint, printJson, table } from './output.ts';
+import { withDevice } from './with-device.ts';
+
+export function register(program: Command): void {
+  const command = program
+    .command('revisions')
+    .summary('what ran on the device, now and before')
+    .description('Lists the revisions of the device, newest first.');
+  addJsonOption(addDeviceOptions(command)).action(async (options: { json?: boolean }) => {
+    await withDevice(command, async ({ device, color }) => {
+      const list = await device.revisions();
+      if (options.json) printJson(list);
+      else process.stdout.write(`${revisionTable(list.revisions, color)}\n`);
+    });
+  });
+}
+
+function revisionTable(revisions: RevisionSummary[], color: boolean): string {
+  const rows = revisions.map((revision) => [
+    String(revision.number),
+    paint(
+      revision.state === 'current' ? 'green' : revision.state === 'refused' ? 'red' : 'reset',
+      revision.state,
+      color,
+    ),
+    revision.createdAt,
+    revision.reason,
+    revision.failure ??
+      revision.changes.map(({ name, from, to }) => `${name}: ${from ?? 'none'} → ${to ?? 'none'}`).join(', '),
+  ]);
+  return table(['REVISION', 'STATE', 'CREATED', 'REASON', 'CHANGES'], rows);
+}

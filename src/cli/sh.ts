@@ -1,0 +1,31 @@
+import type { Command } from 'commander';
+import { addDeviceOptions } from './device-options.ts';
+import { ExitError } from './exit-codes.ts';
+import { runSession, terminalSize } from './terminal-session.ts';
+import { withDevice } from './with-device.ts';
+
+/** The best shell that the image has. */
+const anyShell = ['/bin/sh', '-c', 'if command -v bash >/dev/null 2>&1; then exec bash; else exec sh; fi'];
+
+export function register(program: Command): void {
+  const command = program
+    .command('sh')
+    .summary('a shell on the device, or in a system container')
+    .description('Opens a shell on the device itself, outside all containers, or in a system container.')
+    .argument('[name]', 'a system container')
+    .option('-c <command>', 'run one command in that shell instead');
+  addDeviceOptions(command).action(async (name: string | undefined, options: { c?: string }) => {
+    const tty = options.c === undefined && process.stdin.isTTY === true && process.stdout.isTTY === true;
+    const words = options.c !== undefined ? ['/bin/sh', '-c', options.c] : name === undefined ? [] : anyShell;
+    await withDevice(command, async ({ device }) => {
+      const request = {
+        command: words,
+        tty,
+        ...(tty && { env: [`TERM=${process.env.TERM ?? 'xterm'}`], size: terminalSize() }),
+      };
+      const session = await (name === undefined ? device.shell(request) : device.exec(name, request));
+      const code = await runSession(session, { tty, interactive: true });
+      if (code !== 0) throw new ExitError(code);
+    });
+  });
+}

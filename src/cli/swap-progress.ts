@@ -1,0 +1,78 @@
+import type { SwapEvent } from '../shared/api/types.ts';
+import { formatBytes, formatMilliseconds } from '../shared/text/format.ts';
+import { ExitError, exitCodes } from './exit-codes.ts';
+import { note, paint, printJson } from './output.ts';
+
+/** Shows the events of a swap or a rollback as they come. Throws with the right exit code if it did not succeed. */
+export async function showSwap(
+  events: AsyncIterable<SwapEvent>,
+  options: { json?: boolean; color: boolean; signal: AbortSignal },
+): Promise<void> {
+  const { json, color, signal } = options;
+  const line = new ProgressLine();
+  let begun = false;
+  let last: SwapEvent | undefined;
+  // Said at once, whatever `events` is waiting for.
+  const onAbort = () => {
+    line.end();
+    note(
+      begun
+        ? 'Interrupted here; the device goes on with the swap by itself. Follow it: gantry ps, gantry revisions'
+        : 'Interrupted before the swap began; nothing on the device was changed.',
+    );
+  };
+  signal.addEventListener('abort', onAbort);
+  try {
+    for await (const event of events) {
+      begun ||= event.stage !== 'stage';
+      last = event;
+      if (json) printJson(event);
+      else line.show(event, color);
+    }
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+    line.end();
+  }
+  if (last?.stage === 'failed') throw new ExitError(exitCodes.rolledBack);
+  if (last?.stage !== 'done') throw new ExitError(exitCodes.failed, 'the device ended the swap without saying how');
+}
+
+/** One line a stage; on a terminal the line of an upload is written over. */
+class ProgressLine {
+  #open = false;
+  #shown = '';
+
+  show(event: SwapEvent, color: boolean): void {
+    const text = describe(event, color);
+    const { progress } = event;
+    const moving = progress !== undefined && progress.done < progress.total;
+    if (!process.stderr.isTTY) {
+      // A file does not need a line for each percent.
+      const key = `${event.stage} ${event.message}`;
+      if (!moving || key !== this.#shown) note(text);
+      this.#shown = key;
+      return;
+    }
+    process.stderr.write(`${this.#open ? '\r\x1b[2K' : ''}${text}${moving ? '' : '\n'}`);
+    this.#open = moving;
+  }
+
+  end(): void {
+    if (this.#open) process.stderr.write('\n');
+    this.#open = false;
+  }
+}
+
+function describe(event: SwapEvent, color: boolean): string {
+  const { stage, message, progress, downtimeMs, revision } = event;
+  const style = stage === 'done' ? 'green' : stage === 'failed' || stage === 'rollback' ? 'red' : 'cyan';
+  const parts = [paint(style, stage.padEnd(8), color), message];
+  if (progress && progress.total > 0) {
+    parts.push(
+      `${formatBytes(progress.done)} of ${formatBytes(progress.total)} (${Math.floor((100 * progress.done) / progress.total)} %)`,
+    );
+  }
+  if (downtimeMs !== undefined) parts.push(`(away for ${formatMilliseconds(downtimeMs)})`);
+  if (revision !== undefined) parts.push(`[revision ${revision}]`);
+  return parts.join(' ');
+}

@@ -1,0 +1,352 @@
+import { text } from 'node:stream/consumers';
+import { afterEach, describe, expect, it } from 'vitest';
+import { frame } from '../../init-container/api/frames.ts';
+import { HttpError, type Route } from '../../init-container/api/router.ts';
+import { sendEmpty, sendJson } from '../../init-container/api/respond.ts';
+import type { UpgradeRoute } from '../../init-container/api/server.ts';
+import { TransportError } from '../transport/transport.ts';
+import { UnixTransport } from '../transport/unix.ts';
+import { jsonRoute, testComponent, TestDevice, TestExecs, testInfo } from './api-server.testing.ts';
+import type { ConnectionState, LogLine } from './device.ts';
+import { ApiError, UnknownComponentError } from './errors.ts';
+import { GantryDevice } from './gantry-device.ts';
+
+const cleanup: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const undo of cleanup.splice(0).reverse()) await undo();
+});
+
+async function connect(routes: Route[], upgrades: UpgradeRoute[] = []): Promise<{ server: TestDevice; device: GantryDevice }> {
+  const server = await new TestDevice(routes, upgrades).start();
+  cleanup.push(() => server.remove());
+  const device = new GantryDevice('bench', new UnixTransport(server.path));
+  cleanup.push(() => device.close());
+  await device.connect();
+  return { server, device };
+}
+
+function until(device: GantryDevice, wanted: ConnectionState['state']): Promise<void> {
+  return new Promise((resolve) => {
+    if (device.connection.current.state === wanted) return resolve();
+    const stop = device.connection.subscribe(({ state }) => {
+      if (state !== wanted) return;
+      stop();
+      resolve();
+    });
+  });
+}
+
+async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const found: T[] = [];
+  for await (const item of items) found.push(item);
+  return found;
+}
+
+const components = jsonRoute('GET', '/gantry/v1/components', () => [
+  testComponent('web'),
+  testComponent('mosquitto'),
+  testComponent('kernel', { kind: 'kernel', id: undefined }),
+]);
+const noContainer: Route = {
+  method: 'GET',
+  pattern: '/containers/{id}/json',
+  handler: ({ params }) => {
+    throw new HttpError(404, `No such container: ${params.id}`);
+  },
+};
+
+describe('reading', () => {
+  it('gives what the device says, over one connection for many requests', async () => {
+    const { server, device } = await connect([jsonRoute('GET', '/gantry/v1/device', () => testInfo), components]);
+    expect(await device.info()).toEqual(testInfo);
+    expect((await device.components()).map(({ name }) => name)).toEqual(['web', 'mosquitto', 'kernel']);
+    await device.info();
+    expect(server.connections).toBe(1);
+  });
+
+  it('makes texts of the device safe', async () => {
+    const evil = { ...testInfo, hostname: 'a\x1b]0;title\x07b\nc' };
+    const { device } = await connect([jsonRoute('GET', '/gantry/v1/device', () => evil)]);
+    expect((await device.info()).hostname).toBe('ab^Jc');
+  });
+
+  it('says which part of an answer is unexpected', async () => {
+    const { device } = await connect([jsonRoute('GET', '/gantry/v1/device', () => ({ ...testInfo, arch: 'vax' }))]);
+    await expect(device.info()).rejects.toThrow(/\/gantry\/v1\/device with something unexpected \(arch: .*another version/);
+  });
+
+  it('passes on why the device refuses', async () => {
+    const { device } = await connect([
+      {
+        method: 'GET',
+        pattern: '/gantry/v1/device',
+        handler: () => {
+          throw new HttpError(503, 'not \x1b[31myet');
+        },
+      },
+    ]);
+    const error = await device.info().catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(ApiError);
+    expect(error).toMatchObject({ status: 503, message: 'not yet' });
+  });
+
+  it('offers the nearest names for an unknown component', async () => {
+    const { device } = await connect([components, noContainer]);
+    const error = await device.inspect('wbe').catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(UnknownComponentError);
+    expect(error).toMatchObject({ nearest: ['web'] });
+    expect((error as Error).message).toBe('there is no component "wbe" on this device. Did you mean web?');
+  });
+
+  it('says that the kernel is no system container', async () => {
+    const { device } = await connect([components, noContainer]);
+    await expect(device.inspect('kernel')).rejects.toThrow("kernel is this device's kernel, not a system container");
+  });
+
+  it('is not disturbed by an unusable DOCKER_HOST', async () => {
+    process.env.DOCKER_HOST = 'http://a b';
+    try {
+      const { device } = await connect([jsonRoute('GET', '/containers/web/json', () => ({ Name: '/web' }))]);
+      expect(await device.inspect('web')).toEqual({ Name: '/web' });
+      expect(process.env.DOCKER_HOST).toBe('http://a b');
+    } finally {
+      delete process.env.DOCKER_HOST;
+    }
+  });
+});
+
+const unknownExec: Route = {
+  method: 'POST',
+  pattern: '/containers/{id}/exec',
+  handler: noContainer.handler,
+};
+
+describe('starting and stopping', () => {
+  it('takes "already so" for done', async () => {
+    const asked: string[] = [];
+    const { device } = await connect([
+      {
+        method: 'POST',
+        pattern: '/containers/{id}/{verb}',
+        handler: ({ params, response }) => {
+          asked.push(`${params.verb} ${params.id}`);
+          sendEmpty(response, params.verb === 'restart' ? 204 : 304);
+        },
+      },
+    ]);
+    await device.start('web');
+    await device.stop('web');
+    await device.restart('web');
+    expect(asked).toEqual(['start web', 'stop web', 'restart web']);
+  });
+});
+
+describe('logs', () => {
+  const frames = [
+    frame(1, Buffer.from('2030-01-01T00:00:00.000000001Z one\n')),
+    frame(2, Buffer.from('2030-01-01T00:00:00.000000002Z tw')),
+    frame(1, Buffer.from('2030-01-01T00:00:01.5Z \x1b[31mthree\x1b]52;c;x\x07\n')),
+    frame(2, Buffer.from('o\n')),
+  ];
+  const expected: LogLine[] = [
+    { stream: 'stdout', time: '2030-01-01T00:00:00.000000001Z', text: 'one' },
+    { stream: 'stdout', time: '2030-01-01T00:00:01.5Z', text: '\x1b[31mthree\x1b[0m' },
+    { stream: 'stderr', time: '2030-01-01T00:00:00.000000002Z', text: 'two' },
+  ];
+
+  it('puts frames together to lines with their times, made safe', async () => {
+    let query: URLSearchParams | undefined;
+    const { device } = await connect([
+      {
+        method: 'GET',
+        pattern: '/containers/web/logs',
+        handler: (call) => {
+          query = call.query;
+          call.response.writeHead(200, { 'Content-Type': 'application/vnd.docker.multiplexed-stream' });
+          call.response.end(Buffer.concat(frames));
+        },
+      },
+    ]);
+    expect(await all(device.logs('web', { timestamps: true, tail: 5, since: 12.5 }))).toEqual(expected);
+    expect(Object.fromEntries(query ?? [])).toEqual({ stdout: '1', stderr: '1', timestamps: '1', tail: '5', since: '12.5' });
+  });
+
+  it('follows until it is told to stop', async () => {
+    const { device } = await connect([
+      {
+        method: 'GET',
+        pattern: '/containers/web/logs',
+        handler: ({ response }) => {
+          response.writeHead(200, { 'Content-Type': 'application/vnd.docker.raw-stream' });
+          response.write('first\nsecond\n');
+        },
+      },
+    ]);
+    const stop = new AbortController();
+    const lines: string[] = [];
+    for await (const line of device.logs('web', { follow: true, signal: stop.signal })) {
+      lines.push(line.text);
+      if (lines.length === 2) stop.abort();
+    }
+    expect(lines).toEqual(['first', 'second']);
+  });
+
+  it('fails when the connection breaks in the middle', async () => {
+    const { server, device } = await connect([
+      {
+        method: 'GET',
+        pattern: '/containers/web/logs',
+        handler: ({ response }) => {
+          response.writeHead(200);
+          response.write(frame(1, Buffer.from('first\n')));
+        },
+      },
+    ]);
+    const lines = device.logs('web', { follow: true });
+    expect((await lines.next()).value).toEqual({ stream: 'stdout', text: 'first' });
+    server.cutConnections();
+    await expect(lines.next()).rejects.toBeInstanceOf(TransportError);
+  });
+});
+
+describe('events', () => {
+  const event = {
+    Type: 'container',
+    Action: 'die',
+    Actor: { ID: 'abc', Attributes: { name: 'web' } },
+    time: 1893456000,
+    timeNano: 1893456000_000000000,
+  };
+  const route = (end: boolean): Route => ({
+    method: 'GET',
+    pattern: '/events',
+    handler: ({ response }) => {
+      response.write(`${JSON.stringify(event)}\n`);
+      if (end) response.end();
+    },
+  });
+
+  it('come one by one until the signal', async () => {
+    const { device } = await connect([route(false)]);
+    const stop = new AbortController();
+    for await (const seen of device.events(stop.signal)) {
+      expect(seen).toEqual({ time: '2030-01-01T00:00:00.000Z', type: 'container', action: 'die', component: 'web' });
+      stop.abort();
+    }
+    expect(stop.signal.aborted).toBe(true);
+  });
+
+  it('throw when the device ends them', async () => {
+    const { device } = await connect([route(true)]);
+    await expect(all(device.events(new AbortController().signal))).rejects.toBeInstanceOf(TransportError);
+  });
+});
+
+describe('sessions', () => {
+  async function withExecs() {
+    const execs = new TestExecs();
+    return connect([...execs.routes, components, unknownExec], execs.upgrades);
+  }
+
+  it('keeps stdout and stderr apart without a terminal, with stdin to its end and the exit code', async () => {
+    const { device } = await withExecs();
+    const session = await device.exec('web', { command: ['sh', '-c', 'cat; echo "$A" >&2; exit 7'], tty: false, env: ['A=b c'] });
+    session.stdin.end('in\n');
+    expect(await Promise.all([text(session.stdout), text(session.stderr), session.exitCode])).toEqual(['in\n', 'b c\n', 7]);
+  });
+
+  it('carries megabytes without a terminal', async () => {
+    const { device } = await withExecs();
+    const session = await device.exec('web', { command: ['cat'], tty: false });
+    const sent = 'y'.repeat(3 << 20);
+    session.stdin.end(sent);
+    const [out, code] = await Promise.all([text(session.stdout), session.exitCode]);
+    expect(out.length).toBe(sent.length);
+    expect(code).toBe(0);
+  });
+
+  it('has a terminal with a size that can change', async () => {
+    const { device } = await withExecs();
+    const size = { columns: 100, rows: 30 };
+    const command = ['sh', '-c', 'stty size; read x; stty size; exit 3'];
+    const session = await device.shell({ command, tty: true, size });
+    let seen = '';
+    session.stdout.on('data', (chunk: Buffer) => {
+      seen += chunk.toString();
+      if (seen.includes('30 100') && !seen.includes('go')) {
+        void session.resize(90, 20).then(() => session.stdin.write('go\n'));
+      }
+    });
+    expect(await session.exitCode).toBe(3);
+    expect(seen).toMatch(/30 100\r\n[^]*20 90\r\n/);
+  });
+
+  it('fails when the connection breaks', async () => {
+    const { server, device } = await withExecs();
+    const session = await device.exec('web', { command: ['sh', '-c', 'echo up; exec sleep 100'], tty: false });
+    session.stdout.once('data', () => void server.stop());
+    await expect(session.exitCode).rejects.toThrow(/^the session broke off: /);
+    expect(session.stdout.destroyed).toBe(true);
+  });
+
+  it('names the nearest component', async () => {
+    const { device } = await withExecs();
+    await expect(device.exec('webb', { command: ['true'], tty: false })).rejects.toThrow('Did you mean web?');
+  });
+});
+
+describe('the connection', () => {
+  it('is made anew when the device is back, and says so on the way', async () => {
+    const { server, device } = await connect([jsonRoute('GET', '/gantry/v1/device', () => testInfo)]);
+    const states: string[] = [];
+    device.connection.subscribe(({ state }) => states.push(state));
+    await server.stop();
+    await expect(device.info()).rejects.toBeInstanceOf(TransportError);
+    await until(device, 'reconnecting');
+    await expect(device.info()).rejects.toThrow(/reconnecting: there is no socket/);
+    await server.start();
+    await until(device, 'connected');
+    expect((await device.info()).hostname).toBe('bench');
+    expect(new Set(states)).toEqual(new Set(['reconnecting', 'connected']));
+  });
+
+  it('fails at once when there is nothing at first, and waits when told to', async () => {
+    const server = new TestDevice([jsonRoute('GET', '/gantry/v1/device', () => testInfo)]);
+    cleanup.push(() => server.remove());
+    await expect(new GantryDevice('bench', new UnixTransport(server.path)).connect()).rejects.toThrow(/there is no socket/);
+    const patient = new GantryDevice('bench', new UnixTransport(server.path));
+    cleanup.push(() => patient.close());
+    const connected = patient.connect(60_000);
+    const tried = new Promise<void>((resolve) => patient.connection.subscribe(() => resolve()));
+    await tried;
+    await server.start();
+    await connected;
+    expect(patient.connection.current).toEqual({ state: 'connected' });
+  });
+
+  it('stays closed after close', async () => {
+    const { device } = await connect([jsonRoute('GET', '/gantry/v1/device', () => testInfo)]);
+    await device.close();
+    expect(device.connection.current.state).toBe('closed');
+    await expect(device.info()).rejects.toThrow('not connected: closed');
+  });
+
+  it('asks again when an idle connection turns out to be gone', async () => {
+    let requests = 0;
+    const { device } = await connect([
+      {
+        method: 'GET',
+        pattern: '/gantry/v1/device',
+        handler: ({ request, response }) => {
+          requests++;
+          // The second request on a connection meets its end.
+          if (requests === 2) request.socket.destroy();
+          else sendJson(response, 200, testInfo);
+        },
+      },
+    ]);
+    await device.info();
+    await device.info();
+    expect(requests).toBe(3);
+  });
+});

@@ -1,0 +1,92 @@
+import { z } from 'zod';
+import type { ComponentStatus, DeviceInfo, ImageOffer, RevisionList, SwapEvent } from '../shared/api/types.ts';
+import { componentKinds, digestSchema } from '../shared/definition/revision.ts';
+
+/** What a device may answer. Fields that we do not know are dropped, so that a newer device can say more. */
+const count = z.number().int().nonnegative();
+
+export const deviceInfoSchema = z.object({
+  hostname: z.string(),
+  arch: z.enum(['amd64', 'arm64']),
+  kernel: z.string(),
+  image: z.object({ name: z.string(), id: z.string() }),
+  bootId: z.string(),
+  uptimeSeconds: z.number().nonnegative(),
+  persistent: z.boolean(),
+  revision: z.object({ number: count, digest: digestSchema }),
+  init: z.object({
+    version: z.string(),
+    pid: count,
+    startedAt: z.string(),
+    residentBytes: z.number(),
+    privateBytes: z.number(),
+  }),
+  cpus: count,
+  memory: z.object({ totalBytes: z.number(), availableBytes: z.number() }),
+}) satisfies z.ZodType<DeviceInfo>;
+
+export const componentsSchema = z.array(
+  z.object({
+    name: z.string(),
+    kind: z.enum(componentKinds),
+    image: z.string(),
+    digest: digestSchema,
+    id: z.string().optional(),
+    state: z.enum(['created', 'starting', 'running', 'stopping', 'exited', 'waiting', 'failed']),
+    health: z.enum(['none', 'starting', 'healthy', 'unhealthy']),
+    detail: z.string().optional(),
+    pid: count.optional(),
+    startedAt: z.string().optional(),
+    finishedAt: z.string().optional(),
+    exitCode: z.number().int().optional(),
+    restarts: count,
+    cpu: z.object({ usageNs: z.number(), atNs: z.number() }).optional(),
+    memoryBytes: z.number().optional(),
+  }),
+) satisfies z.ZodType<ComponentStatus[]>;
+
+export const revisionListSchema = z.object({
+  current: count,
+  previous: count.optional(),
+  revisions: z.array(
+    z.object({
+      number: count,
+      digest: digestSchema,
+      createdAt: z.string(),
+      state: z.enum(['current', 'previous', 'available', 'refused']),
+      factory: z.boolean(),
+      reason: z.string(),
+      changes: z.array(z.object({ name: z.string(), from: z.string().optional(), to: z.string().optional() })),
+      failure: z.string().optional(),
+    }),
+  ),
+}) satisfies z.ZodType<RevisionList>;
+
+export const imageOfferSchema = z.object({
+  digest: digestSchema,
+  missing: z.array(z.object({ diffId: digestSchema, digest: digestSchema, size: count, mediaType: z.string() })),
+}) satisfies z.ZodType<ImageOffer>;
+
+export const swapEventSchema = z.object({
+  stage: z.enum(['stage', 'stop', 'start', 'probe', 'commit', 'rollback', 'done', 'failed']),
+  component: z.string(),
+  at: z.string(),
+  message: z.string(),
+  revision: count.optional(),
+  downtimeMs: z.number().optional(),
+  progress: z.object({ done: z.number(), total: z.number() }).optional(),
+}) satisfies z.ZodType<SwapEvent>;
+
+export const execCreatedSchema = z.object({ Id: z.string().regex(/^[0-9a-f]{1,64}$/, 'not an id') });
+
+/** Docker's `GET /exec/{id}/json`. */
+export const execStateSchema = z.object({ Running: z.boolean(), ExitCode: z.number().int().nullish() });
+
+/** Docker's `GET /events`, one line. */
+export const dockerEventSchema = z.object({
+  Type: z.string(),
+  Action: z.string(),
+  Actor: z.object({ ID: z.string().optional(), Attributes: z.record(z.string(), z.string()).default({}) }),
+  time: z.number().optional(),
+  timeNano: z.number().optional(),
+});

@@ -1,0 +1,209 @@
+import { createHash } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { readJson, sendEmpty, sendJson, startJsonStream } from '../../init-container/api/respond.ts';
+import { HttpError, type Route } from '../../init-container/api/router.ts';
+import { announceImageSchema, type SwapEvent, type SwapStage, swapRequestSchema } from '../shared/api/types.ts';
+import { hexOf } from '../shared/oci/digest.ts';
+import { UnixTransport } from '../transport/unix.ts';
+import { jsonRoute, testComponent, TestDevice, testInfo } from './api-server.testing.ts';
+import { GantryDevice } from './gantry-device.ts';
+import { makeImage, type TestImage, writeLayout } from './image-source/images.testing.ts';
+
+let dir: string;
+let image: TestImage;
+let server: TestDevice;
+let device: GantryDevice;
+
+/** What the device got and does; tests change the last four. */
+let received: Map<string, Buffer>;
+let orders: unknown[];
+let log: SwapEvent[];
+let stages: SwapStage[];
+let duringLayer: (count: number) => void;
+let duringSwap: (event: SwapEvent) => void;
+let takesOrders: boolean;
+
+const routes: Route[] = [
+  jsonRoute('GET', '/gantry/v1/device', () => testInfo),
+  jsonRoute('GET', '/gantry/v1/components', () => [testComponent('web'), testComponent('sshd')]),
+  {
+    method: 'POST',
+    pattern: '/gantry/v1/images',
+    handler: async ({ request, response }) => {
+      const announced = await readJson(request, announceImageSchema);
+      expect([announced.manifest, announced.config]).toEqual([image.manifestText, image.configText]);
+      const missing = image.layers
+        .filter(({ diffId }) => !received.has(diffId))
+        .map(({ diffId, descriptor: { digest, size, mediaType } }) => ({ diffId, digest, size, mediaType }));
+      sendJson(response, 200, { digest: announced.digest, missing });
+    },
+  },
+  {
+    method: 'PUT',
+    pattern: '/gantry/v1/layers/{diffId}',
+    handler: async ({ request, response, params }) => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of request as AsyncIterable<Buffer>) {
+        chunks.push(chunk);
+        duringLayer(received.size);
+      }
+      const data = Buffer.concat(chunks);
+      const digest = `sha256:${createHash('sha256').update(data).digest('hex')}`;
+      if (digest !== request.headers['x-gantry-digest']) throw new HttpError(400, 'wrong digest');
+      received.set(params.diffId ?? '', data);
+      sendEmpty(response, 201);
+    },
+  },
+  {
+    method: 'POST',
+    pattern: '/gantry/v1/swap',
+    handler: async ({ request, response }) => {
+      orders.push(await readJson(request, swapRequestSchema));
+      if (!takesOrders) {
+        request.socket.destroy();
+        return;
+      }
+      log = [];
+      const write = startJsonStream(response);
+      for (const stage of stages) {
+        const event = { stage, component: 'web', at: new Date(1e12 + log.length).toISOString(), message: stage };
+        log.push(event);
+        write(event);
+        await new Promise((resolve) => setImmediate(resolve));
+        duringSwap(event);
+      }
+      response.end();
+    },
+  },
+  {
+    method: 'GET',
+    pattern: '/gantry/v1/swap',
+    handler: ({ response }) => {
+      if (log.length === 0) throw new HttpError(404, 'nothing was swapped on this device yet');
+      const write = startJsonStream(response);
+      for (const event of log) write(event);
+      response.end();
+    },
+  },
+];
+
+beforeEach(async () => {
+  dir = mkdtempSync(join(tmpdir(), 'gantry-swap-'));
+  image = makeImage('web:2');
+  writeLayout(dir, [image]);
+  received = new Map();
+  orders = [];
+  log = [];
+  stages = ['stop', 'start', 'probe', 'commit', 'done'];
+  duringLayer = () => undefined;
+  duringSwap = () => undefined;
+  takesOrders = true;
+  server = await new TestDevice(routes).start();
+  device = new GantryDevice('bench', new UnixTransport(server.path));
+  await device.connect();
+});
+
+afterEach(async () => {
+  await device.close();
+  await server.remove();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+async function swap(options?: { insist?: boolean; signal?: AbortSignal }): Promise<SwapEvent[]> {
+  const events: SwapEvent[] = [];
+  for await (const event of device.swap('web', dir, options)) events.push(event);
+  return events;
+}
+
+/** Without the host's own part, whose number of events depends on timing. */
+function onDevice(events: SwapEvent[]): SwapStage[] {
+  return events.map(({ stage }) => stage).filter((stage) => stage !== 'stage');
+}
+
+describe('swap', () => {
+  it('sends what is missing, with progress, then follows the device to the end', async () => {
+    const events = await swap({ insist: true });
+    const total = image.layers.reduce((sum, { data }) => sum + data.length, 0);
+    expect(events[0]).toMatchObject({ stage: 'stage', component: 'web', progress: { done: 0, total } });
+    const sent = events.filter(({ progress }) => progress?.done === total);
+    expect(sent.length).toBeGreaterThan(0);
+    expect(onDevice(events)).toEqual(stages);
+    expect([...received.values()]).toEqual(image.layers.map(({ data }) => data));
+    expect(orders).toEqual([{ name: 'web', ref: 'web:2', digest: image.manifest.digest, insist: true }]);
+  });
+
+  it('sends no layer that the device has', async () => {
+    const [first] = image.layers;
+    if (first) received.set(first.diffId, Buffer.from('had it'));
+    await swap();
+    expect(received.get(first?.diffId ?? '')?.toString()).toBe('had it');
+    expect(received.size).toBe(2);
+  });
+
+  it('refuses a damaged layer before anything is stopped', async () => {
+    const layer = image.layers[1];
+    if (!layer) throw new Error('no layer');
+    const damaged = Buffer.from(layer.data);
+    damaged[1000] = 0;
+    writeFileSync(join(dir, 'blobs', 'sha256', hexOf(layer.descriptor.digest)), damaged);
+    await expect(swap()).rejects.toThrow(/web:2: the layer sha256:.* has the digest sha256:.*nothing was changed/);
+    expect(received.has(layer.diffId)).toBe(false);
+    expect(orders).toEqual([]);
+  });
+
+  it('refuses a layer that is too short', async () => {
+    const layer = image.layers[1];
+    if (!layer) throw new Error('no layer');
+    writeFileSync(join(dir, 'blobs', 'sha256', hexOf(layer.descriptor.digest)), layer.data.subarray(0, 100));
+    await expect(swap()).rejects.toThrow(/has 100 bytes instead of 300000/);
+    expect(orders).toEqual([]);
+  });
+
+  it('names the nearest component before it sends anything', async () => {
+    await expect(device.swap('wbe', dir).next()).rejects.toThrow('Did you mean web?');
+    expect(received.size).toBe(0);
+  });
+
+  it('goes on with an upload after the connection broke, without sending again what arrived', async () => {
+    let cuts = 0;
+    duringLayer = (complete) => {
+      if (complete === 1 && cuts++ === 0) server.cutConnections();
+    };
+    const events = await swap();
+    expect(onDevice(events)).toEqual(stages);
+    expect(cuts).toBeGreaterThan(0);
+    expect(events.some(({ message }) => message.includes('the upload goes on'))).toBe(true);
+  });
+
+  it.each(['stop', 'start', 'probe', 'commit', 'done'])('yields each event once when the connection breaks at %s', async (at) => {
+    duringSwap = ({ stage }) => {
+      if (stage === at) server.cutConnections();
+    };
+    expect(onDevice(await swap())).toEqual(stages);
+    expect(orders).toHaveLength(1);
+  });
+
+  it('gives a failed swap as what it is', async () => {
+    stages = ['stop', 'start', 'probe', 'rollback', 'failed'];
+    expect(onDevice(await swap())).toEqual(stages);
+  });
+
+  it('does not take an older swap for its own when the order did not arrive', async () => {
+    await swap();
+    takesOrders = false;
+    await expect(swap()).rejects.toThrow('the connection broke before the device took the order: nothing was changed');
+  });
+
+  it('says that a swap is lost when the device has forgotten it', async () => {
+    duringSwap = ({ stage }) => {
+      if (stage !== 'start') return;
+      log = [];
+      server.cutConnections();
+    };
+    stages = ['stop', 'start'];
+    await expect(swap()).rejects.toThrow(/the device no longer knows of that swap/);
+  });
+});

@@ -1,0 +1,8 @@
+export { type Arch, type Board, boardFor, boards, hostArch } from './boards.ts';
+export { dataDiskPath, ensureDataDisk } from './data-disk.ts';
+export { type DemoKey, ensureDemoKey } from './demo-key.ts';
+export { type BootImage, loadImage } from './image.ts';
+export { type Instance, instanceSchema, isRunning, listInstances, loadInstance, readInstance } from './instance.ts';
+export { parseSize } from './size.ts';
+export { type Emulator, type EmulatorOptions, startEmulator } from './start.ts';
+export { stopEmulator, untilEnded } from './stop.ts';

@@ -1,0 +1,62 @@
+import { join } from 'node:path';
+import type { Board } from './boards.ts';
+
+export interface QemuPlan {
+  board: Board;
+  name: string;
+  imageDir: string;
+  /** Kernel command line, complete. */
+  cmdline: string;
+  /** MiB. */
+  memory: number;
+  cpus: number;
+  acceleration: 'kvm' | 'tcg' | 'tcg-single';
+  /** Raw file, attached read-write as the second disk. */
+  dataDisk?: string;
+  /** Without a network card when absent. Host ports on 127.0.0.1 to the guest's. */
+  forwards?: readonly { host: number; guest: number }[];
+  /** Unix sockets that QEMU listens on. */
+  serialSocket: string;
+  monitorSocket: string;
+  consoleLog: string;
+}
+
+/** A comma ends a QEMU option's value unless doubled. */
+function value(text: string): string {
+  return text.replaceAll(',', ',,');
+}
+
+/** QEMU's arguments for a plan. Pure: nothing is opened or looked up. */
+export function qemuArguments(plan: QemuPlan): string[] {
+  const cpu = plan.acceleration === 'kvm' ? 'host' : plan.board.emulatedCpu;
+  const accel = { kvm: 'kvm', tcg: 'tcg,thread=multi', 'tcg-single': 'tcg,thread=single' }[plan.acceleration];
+  const file = (name: string) => join(plan.imageDir, name);
+  const args = ['-name', `guest=${value(plan.name)}`, '-nodefaults', '-no-user-config', '-display', 'none'];
+  args.push('-machine', plan.board.machine, '-accel', accel, '-cpu', cpu);
+  args.push('-smp', String(plan.cpus), '-m', `${plan.memory}M`);
+  args.push('-kernel', file('kernel'), '-initrd', file('initrd.img'), '-append', plan.cmdline);
+  args.push('-device', 'virtio-rng-pci');
+  args.push(...disk('root', file('root.img'), 'readonly=on'));
+  if (plan.dataDisk !== undefined) args.push(...disk('data', plan.dataDisk, 'discard=unmap'));
+  if (plan.forwards !== undefined) {
+    const rules = plan.forwards.map(({ host, guest }) => `,hostfwd=tcp:127.0.0.1:${host}-:${guest}`).join('');
+    // romfile= : without the network boot ROM, which is a package of its own and slows the start.
+    args.push('-netdev', `user,id=net0${rules}`, '-device', 'virtio-net-pci,netdev=net0,romfile=');
+  } else {
+    args.push('-nic', 'none');
+  }
+  const serial = `socket,id=serial0,path=${value(plan.serialSocket)},server=on,wait=off`;
+  args.push('-chardev', `${serial},logfile=${value(plan.consoleLog)},logappend=off`, '-serial', 'chardev:serial0');
+  args.push('-chardev', `socket,id=monitor0,path=${value(plan.monitorSocket)},server=on,wait=off`);
+  args.push('-mon', 'chardev=monitor0,mode=control');
+  return args;
+}
+
+function disk(id: string, path: string, options: string): string[] {
+  return [
+    '-drive',
+    `if=none,id=${id},file=${value(path)},format=raw,${options}`,
+    '-device',
+    `virtio-blk-pci,drive=${id},serial=gantry-${id}`,
+  ];
+}

@@ -1,0 +1,74 @@
+import { ByteReader, ByteWriter } from './bytes.ts';
+
+/**
+ * What both sides say before they agree on anything. The layout of these bodies up to and including `session` stays the
+ * same in every version of the protocol, so that a version that does not fit can be named.
+ */
+export const PROTOCOL_VERSION = 1;
+/** Seed of the CRC of handshake frames: there is no session yet. */
+export const HANDSHAKE_SEED = 0x47545259;
+
+const kinds = { hello: 0x84, accept: 0x85, refuse: 0x86 } as const;
+
+export type Handshake =
+  /** `bytesPerSecond` of the line, 0 when it has no rate worth pacing for. */
+  | { kind: 'hello'; version: number; session: number; bytesPerSecond: number }
+  | { kind: 'accept'; version: number; session: number; bootId: string }
+  | { kind: 'refuse'; version: number; session: number; message: string };
+
+export function isHandshake(kind: number | undefined): boolean {
+  return kind === kinds.hello || kind === kinds.accept || kind === kinds.refuse;
+}
+
+export function encodeHandshake(message: Handshake): Buffer {
+  const writer = new ByteWriter().u8(kinds[message.kind]).u8(message.version).u32(message.session);
+  if (message.kind === 'hello') writer.varint(message.bytesPerSecond);
+  else writer.text(message.kind === 'accept' ? message.bootId : message.message);
+  return writer.finish();
+}
+
+/** Throws `MalformedError`. Fields behind `session` are read only when the version is ours. */
+export function decodeHandshake(body: Buffer): Handshake {
+  const reader = new ByteReader(body);
+  const kind = reader.u8();
+  const version = reader.u8();
+  const session = reader.u32();
+  const ours = version === PROTOCOL_VERSION;
+  if (kind === kinds.hello) return { kind: 'hello', version, session, bytesPerSecond: ours ? reader.varint() : 0 };
+  if (kind === kinds.accept) return { kind: 'accept', version, session, bootId: ours ? reader.text() : '' };
+  return { kind: 'refuse', version, session, message: ours ? reader.text() : '' };
+}
+
+/**
+ * What the device prints as plain text when it begins to listen: an APC string, which terminals do not show. A host that
+ * sees it need not wait for its next attempt, and one that believed itself connected knows that the device began anew.
+ */
+export function announcement(bootId: string): Buffer {
+  return Buffer.from(`\x1b_gantry;${PROTOCOL_VERSION};${bootId}\x1b\\`, 'latin1');
+}
+
+const announcementPattern = /\x1b_gantry;\d+;[0-9A-Za-z-]*\x1b\\/g;
+/** What boot loaders and the kernel print first. */
+const bootPattern = /U-Boot (?:SPL |TPL )?20\d\d\.|\[ {4}0\.000000\] (?:Linux version|Booting Linux)/g;
+const KEPT = 96;
+
+/** Finds, in text that arrives in pieces, the signs that a device begins anew. */
+export class BeginningFinder {
+  #tail = '';
+
+  /** The last sign that `text` completed. */
+  push(text: Buffer): 'announced' | 'booting' | undefined {
+    const all = this.#tail + text.toString('latin1');
+    const announced = endOfLast(announcementPattern, all);
+    const booting = endOfLast(bootPattern, all);
+    this.#tail = all.slice(Math.max(announced, booting)).slice(-KEPT);
+    if (announced > booting) return 'announced';
+    return booting > 0 ? 'booting' : undefined;
+  }
+}
+
+function endOfLast(pattern: RegExp, text: string): number {
+  let end = 0;
+  for (const match of text.matchAll(pattern)) end = match.index + match[0].length;
+  return end;
+}

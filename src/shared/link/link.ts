@@ -1,0 +1,333 @@
+import { randomInt } from 'node:crypto';
+import { EventEmitter } from 'node:events';
+import type { Duplex } from 'node:stream';
+import { crc32 } from 'node:zlib';
+import { ByteReader, MalformedError } from './bytes.ts';
+import { Alarm, type Clock, systemClock } from './clock.ts';
+import { FrameDecoder } from './decoder.ts';
+import { encodeFrame, sessionSeed } from './frame.ts';
+import { Greeter } from './greeter.ts';
+import {
+  announcement,
+  BeginningFinder,
+  decodeHandshake,
+  encodeHandshake,
+  HANDSHAKE_SEED,
+  type Handshake,
+  isHandshake,
+  PROTOCOL_VERSION,
+} from './handshake.ts';
+import { LinkError } from './link-error.ts';
+import { PACKET } from './packet.ts';
+import { Session } from './session.ts';
+
+/** Lower goes first. A stream that sends a lot without a pause counts as `bulk`, whatever it was opened as. */
+export const priorities = { console: 0, control: 1, api: 2, log: 3, bulk: 4 } as const;
+
+export interface LinkOptions {
+  role: 'host' | 'device';
+  /** Of the line, for a host; undefined for one without a rate (an emulator's socket). The device is told by the host. */
+  bytesPerSecond?: number;
+  /** Of a device: changes at each boot. Letters, digits and hyphens. */
+  bootId?: string;
+  /** Without a valid frame for so many milliseconds the link is down. Default: 3000 on the device, 6000 on the host. */
+  silenceMs?: number;
+  clock?: Clock;
+}
+
+export interface LinkEvents {
+  /** Console text from the other side: everything that is not a frame, in order. */
+  text: [text: Buffer];
+  up: [];
+  /** Every stream was destroyed with an error. The line is a plain console again. */
+  down: [reason: string];
+  /** Host: a device began to listen. */
+  announced: [];
+  /** The other side opened a stream. Without a listener it is reset. */
+  stream: [stream: Duplex, service: string];
+  /** The port takes text again after `writeText` returned false. */
+  drain: [];
+  /** The port is gone; the link cannot be used any more. */
+  closed: [reason: string];
+}
+
+export type LinkState = 'plain' | 'connecting' | 'up' | 'closed';
+
+const PING_MS = 1000;
+const WATCH_MS = 250;
+const DEVICE_SILENCE_MS = 3000;
+const HOST_SILENCE_MS = 6000;
+/** Bytes waiting in the port, above which no frame is added: what waits there cannot be overtaken. */
+const PORT_QUEUE = 2048;
+/** How often a device tells a host that its session is over. */
+const FORMER_BYE_MS = 1000;
+
+/** Gantry's side of one line: several streams and console text over a port that may lose and change bytes. */
+export function createLink(port: Duplex, options: LinkOptions): Link {
+  return new Link(port, options);
+}
+
+export class Link extends EventEmitter<LinkEvents> {
+  readonly #port: Duplex;
+  readonly #options: LinkOptions;
+  readonly #clock: Clock;
+  readonly #decoder: FrameDecoder;
+  readonly #watch: Alarm;
+  readonly #finder = new BeginningFinder();
+  readonly #greeter: Greeter;
+  #state: LinkState = 'plain';
+  #session: Session | undefined;
+  #sessionId = 0;
+  #former: { session: Session; id: number; byeAt: number } | undefined;
+  /** Whether the packet that was verified last belongs to the session, not to the one before. */
+  #isCurrent = false;
+  #heardAt = 0;
+  #peerBootId: string | undefined;
+
+  constructor(port: Duplex, options: LinkOptions) {
+    super();
+    this.#port = port;
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#watch = new Alarm(this.#clock, () => this.#checkLiveness());
+    this.#greeter = new Greeter(this.#clock, (session) => this.#sendHello(session));
+    this.#decoder = new FrameDecoder({
+      clock: this.#clock,
+      verify: (body, check) => this.#verify(body, check),
+      onFrame: (body) => this.#receive(body),
+      onText: (text) => this.#text(text),
+    });
+    port.on('data', (chunk: Buffer) => this.#decoder.push(chunk));
+    port.on('drain', () => this.emit('drain'));
+    port.on('error', (error: Error) => this.#portGone(`the port failed: ${error.message}`));
+    port.on('end', () => this.#portGone('the port was closed'));
+    port.on('close', () => this.#portGone('the port was closed'));
+  }
+
+  get state(): LinkState {
+    return this.#state;
+  }
+
+  /** Of the device, once a host was connected to it. */
+  get peerBootId(): string | undefined {
+    return this.#peerBootId;
+  }
+
+  /** Host: the last text that the other side printed, for explaining why it does not answer. At most 1 KB. */
+  get recentText(): string {
+    return this.#greeter.recentText;
+  }
+
+  /**
+   * Host: says HELLO until a device answers. Rejects with `LinkError` after `deadlineMs` or when `signal` aborts; the
+   * port stays usable as a plain console.
+   */
+  async connect(options: { deadlineMs: number; signal?: AbortSignal }): Promise<void> {
+    if (this.#state === 'up') return;
+    if (this.#state !== 'plain') {
+      throw new LinkError('closed', this.#state === 'closed' ? 'the port was closed' : 'already connecting');
+    }
+    this.#state = 'connecting';
+    this.#sessionId = randomInt(1, 2 ** 32);
+    try {
+      await this.#greeter.run(this.#sessionId, options);
+    } catch (error) {
+      if (this.#state === 'connecting') this.#state = 'plain';
+      throw error;
+    }
+  }
+
+  /** Throws when the link is not up. `priority`: see `priorities`. */
+  openStream(service: string, priority: number): Duplex {
+    if (!this.#session) throw new LinkError('closed', 'the link is not up');
+    return this.#session.open(service, priority);
+  }
+
+  /** Writes console text, between frames. False when it should wait for `drain`. */
+  writeText(bytes: Buffer): boolean {
+    if (this.#state === 'closed') return true;
+    return this.#port.write(bytes);
+  }
+
+  /** Device: tells hosts, unseen by people, that it listens. */
+  announce(): void {
+    this.writeText(announcement(this.#options.bootId ?? ''));
+  }
+
+  /** Says goodbye and makes the line a plain console. The port stays open. */
+  disconnect(reason: string): void {
+    if (!this.#session) return;
+    // Twice, because nobody acknowledges a goodbye; the device also notices silence.
+    this.#session.bye(reason);
+    this.#session.bye(reason);
+    this.#down(reason);
+  }
+
+  /** Takes the session as lost without a word, for who knows better (the device was seen booting). */
+  drop(reason: string): void {
+    this.#down(reason);
+  }
+
+  /** Says goodbye, waits until that was written (at most half a second) and closes the port. */
+  async close(): Promise<void> {
+    if (this.#state === 'closed') return;
+    this.disconnect('the other side closed the link');
+    await new Promise<void>((resolve) => {
+      const cancel = this.#clock.after(500, resolve);
+      this.#port.end(() => {
+        cancel();
+        resolve();
+      });
+    });
+    this.#portGone('closed');
+    this.#port.destroy();
+  }
+
+  #receive(body: Buffer): void {
+    if (isHandshake(body[0])) {
+      let message: Handshake;
+      try {
+        message = decodeHandshake(body);
+      } catch (error) {
+        if (error instanceof MalformedError) return;
+        throw error;
+      }
+      if (this.#options.role === 'device') this.#receiveHello(message);
+      else this.#receiveAnswer(message);
+      return;
+    }
+    const former = this.#former;
+    if (this.#session && this.#isCurrent) {
+      this.#heardAt = this.#clock.now();
+      this.#session.receive(new ByteReader(body, 1));
+    } else if (former && this.#clock.now() - former.byeAt > FORMER_BYE_MS) {
+      former.byeAt = this.#clock.now();
+      former.session.bye('the device ended the session');
+    }
+  }
+
+  #verify(body: Buffer, check: number): boolean {
+    if (isHandshake(body[0])) return crc32(body, HANDSHAKE_SEED) === check;
+    if (body[0] !== PACKET) return false;
+    const sender = this.#options.role === 'host' ? 'device' : 'host';
+    const fits = (id: number): boolean => crc32(body, sessionSeed(id, sender)) === check;
+    this.#isCurrent = this.#session !== undefined && fits(this.#sessionId);
+    return this.#isCurrent || (this.#former !== undefined && fits(this.#former.id));
+  }
+
+  #receiveHello(message: Handshake): void {
+    if (message.kind !== 'hello') return;
+    if (message.version !== PROTOCOL_VERSION) {
+      const text = `this device speaks version ${PROTOCOL_VERSION} of the link protocol`;
+      this.#sendHandshake({ kind: 'refuse', version: PROTOCOL_VERSION, session: message.session, message: text });
+      return;
+    }
+    const isRepeated = this.#session !== undefined && message.session === this.#sessionId;
+    if (!isRepeated) this.#down('another session replaced this one');
+    const { session, bytesPerSecond } = message;
+    this.#sendHandshake({ kind: 'accept', version: PROTOCOL_VERSION, session, bootId: this.#options.bootId ?? '' });
+    this.#heardAt = this.#clock.now();
+    if (!isRepeated) this.#up(session, bytesPerSecond > 0 ? bytesPerSecond : undefined);
+  }
+
+  #receiveAnswer(message: Handshake): void {
+    if (message.kind === 'hello' || this.#state !== 'connecting' || message.session !== this.#sessionId) return;
+    if (message.version !== PROTOCOL_VERSION || message.kind === 'refuse') {
+      const versions = `the device speaks version ${message.version} of the link protocol, this program version ${PROTOCOL_VERSION}`;
+      this.#greeter.fail(new LinkError('version', versions));
+      return;
+    }
+    this.#peerBootId = message.bootId;
+    this.#up(this.#sessionId, this.#options.bytesPerSecond);
+    this.#greeter.succeed();
+  }
+
+  #up(id: number, bytesPerSecond: number | undefined): void {
+    const { role } = this.#options;
+    const seed = sessionSeed(id, role);
+    this.#sessionId = id;
+    this.#heardAt = this.#clock.now();
+    const session: Session = new Session({
+      role,
+      clock: this.#clock,
+      bytesPerSecond,
+      send: (packet) => this.#write(encodeFrame(packet, seed)),
+      isWritable: () => this.#state === 'up' && this.#port.writableLength < PORT_QUEUE,
+      onStream: (stream) => {
+        if (!this.emit('stream', stream, stream.service)) stream.destroy(new Error(`no service ${stream.service}`));
+      },
+      onEnd: (reason) => {
+        if (this.#session === session) this.#down(reason);
+      },
+    });
+    this.#session = session;
+    this.#state = 'up';
+    this.#watch.set(WATCH_MS);
+    this.emit('up');
+  }
+
+  #down(reason: string): void {
+    const session = this.#session;
+    if (!session) return;
+    this.#session = undefined;
+    this.#former = { session, id: this.#sessionId, byeAt: Number.NEGATIVE_INFINITY };
+    if (this.#state === 'up') this.#state = 'plain';
+    this.#watch.clear();
+    session.close(reason);
+    this.emit('down', reason);
+  }
+
+  #checkLiveness(): void {
+    const session = this.#session;
+    if (!session) return;
+    const isHost = this.#options.role === 'host';
+    const limit = this.#options.silenceMs ?? (isHost ? HOST_SILENCE_MS : DEVICE_SILENCE_MS);
+    const now = this.#clock.now();
+    if (now - this.#heardAt > limit) {
+      session.bye(`nothing was heard for ${limit / 1000} s`);
+      this.#down(`the ${isHost ? 'device' : 'host'} has been silent for ${limit / 1000} s`);
+      return;
+    }
+    if (isHost && now - session.lastSentAt >= PING_MS - WATCH_MS) session.ping();
+    this.#watch.set(WATCH_MS);
+  }
+
+  #text(text: Buffer): void {
+    if (this.#options.role === 'host') {
+      this.#greeter.sawText(text);
+      const sign = this.#finder.push(text);
+      if (sign === 'booting') this.#down('the device is booting');
+      if (sign === 'announced') {
+        this.#down('the device started anew');
+        this.#greeter.hurry();
+        this.emit('announced');
+      }
+    }
+    this.emit('text', text);
+  }
+
+  #sendHello(session: number): void {
+    const rate = Math.round(this.#options.bytesPerSecond ?? 0);
+    this.#sendHandshake({ kind: 'hello', version: PROTOCOL_VERSION, session, bytesPerSecond: rate });
+    // Where a shell or a boot loader listens instead of Gantry, Ctrl-U takes the greeting off its line again.
+    this.#write(Buffer.of(0x15));
+  }
+
+  #sendHandshake(message: Handshake): void {
+    this.#write(encodeFrame(encodeHandshake(message), HANDSHAKE_SEED));
+  }
+
+  #write(bytes: Buffer): number {
+    if (!this.#port.destroyed && this.#port.writable) this.#port.write(bytes, () => this.#session?.wake());
+    return bytes.length;
+  }
+
+  #portGone(reason: string): void {
+    if (this.#state === 'closed') return;
+    this.#state = 'closed';
+    this.#decoder.close();
+    this.#down(reason);
+    this.#greeter.fail(new LinkError('closed', reason));
+    this.emit('closed', reason);
+  }
+}

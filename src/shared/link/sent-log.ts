@@ -1,0 +1,101 @@
+import type { Clock } from './clock.ts';
+import type { Range } from './ranges.ts';
+
+/** `content` is whatever has to be done again when the packet is lost. */
+export interface SentPacket<T> {
+  number: number;
+  size: number;
+  at: number;
+  content: T;
+}
+
+/** Waited for an acknowledgement at least, in milliseconds. */
+const LEAST_TIMEOUT = 250;
+const FIRST_TIMEOUT = 600;
+/** The other side takes 3 s of silence for the end: there must be several attempts before. */
+const MOST_BACKED_OFF = 800;
+
+/** Packets on their way, and how long they take. A line keeps order, so one behind an acknowledged one is lost. */
+export class SentLog<T> {
+  readonly #clock: Clock;
+  readonly #packets = new Map<number, SentPacket<T>>();
+  #bytes = 0;
+  #smoothed: number | undefined;
+  #backoff = 1;
+  #next = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Unacknowledged bytes. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get isEmpty(): boolean {
+    return this.#packets.size === 0;
+  }
+
+  /** Smoothed, in milliseconds. */
+  get roundTrip(): number {
+    return this.#smoothed ?? FIRST_TIMEOUT / 2;
+  }
+
+  /** Takes a packet number that was never used. */
+  number(): number {
+    return this.#next++;
+  }
+
+  add(number: number, size: number, content: T): void {
+    this.#packets.set(number, { number, size, at: this.#clock.now(), content });
+    this.#bytes += size;
+  }
+
+  /** How long the oldest packet is waited for from now on; `queued` is the time that what is in flight takes. */
+  timeout(queued: number): number {
+    const base = this.#smoothed === undefined ? FIRST_TIMEOUT : Math.max(LEAST_TIMEOUT, 2 * this.#smoothed + 100);
+    return Math.max(base, Math.min(MOST_BACKED_OFF, base * this.#backoff)) + queued;
+  }
+
+  /**
+   * Returns the packets that arrived, and those that must have been lost. Undefined when it acknowledges what was never
+   * sent.
+   */
+  acknowledge(
+    ranges: readonly Range[],
+  ): { arrived: SentPacket<T>[]; lost: SentPacket<T>[]; sample: number } | undefined {
+    const highest = ranges.at(-1);
+    if (!highest || highest.end > this.#next) return undefined;
+    const arrived: SentPacket<T>[] = [];
+    const lost: SentPacket<T>[] = [];
+    for (const packet of this.#packets.values()) {
+      if (packet.number >= highest.end) break;
+      const isAcked = ranges.some((range) => range.start <= packet.number && packet.number < range.end);
+      (isAcked ? arrived : lost).push(packet);
+    }
+    for (const packet of [...arrived, ...lost]) this.#remove(packet);
+    const newest = arrived.at(-1);
+    let sample = this.roundTrip;
+    if (newest) {
+      this.#backoff = 1;
+      sample = this.#clock.now() - newest.at;
+      this.#smoothed = this.#smoothed === undefined ? sample : 0.875 * this.#smoothed + 0.125 * sample;
+    }
+    return { arrived, lost, sample };
+  }
+
+  /** Nothing was heard in time: the oldest packet counts as lost, and the next wait is longer. */
+  expire(): SentPacket<T> | undefined {
+    const [oldest] = this.#packets.values();
+    if (!oldest) return undefined;
+    this.#remove(oldest);
+    this.#backoff = Math.min(16, this.#backoff * 2);
+    return oldest;
+  }
+
+  #remove(packet: SentPacket<T>): void {
+    this.#packets.delete(packet.number);
+    this.#bytes -= packet.size;
+  }
+}

@@ -1,0 +1,50 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { createPty } from '../../../test/support/pty.ts';
+import { openPort } from './port.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'gantry-port-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+test('a missing port, a file and an abandoned socket are told apart', async () => {
+  const open = (path: string) => openPort({ path, baud: 115_200 });
+  await expect(open(join(folder, 'missing'))).rejects.toThrow('there is no serial port');
+  const file = join(folder, 'file');
+  writeFileSync(file, '');
+  await expect(open(file)).rejects.toThrow('is neither a serial port nor a socket');
+});
+
+test('a tty has a rate, a socket has none', async () => {
+  const pty = await createPty();
+  const tty = await openPort({ path: pty.path, baud: 115_200 });
+  expect(tty.bytesPerSecond).toBe(11_520);
+  const received = new Promise((resolve) =>
+    tty.stream.once('data', (chunk: Buffer) => resolve(chunk.toString('latin1'))),
+  );
+  pty.cable.write('a\r\xf5');
+  expect(await received).toContain('a\r');
+  await new Promise((resolve) => tty.stream.destroy().once('close', resolve));
+  pty.close();
+
+  const path = join(folder, 'sock');
+  const server = createServer((socket) => socket.end());
+  await new Promise<void>((resolve) => server.listen(path, resolve));
+  const socket = await openPort({ path, baud: 115_200 });
+  expect(socket.bytesPerSecond).toBeUndefined();
+  socket.stream.destroy();
+  await new Promise((resolve) => server.close(resolve));
+});
+
+test('a tty that is pulled out closes its stream', async () => {
+  const pty = await createPty();
+  const { stream } = await openPort({ path: pty.path, baud: 115_200 });
+  stream.on('error', () => {});
+  const closed = new Promise((resolve) => stream.once('close', resolve));
+  stream.resume();
+  pty.close();
+  await closed;
+  expect(stream.destroyed).toBe(true);
+});

@@ -1,0 +1,92 @@
+import type { RevisionList } from '../../shared/api/types.ts';
+import { sanitizeLine, sanitizeName } from '../../shared/text/sanitize.ts';
+import type { Context } from '../context.ts';
+import { errorText } from '../errors.ts';
+import { closeScreen, openScreen, type SwapForm, selectedComponent } from '../store/state.ts';
+import { emptyField, fieldOf } from '../store/text-field.ts';
+import { followSwap } from './progress.ts';
+
+/** Asks which image shall replace the selected component. */
+export async function openSwap(context: Context): Promise<void> {
+  const { store } = context;
+  const row = selectedComponent(store.get());
+  if (!row) return;
+  const tried = (store.get().imageHistory[row.name] ?? []).map((ref) => ({ ref, note: 'used before' }));
+  const form: SwapForm = { component: row.name, current: row.image, field: emptyField, choices: tried, choice: -1 };
+  store.set((state) => ({ swapForm: form, ...openScreen(state, 'swap') }));
+  try {
+    const earlier = imagesOf(await context.device.revisions(), row.name, row.image);
+    const known = new Set(earlier.map((choice) => choice.ref));
+    const choices = [...earlier, ...tried.filter((choice) => !known.has(choice.ref))];
+    store.set((state) => (state.swapForm?.component === row.name ? { swapForm: { ...state.swapForm, choices } } : {}));
+  } catch (error) {
+    context.toast('error', `earlier images are unknown: ${errorText(error)}`);
+  }
+}
+
+/** The images that `component` had in other revisions, newest first. */
+export function imagesOf(list: RevisionList, component: string, current: string): SwapForm['choices'] {
+  const choices = new Map<string, SwapForm['choices'][number]>();
+  for (const revision of list.revisions) {
+    const change = revision.changes.find((each) => each.name === component);
+    const refused =
+      revision.state === 'refused' ? { refused: sanitizeLine(revision.failure ?? '', { color: false }) } : {};
+    const note = sanitizeLine(`revision ${revision.number}`, { color: false });
+    for (const ref of [change?.to, change?.from]) {
+      if (ref === undefined || ref === current || choices.has(ref)) continue;
+      choices.set(
+        ref,
+        ref === change?.to
+          ? { ref: sanitizeName(ref), note, ...refused }
+          : { ref: sanitizeName(ref), note: `before ${note}` },
+      );
+    }
+  }
+  return [...choices.values()];
+}
+
+/** A key that moves between the text field and the choices. */
+export function moveChoice(context: Context, form: SwapForm, by: 1 | -1): void {
+  const choice = Math.min(form.choices.length - 1, Math.max(-1, form.choice + by));
+  const chosen = form.choices[choice];
+  context.store.set({ swapForm: { ...form, choice, field: chosen ? fieldOf(chosen.ref) : form.field } });
+}
+
+/** Says what will happen and asks for the last time. */
+export function askSwap(context: Context, form: SwapForm): void {
+  const image = form.field.text.trim();
+  if (image === '') {
+    context.toast('info', 'type an image: an OCI layout, a tar or a registry reference');
+    return;
+  }
+  const refused = form.choices.find((choice) => choice.ref === image && choice.refused !== undefined);
+  const go = (insist: boolean) => () => startSwap(context, form.component, image, insist);
+  const label = refused ? 'Insist' : 'Swap';
+  context.store.set({
+    dialog: {
+      title: `Swap ${form.component}?`,
+      lines: [
+        `${form.current} → ${image}`,
+        'Sends what the device lacks, stops the old, starts the new and checks its health.',
+        refused
+          ? `This image was rolled back before: ${refused.refused || 'no reason is known'}`
+          : `If it does not become healthy, ${form.current} runs again.`,
+      ],
+      choices: [{ label: 'Cancel' }, { label, run: go(refused !== undefined) }],
+      selected: 0,
+    },
+  });
+}
+
+function startSwap(context: Context, component: string, image: string, insist: boolean): void {
+  context.store.set((state) => {
+    const before = state.imageHistory[component] ?? [];
+    const history = [image, ...before.filter((ref) => ref !== image)].slice(0, 20);
+    return {
+      imageHistory: { ...state.imageHistory, [component]: history },
+      swapForm: undefined,
+      ...closeScreen(state),
+    };
+  });
+  void followSwap(context, `swap ${component} to ${image}`, () => context.device.swap(component, image, { insist }));
+}

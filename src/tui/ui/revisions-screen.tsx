@@ -1,0 +1,57 @@
+import type { ReactElement } from 'react';
+import type { RevisionSummary } from '../../shared/api/types.ts';
+import { pad, truncate } from '../../shared/text/width.ts';
+import { documentHeight } from '../store/layout.ts';
+import type { AppState } from '../store/state.ts';
+import { Line, type Span } from './line.tsx';
+import { type Column, cells, fitColumns, titles } from './table.ts';
+import type { Tone } from './theme.ts';
+
+const tones: Record<RevisionSummary['state'], Tone> = {
+  current: 'good',
+  previous: 'plain',
+  available: 'dim',
+  refused: 'bad',
+};
+const columns: Column<RevisionSummary>[] = [
+  { title: 'REV', width: 4, align: 'right', value: (row) => String(row.number) },
+  { title: 'STATE', width: 10, value: (row) => row.state, tone: (row) => tones[row.state] },
+  { title: 'CREATED', width: 19, value: (row) => row.createdAt.slice(0, 19).replace('T', ' '), tone: () => 'dim' },
+  { title: 'REASON', width: 12, value: (row) => row.reason },
+  { title: 'CHANGES', width: 12, value: changes },
+];
+
+/** The revisions of the device, newest first. */
+export function RevisionsScreen({ state }: { state: AppState }): ReactElement {
+  const { list, error, selected } = state.revisions;
+  const { columns: width } = state.size;
+  if (error !== undefined) return <Line spans={[[` the revisions are unknown: ${error}`, 'bad']]} />;
+  if (!list) return <Line spans={[[' asking for the revisions …', 'dim']]} />;
+  const height = Math.max(1, documentHeight(state) - 2);
+  const top = Math.max(0, Math.min(selected - Math.floor(height / 2), list.revisions.length - height));
+  const fitted = fitColumns(columns, list.revisions, width - 2, [4, 3]);
+  const chosen = list.revisions[selected];
+  const detail = chosen?.failure === undefined ? changes(chosen) : `rolled back: ${chosen.failure}`;
+  return (
+    <>
+      <Line spans={[[` revisions of ${state.deviceName}`, 'title']]} />
+      <Line spans={[[`  ${titles(fitted)}`, 'dim']]} />
+      {list.revisions.slice(top, top + height).map((row) => (
+        <Line key={row.number} spans={spansOf(fitted, row, row === chosen, width)} />
+      ))}
+      <Line spans={[[` ${truncate(detail, width - 2)}`, chosen?.failure === undefined ? 'dim' : 'bad']]} />
+    </>
+  );
+}
+
+function spansOf(fitted: Column<RevisionSummary>[], row: RevisionSummary, selected: boolean, width: number): Span[] {
+  const parts = cells(fitted, row);
+  if (!selected) return ['  ', ...parts];
+  return [[pad(`▸ ${parts.map(([text]) => text).join('')}`, width), 'selected']];
+}
+
+function changes(revision: RevisionSummary | undefined): string {
+  if (!revision) return '';
+  if (revision.factory) return 'as composed';
+  return revision.changes.map(({ name, from, to }) => `${name}: ${from ?? 'absent'} → ${to ?? 'absent'}`).join(', ');
+}

@@ -1,0 +1,73 @@
+import { readFileSync, rmSync } from 'node:fs';
+import { dataDiskPath, ensureDataDisk, type Emulator, startEmulator } from '../../../src/emulator/index.ts';
+import type { ComponentStatus } from '../../../src/shared/api/types.ts';
+import type { Arch } from '../../../src/shared/oci/types.ts';
+import { gantryJson } from './gantry.ts';
+import { imageDir, ociDir, testEnvironment } from './paths.ts';
+import { until } from './until.ts';
+
+Object.assign(process.env, testEnvironment);
+
+export type Via = 'ssh' | 'serial';
+
+/** A demo device in QEMU, reached as `target`. */
+export interface Machine {
+  emulator: Emulator;
+  target: string;
+  arch: Arch;
+  /** The image of a tag, as `swap` takes it: `web('2')`. */
+  web(tag: string): string;
+  /** What the web server answers, asked from the host. Only with a network. */
+  page(): Promise<string>;
+  components(): Promise<ComponentStatus[]>;
+  component(name: string): Promise<ComponentStatus>;
+  untilHealthy(seconds?: number): Promise<ComponentStatus[]>;
+  console(): string;
+  stop(): Promise<void>;
+}
+
+export async function boot(arch: Arch, via: Via, options: { data?: boolean; name: string }): Promise<Machine> {
+  const dataDisk = options.data ? await freshDataDisk(options.name) : undefined;
+  const emulator = await startEmulator({
+    imageDir: imageDir(arch),
+    name: options.name,
+    memory: 512,
+    cpus: 2,
+    serialOnly: via === 'serial',
+    ports: via === 'serial' ? [] : [{ guest: 80 }],
+    detach: false,
+    ...(dataDisk === undefined ? {} : { dataDisk }),
+  });
+  const target = `qemu:${options.name}?via=${via}`;
+  const machine: Machine = {
+    emulator,
+    target,
+    arch,
+    web: (tag) => `oci:${ociDir(arch)}:web:${tag}`,
+    page: async () => {
+      const response = await fetch(`http://127.0.0.1:${emulator.instance.ports['80']}/`);
+      return response.text();
+    },
+    components: () => gantryJson<ComponentStatus[]>('-d', target, 'ps', '-a'),
+    component: async (name) => {
+      const found = (await machine.components()).find((component) => component.name === name);
+      if (found === undefined) throw new Error(`there is no ${name}`);
+      return found;
+    },
+    untilHealthy: (seconds = 120) =>
+      until('every component to be healthy', seconds, async () => {
+        const all = await machine.components();
+        const ill = all.filter((c) => c.state !== 'running' || (c.health !== 'healthy' && c.health !== 'none'));
+        if (ill.length > 0) throw new Error(ill.map((c) => `${c.name} ${c.state} ${c.health} ${c.detail ?? ''}`).join('; '));
+        return all;
+      }),
+    console: () => readFileSync(emulator.instance.consoleLog, 'utf8'),
+    stop: () => emulator.stop(),
+  };
+  return machine;
+}
+
+async function freshDataDisk(name: string): Promise<string> {
+  rmSync(dataDiskPath(name), { force: true });
+  return (await ensureDataDisk(name, 256 << 20)).path;
+}

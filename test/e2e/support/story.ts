@@ -1,0 +1,148 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { RevisionList, SwapEvent } from '../../../src/shared/api/types.ts';
+import type { Arch } from '../../../src/shared/oci/types.ts';
+import { gantry, gantryJson, gantryOk, start } from './gantry.ts';
+import { boot, type Machine, type Via } from './machine.ts';
+import { until } from './until.ts';
+
+/**
+ * The story of the first issue, on one booted machine, told through the command line alone: what a person does to a
+ * device over SSH works the same over a serial line without any network card.
+ */
+export function deviceStory(arch: Arch, via: Via): void {
+  describe(`${arch} over ${via}`, () => {
+    let machine: Machine;
+    const on = (...args: string[]) => ['-d', machine.target, ...args];
+    /** The page, asked on the device itself: works without a network too. */
+    const page = () => gantryOk(...on('exec', 'web', 'wget', '-q', '-O', '-', 'http://127.0.0.1/'));
+    const swap = async (tag: string, ...more: string[]) => {
+      const outcome = await gantry(...on('swap', 'web', machine.web(tag), '--json', ...more));
+      const events = outcome.stdout.split('\n').filter(Boolean).map((line) => JSON.parse(line) as SwapEvent);
+      return { ...outcome, events, stages: [...new Set(events.map((event) => event.stage))] };
+    };
+
+    beforeAll(async () => {
+      machine = await boot(arch, via, { name: `e2e-${arch}-${via}`, data: via === 'ssh' });
+      await machine.untilHealthy();
+    });
+    afterAll(async () => machine?.stop());
+
+    it('lists every component with its image, state and health', async () => {
+      const all = await machine.components();
+      expect(all.map((c) => c.name).sort()).toEqual(['base', 'dhcp', 'init', 'kernel', 'mosquitto', 'sshd', 'web']);
+      const web = all.find((c) => c.name === 'web');
+      expect(web).toMatchObject({ image: 'web:1', state: 'running', health: 'healthy', restarts: 0 });
+      expect(web?.memoryBytes).toBeGreaterThan(0);
+      const table = await gantryOk(...on('ps'));
+      for (const name of ['web', 'mosquitto', 'sshd', 'dhcp']) expect(table).toContain(name);
+    });
+
+    it('shows and follows logs', async () => {
+      expect(await gantryOk(...on('logs', 'mosquitto'))).toContain('mosquitto version');
+      // The health check is a request too: what follows the log sees it without anybody's doing.
+      const following = start(on('logs', '-f', '--tail', '0', 'web'));
+      let seen = '';
+      following.stdout?.on('data', (chunk) => {
+        seen += chunk;
+      });
+      await until('a request to be logged', 60, async () => seen.includes('"GET /health HTTP/1.1" 200'));
+      following.kill('SIGINT');
+      await following;
+    });
+
+    it('restarts, stops and starts', async () => {
+      const before = await machine.component('mosquitto');
+      await gantryOk(...on('restart', 'mosquitto'));
+      const after = await until('mosquitto to be healthy', 30, async () => {
+        const now = await machine.component('mosquitto');
+        return now.health === 'healthy' && now;
+      });
+      expect(after.pid).not.toBe(before.pid);
+      await gantryOk(...on('stop', 'mosquitto'));
+      expect((await machine.component('mosquitto')).state).toBe('exited');
+      await gantryOk(...on('start', 'mosquitto'));
+      await machine.untilHealthy();
+    });
+
+    it('runs commands in a container and on the device, with their exit codes', async () => {
+      expect(await gantryOk(...on('exec', 'web', 'cat', '/srv/www/health'))).toBe('ok');
+      expect((await gantry(...on('exec', 'web', 'sh', '-c', 'echo out; echo err >&2; exit 7')))).toMatchObject({
+        code: 7,
+        stdout: 'out',
+        stderr: 'err',
+      });
+      expect(await gantryOk(...on('sh', '-c', 'cat /proc/1/comm'))).toContain('init');
+      const inspected = await gantryJson<{ Name: string; State: { Running: boolean } }>(...on('inspect', 'web'));
+      expect(inspected).toMatchObject({ Name: '/web', State: { Running: true } });
+    });
+
+    it('answers a mistyped name with the nearest one', async () => {
+      const outcome = await gantry(...on('restart', 'wbe'));
+      expect(outcome.code).not.toBe(0);
+      expect(outcome.stderr).toContain('web');
+    });
+
+    it('swaps web for another image: the page changes, and nothing else is touched', async () => {
+      expect(await page()).toContain('version 1');
+      const before = await machine.components();
+      const { code, stages, stderr } = await swap('2');
+      expect(stderr).not.toContain('rolled back');
+      expect(code).toBe(0);
+      expect(stages).toEqual(['stage', 'stop', 'start', 'probe', 'commit', 'done']);
+      expect(await page()).toContain('version 2');
+      if (via === 'ssh') expect(await machine.page()).toContain('version 2');
+      const after = await machine.components();
+      expect(after.find((c) => c.name === 'web')).toMatchObject({ image: 'web:2', health: 'healthy' });
+      for (const { name, pid } of before.filter((c) => c.name !== 'web')) {
+        expect(after.find((c) => c.name === name)?.pid, name).toBe(pid);
+      }
+    });
+
+    it('rolls back by itself when the new one never becomes healthy, and remembers', async () => {
+      const { code, events } = await swap('broken');
+      expect(code).toBe(4);
+      expect(events.map((event) => event.stage)).toContain('rollback');
+      expect(events.at(-1)?.stage).toBe('failed');
+      expect(await page()).toContain('version 2');
+      const again = await swap('broken');
+      expect(again.code).not.toBe(0);
+      expect(again.stderr).toMatch(/insist/);
+    });
+
+    it('rolls back by hand', async () => {
+      await gantryOk(...on('rollback', 'web'));
+      expect(await page()).toContain('version 1');
+      const { current, revisions } = await gantryJson<RevisionList>(...on('revisions'));
+      expect(revisions.find((revision) => revision.number === current)).toMatchObject({ state: 'current' });
+    });
+
+    it('keeps every container when the init container is killed', async () => {
+      const before = await machine.components();
+      const init = before.find((c) => c.name === 'init');
+      await gantry(...on('sh', '-c', `kill -9 ${init?.pid}`));
+      const after = await until('the init container to be back', 60, async () => {
+        const all = await machine.components();
+        return all.find((c) => c.name === 'init')?.pid !== init?.pid && all;
+      });
+      for (const { name, pid, startedAt } of before.filter((c) => c.name !== 'init')) {
+        expect(after.find((c) => c.name === name), name).toMatchObject(pid === undefined ? {} : { pid, startedAt });
+      }
+      await machine.untilHealthy();
+    });
+
+    if (via === 'ssh') {
+      it('comes up in the swapped revision after a reboot', async () => {
+        expect((await swap('2')).code).toBe(0);
+        const before = await gantryJson<{ bootId: string }>(...on('info'));
+        await gantryOk(...on('power', 'reboot'));
+        await until('the device to boot again', 120, async () => {
+          const info = await gantryJson<{ bootId: string }>(...on('info'));
+          return info.bootId !== before.bootId;
+        });
+        await machine.untilHealthy();
+        expect(await machine.page()).toContain('version 2');
+        expect((await machine.component('web')).image).toBe('web:2');
+      });
+    }
+  });
+}
