@@ -47,7 +47,7 @@ describe('system packages', () => {
 
   test('tests need both emulators, and check needs what the unit tests need', () => {
     expect(packages('test', 'amd64', [])).toEqual(
-      expect.arrayContaining(['qemu-system-x86', 'qemu-system-arm', 'e2fsprogs']),
+      expect.arrayContaining(['qemu-system-x86', 'qemu-system-arm', 'e2fsprogs', 'openssh-server']),
     );
     expect(packages('check', 'amd64', [])).toEqual(packages('test', 'arm64', []));
   });

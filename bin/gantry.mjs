@@ -17,6 +17,8 @@ if (Number(process.versions.node.split('.')[0]) === nodeMajor) {
     await buildHost();
   }
   module.enableCompileCache?.(join(root, 'dist/compile-cache'));
+  // Node's deprecations of what packages call are nothing a person can act on.
+  process.noDeprecation = true;
   await import(main);
 } else {
   const node = pinnedNode(root);

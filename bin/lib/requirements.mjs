@@ -32,6 +32,9 @@ const composing = [
 const testing = [
   { program: 'mkfs.ext4', package: 'e2fsprogs', for: 'data disks' },
   { program: 'ssh-keygen', package: 'openssh-client', for: 'tests of SSH' },
+  { program: 'sshd', package: 'openssh-server', for: 'tests of SSH; its service is left off' },
+  { program: 'cpio', package: 'cpio', for: 'tests of the initramfs' },
+  { program: 'python3', package: 'python3-minimal', for: 'tests of file attributes' },
 ];
 
 /**

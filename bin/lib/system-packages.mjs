@@ -1,5 +1,5 @@
 // Installs Debian packages that a command needs, or says which ones a person has to install.
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { timed } from './progress.mjs';
 import { howToInstall, isInstalled, missing, packagesFor } from './requirements.mjs';
 import { run } from './run.mjs';
@@ -27,25 +27,58 @@ export async function ensureSystemPackages(needed) {
   const prefix = how === 'sudo' ? ['sudo'] : [];
   console.error(`Installing: ${[...prefix, ...install].join(' ')}`);
   if (how === 'sudo') await askPassword(install);
+  await withServicesOff(prefix, packages, () => installPackages(prefix, install));
+  const still = missing(absent);
+  if (still.length > 0) {
+    const names = still.map(({ program, package: name }) => `${program} (of ${name})`).join(', ');
+    throw new SetupError(`Installed, yet not to be found: ${names}. Does this distribution put them elsewhere?`);
+  }
+}
+
+/** @param {string[]} prefix @param {string[]} install */
+async function installPackages(prefix, install) {
+  const what = `Installing ${install.slice(install.indexOf('--no-install-recommends') + 1).join(', ')}`;
   if (!listsPresent()) await update(prefix);
   try {
-    await timed(`Installing ${packages.join(', ')}`, () => apt(prefix, install.slice(1)));
+    await timed(what, () => apt(prefix, install.slice(1)));
   } catch {
     // Lists that are out of date name files that the archive no longer has.
     await update(prefix);
     try {
-      await timed(`Installing ${packages.join(', ')}`, () => apt(prefix, install.slice(1)));
+      await timed(what, () => apt(prefix, install.slice(1)));
     } catch (error) {
       throw new SetupError(
         `${/** @type {Error} */ (error).message}\nThe packages could not be installed. Once mended, try again.`,
       );
     }
   }
-  const still = missing(absent);
-  if (still.length > 0) {
-    const names = still.map(({ program, package: name }) => `${program} (of ${name})`).join(', ');
-    throw new SetupError(`Installed, yet not to be found: ${names}. Does this distribution put them elsewhere?`);
+}
+
+/** Services that come with a package and that nobody asked for: tests start such a server by themselves, on loopback. */
+const services = new Map([['openssh-server', ['ssh.service', 'ssh.socket']]]);
+
+/**
+ * Under systemd a package's service starts as soon as it is installed. Masked meanwhile and disabled afterwards, it does
+ * not, now or at the next boot.
+ * @param {string[]} prefix
+ * @param {string[]} packages
+ * @param {() => Promise<void>} step
+ */
+async function withServicesOff(prefix, packages, step) {
+  const units = packages.flatMap((name) => services.get(name) ?? []);
+  if (units.length === 0 || !existsSync('/run/systemd/system')) return step();
+  /** @param {string} verb */
+  const systemctl = (verb) => {
+    const [program = 'systemctl', ...args] = [...prefix, 'systemctl', verb, ...units];
+    return run(program, args);
+  };
+  await systemctl('mask');
+  try {
+    await step();
+  } finally {
+    await systemctl('unmask');
   }
+  await systemctl('disable');
 }
 
 /** sudo asks on the terminal, before anything else is printed; without one it must not need to. @param {string[]} install */

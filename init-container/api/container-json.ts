@@ -18,7 +18,8 @@ export function dockerState(component: Component): 'created' | 'running' | 'rest
 /** Docker's sentence: "Up 3 minutes (healthy)", "Exited (0) 2 hours ago". */
 export function dockerStatus(component: Component, now = Date.now()): string {
   const { state, health } = component;
-  const since = (iso: string | undefined) => humanDuration(Math.max(0, now - Date.parse(iso ?? new Date(now).toISOString())));
+  const since = (iso: string | undefined) =>
+    humanDuration(Math.max(0, now - Date.parse(iso ?? new Date(now).toISOString())));
   switch (dockerState(component)) {
     case 'running': {
       const words = health === 'starting' ? 'health: starting' : health;

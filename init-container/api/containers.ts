@@ -1,5 +1,5 @@
-import type { Component } from '../supervisor/component.ts';
 import { parseSignal } from '../native/signals.ts';
+import type { Component } from '../supervisor/component.ts';
 import { dockerState, inspectionOf, summaryOf } from './container-json.ts';
 import type { ApiContext } from './context.ts';
 import { boolOf, filtersOf, integerOf } from './filters.ts';

@@ -4,6 +4,8 @@ import { filtersOf, momentOf } from './filters.ts';
 import { startJsonStream } from './respond.ts';
 import type { Call, Route } from './router.ts';
 
+const largestBacklog = 1 << 20;
+
 /** `GET /events`: what happens to system containers, with the fields of old clients beside the new ones. */
 export function eventRoutes(context: ApiContext): Route[] {
   return [{ method: 'GET', pattern: '/events', handler: (call) => streamEvents(context, call) }];
@@ -17,6 +19,8 @@ function streamEvents({ supervisor }: ApiContext, { query, response }: Call): vo
   const send = (event: ContainerEvent) => {
     if (until !== undefined && event.timeNano > until) return;
     if (passes(event, filters)) write(eventJson(event));
+    // A client that has stopped reading must not fill our memory; when it comes back it can ask with `since`.
+    if (response.writableLength > largestBacklog) response.destroy();
   };
   if (since !== undefined) for (const event of supervisor.events.past) if (event.timeNano >= since) send(event);
   const now = BigInt(Date.now()) * 1_000_000n;

@@ -10,9 +10,9 @@ import { containerPaths } from '../engine/paths.ts';
 import type { Component } from '../supervisor/component.ts';
 import type { ApiContext } from './context.ts';
 import { framing, multiplexedStreamType, rawStreamType, stderr, stdout, streamType } from './frames.ts';
+import { watchPeer } from './peer.ts';
 import { readJson, sendEmpty, sendJson } from './respond.ts';
 import { HttpError, type Route } from './router.ts';
-import { watchPeer } from './peer.ts';
 import type { UpgradeRoute } from './server.ts';
 
 const createSchema = z.object({
@@ -96,7 +96,8 @@ export function execRoutes({ supervisor, store, sessions }: ApiContext): Route[]
       handler: ({ params, query, response }) => {
         const session = sessions.get(params.id ?? '');
         const [rows, columns] = [Number(query.get('h')), Number(query.get('w'))];
-        if (!Number.isInteger(rows) || !Number.isInteger(columns)) throw new HttpError(400, 'h and w must be whole numbers');
+        if (!Number.isInteger(rows) || !Number.isInteger(columns))
+          throw new HttpError(400, 'h and w must be whole numbers');
         session.resize(rows, columns);
         sendEmpty(response, 200);
       },

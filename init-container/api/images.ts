@@ -1,5 +1,5 @@
-import type { Digest } from '../../src/shared/oci/types.ts';
 import { isDigest } from '../../src/shared/oci/digest.ts';
+import type { Digest } from '../../src/shared/oci/types.ts';
 import type { ImageSummary } from '../store/types.ts';
 import type { ApiContext } from './context.ts';
 import { sendJson } from './respond.ts';
@@ -60,7 +60,9 @@ const withTag = (ref: string) => (ref.slice(ref.lastIndexOf('/') + 1).includes('
 
 /** By reference, digest, or a unique beginning of its hexadecimal digits. */
 export function findImage(images: ImageSummary[], name: string): ImageSummary {
-  const named = images.find(({ refs, digest }) => digest === name || refs.some((ref) => withTag(ref) === withTag(name)));
+  const named = images.find(
+    ({ refs, digest }) => digest === name || refs.some((ref) => withTag(ref) === withTag(name)),
+  );
   if (named) return named;
   const hex = (isDigest(name) ? name.slice(7) : name.replace(/^sha256:/, '')).toLowerCase();
   const found = /^[0-9a-f]{4,64}$/.test(hex) ? images.filter(({ digest }) => digest.slice(7).startsWith(hex)) : [];

@@ -1,13 +1,14 @@
-import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
 import { logPath } from '../engine/paths.ts';
 import { formatNanos } from '../logs/k8s-line.ts';
 import { type Follow, readLog } from '../logs/reader.ts';
 import type { Component } from '../supervisor/component.ts';
 import type { ApiContext } from './context.ts';
 import { boolOf, integerOf, momentOf } from './filters.ts';
-import { frame, streamType, stderr, stdout } from './frames.ts';
-import { apiMinorOf } from './server.ts';
+import { frame, stderr, stdout, streamType } from './frames.ts';
+import { drained } from './respond.ts';
 import { type Call, HttpError, type Route } from './router.ts';
+import { apiMinorOf } from './server.ts';
 
 /** `GET /containers/{id}/logs`: one frame a line. A followed log goes on over restarts and ends when nothing will come. */
 export function logRoutes(context: ApiContext): Route[] {
@@ -30,14 +31,16 @@ async function sendLog(context: ApiContext, { params, query, request, response }
     until: momentOf('until', query.get('until')),
     follow: follower,
   });
+  const batch = new Batch(response);
   for await (const { stream, nanos, text } of entries) {
     if (response.destroyed) break;
     if (!wanted[stream]) continue;
     const line = timestamps ? Buffer.concat([Buffer.from(`${formatNanos(nanos)} `), text]) : text;
-    const open = response.write(frame(stream === 'stdout' ? stdout : stderr, line));
-    if (!open) await Promise.race([once(response, 'drain'), once(response, 'close')]).catch(() => undefined);
+    batch.add(frame(stream === 'stdout' ? stdout : stderr, line));
+    if (response.writableNeedDrain) await drained(response);
   }
   follower?.stop();
+  batch.flush();
   response.end();
 }
 
@@ -72,4 +75,31 @@ function followLog({ logs, supervisor }: ApiContext, component: Component): Foll
       notice();
     },
   };
+}
+
+/** Many lines in one write, none of them late: what was added is sent at the latest when this turn's work is done. */
+class Batch {
+  readonly #response: ServerResponse;
+  #frames: Buffer[] = [];
+  #size = 0;
+  #scheduled: NodeJS.Immediate | undefined;
+
+  constructor(response: ServerResponse) {
+    this.#response = response;
+  }
+
+  add(data: Buffer): void {
+    this.#frames.push(data);
+    this.#size += data.length;
+    if (this.#size >= 64 * 1024) this.flush();
+    else this.#scheduled ??= setImmediate(() => this.flush());
+  }
+
+  flush(): void {
+    clearImmediate(this.#scheduled);
+    this.#scheduled = undefined;
+    if (this.#frames.length > 0 && !this.#response.destroyed) this.#response.write(Buffer.concat(this.#frames));
+    this.#frames = [];
+    this.#size = 0;
+  }
 }

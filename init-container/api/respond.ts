@@ -51,3 +51,17 @@ export async function readJson<T>(request: IncomingMessage, schema: z.ZodType<T>
   const issue = result.error.issues[0];
   throw new HttpError(400, `bad request: ${issue?.path.join('.') || 'body'}: ${issue?.message ?? 'invalid'}`);
 }
+
+/** Resolves when the response takes more, or its client has gone. */
+export function drained(response: ServerResponse): Promise<void> {
+  if (!response.writableNeedDrain || response.destroyed) return Promise.resolve();
+  return new Promise((resolve) => {
+    const done = () => {
+      response.off('drain', done);
+      response.off('close', done);
+      resolve();
+    };
+    response.on('drain', done);
+    response.on('close', done);
+  });
+}

@@ -1,5 +1,14 @@
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer, Agent as HttpAgent, request, type Server } from 'node:http';
 import { connect as connectSocket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -28,6 +37,14 @@ let logged: string[];
 function bytes(seed: number, length: number): Buffer {
   const random = seededRandom(seed);
   return Buffer.from(Array.from({ length }, () => Math.floor(random() * 256)));
+}
+
+function linkOf(fd: string): string {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return '';
+  }
 }
 
 function sha(data: Buffer): string {
@@ -224,6 +241,23 @@ test('the link comes back by itself when the device starts anew', async () => {
   await vi.waitFor(() => expect(lost).toHaveLength(1), patient);
   await ask(transport, 1000, 2);
   expect(logged.some((line) => line.includes('opened again'))).toBe(true);
+});
+
+test('a tty that is opened again and again leaves nothing open', async () => {
+  const openFiles = (): number =>
+    readdirSync('/proc/self/fd').filter((name) => linkOf(name).startsWith('/dev/pts/')).length;
+  await vi.waitFor(() => expect(agent.state).toBe('plain'), patient);
+  const before = openFiles();
+  for (let round = 1; round <= 3; round += 1) {
+    const oldEnd = deviceEnd;
+    deviceEnd = await createPty();
+    unlinkSync(consolePath);
+    symlinkSync(deviceEnd.path, consolePath);
+    const greeted = new Promise((resolve) => deviceEnd.cable.once('data', resolve));
+    oldEnd.close();
+    await greeted;
+  }
+  expect(openFiles()).toBe(before);
 });
 
 test('a port that another transport uses is refused with the name of its user', async () => {

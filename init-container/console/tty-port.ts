@@ -28,6 +28,9 @@ export async function openTtyPort(path: string): Promise<Duplex> {
   try {
     await makeRaw(path);
     terminal = new ReadStream(fd);
+    // Node opens a tty once more for itself and would leave this one open for ever, which keeps the tty from hanging up.
+    const own = ownFd(terminal);
+    if (own !== undefined && own !== fd) closeSync(fd);
   } catch (error) {
     closeSync(fd);
     throw error;
@@ -50,6 +53,12 @@ async function sttyOn(path: string, settings: string[]): Promise<RunResult> {
   } catch {
     return run(['busybox', 'stty', '-F', path, ...settings], { timeoutMs: STTY_MS });
   }
+}
+
+function ownFd(terminal: ReadStream): number | undefined {
+  const handle: unknown = Reflect.get(terminal, '_handle');
+  const fd: unknown = typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'fd') : undefined;
+  return typeof fd === 'number' ? fd : undefined;
 }
 
 function duplexOver(terminal: ReadStream): Duplex {

@@ -5,7 +5,7 @@ import { cgroupRoot, containerCgroup } from './paths.ts';
 /** The kernel's own figures of one container. What its controllers do not offer is absent. */
 export interface CgroupStats {
   cpu: { usageNs: number; userNs: number; systemNs: number; periods: number; throttled: number; throttledNs: number };
-  memory?: { usage: number; /** Absent when unlimited. */ limit?: number; stat: Record<string, number> };
+  memory?: { usage: number /** Absent when unlimited. */; limit?: number; stat: Record<string, number> };
   pids?: { current: number; limit?: number };
   io: { major: number; minor: number; op: 'read' | 'write'; value: number }[];
 }
@@ -72,9 +72,13 @@ export function parseIoStat(content: string): CgroupStats['io'] {
   for (const line of content.split('\n')) {
     const device = /^(\d+):(\d+) /.exec(line);
     if (!device) continue;
-    for (const [key, op] of [['rbytes', 'read'], ['wbytes', 'write']] as const) {
+    for (const [key, op] of [
+      ['rbytes', 'read'],
+      ['wbytes', 'write'],
+    ] as const) {
       const value = new RegExp(` ${key}=(\\d+)`).exec(line)?.[1];
-      if (value !== undefined) result.push({ major: Number(device[1]), minor: Number(device[2]), op, value: Number(value) });
+      if (value !== undefined)
+        result.push({ major: Number(device[1]), minor: Number(device[2]), op, value: Number(value) });
     }
   }
   return result;

@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process';
-import { open } from 'node:fs/promises';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, open, writeFile } from 'node:fs/promises';
 import type { Readable, Writable } from 'node:stream';
 import { devicePaths } from '../../src/shared/device-paths.ts';
 import { hostCommand } from '../native/host-command.ts';
@@ -66,7 +65,9 @@ export function pidFrom(line: string | undefined, errors: string): number {
     throw new Error(`conmon answered something unknown: ${line.slice(0, 200)}`);
   }
   if (typeof answer.data === 'number' && answer.data > 0) return answer.data;
-  throw new Error(`${answer.message ?? errors}`.trim() || 'the runtime could not create the container and did not say why');
+  throw new Error(
+    `${answer.message ?? errors}`.trim() || 'the runtime could not create the container and did not say why',
+  );
 }
 
 async function readErrors(path: string): Promise<string> {

@@ -1,6 +1,5 @@
 import { readFileSync, rmSync, statSync } from 'node:fs';
 import { mkdir, readFile, rm } from 'node:fs/promises';
-import { devicePaths } from '../../src/shared/device-paths.ts';
 import {
   type ComponentConfig,
   componentConfigSchema,
@@ -8,6 +7,7 @@ import {
   mergeConfig,
 } from '../../src/shared/definition/component-config.ts';
 import type { ComponentSpec } from '../../src/shared/definition/revision.ts';
+import { devicePaths } from '../../src/shared/device-paths.ts';
 import { replaceFile } from '../native/atomic-file.ts';
 import { identify, type ProcessIdentity } from '../native/processes.ts';
 import { runOnHost, runOnHostOrThrow } from '../native/run.ts';
@@ -75,6 +75,11 @@ export class Engine {
       await this.#removeFromRuntime(name);
       throw error;
     }
+  }
+
+  /** The configuration a component would be started with. Rejects when its image is missing or its label is not valid. */
+  async configFor(spec: ComponentSpec): Promise<ComponentConfig> {
+    return configOf(spec, await this.#store.get(spec.image.digest));
   }
 
   /** What is left after the container's first process ended: its other processes, its cgroup, crun's state. */

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
@@ -9,6 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { devicePaths } from '../../src/shared/device-paths.ts';
 import { replaceFile } from '../native/atomic-file.ts';
 import { hostCommand } from '../native/host-command.ts';
+import { spawnOnPipes } from '../native/pipes.ts';
 import { signalProcess } from '../native/processes.ts';
 import { type PtyProcess, spawnPty } from '../native/pty.ts';
 import { readPidFile } from './exec-once.ts';
@@ -115,7 +116,15 @@ export class ExecSession {
     const [height, width] = this.#size;
     const process = { ...container.process, ...(this.request.tty ? { consoleSize: { height, width } } : {}) };
     await replaceFile(`${this.#file}.json`, ociJson(process));
-    return hostCommand(['crun', 'exec', '--process', `${this.#file}.json`, '--pid-file', this.#pidFile, container.name]);
+    return hostCommand([
+      'crun',
+      'exec',
+      '--process',
+      `${this.#file}.json`,
+      '--pid-file',
+      this.#pidFile,
+      container.name,
+    ]);
   }
 
   async #startOnTerminal(argv: string[]): Promise<ExecStreams> {
@@ -129,20 +138,15 @@ export class ExecSession {
   }
 
   async #startOnPipes(argv: string[]): Promise<ExecStreams> {
-    const [file = '', ...args] = argv;
-    const child = spawn(file, args, { stdio: 'pipe', env: this.#environment() });
+    const { child, stdin, stdout, stderr } = await spawnOnPipes(argv, this.#environment());
     this.#child = child;
-    await new Promise<void>((resolve, reject) => {
-      child.once('spawn', resolve);
-      child.once('error', reject);
-    });
     this.pid = child.pid;
     child.once('exit', (exit, signal) => {
       this.exitCode = exit ?? 128 + (signal ? constants.signals[signal] : 0);
     });
     // A process that does not read its input is no reason to end this one.
-    child.stdin.on('error', () => undefined);
-    return { stdin: child.stdin, stdout: child.stdout, stderr: child.stderr };
+    stdin.on('error', () => undefined);
+    return { stdin, stdout, stderr };
   }
 
   /** For crun itself its own environment matters little; a shell of the device needs a proper one. */

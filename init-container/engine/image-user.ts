@@ -19,7 +19,8 @@ export async function resolveUser(text: string | undefined, layers: string[]): P
   if (group !== undefined) {
     const found = groups.find((fields) => fields[0] === group);
     const gid = isNumber(group) ? Number(group) : Number(found?.[2] ?? Number.NaN);
-    if (!Number.isInteger(gid)) throw new Error(`the image runs as group "${group}", which its /etc/group does not have`);
+    if (!Number.isInteger(gid))
+      throw new Error(`the image runs as group "${group}", which its /etc/group does not have`);
     return { uid, gid };
   }
   const name = account?.[0];

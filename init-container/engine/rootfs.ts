@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readFile, rm, rmdir } from 'node:fs/promises';
 import { runOnHostOrThrow } from '../native/run.ts';
 import { containerPaths } from './paths.ts';
 
@@ -11,7 +11,7 @@ export async function mountRootfs(name: string, layers: string[]): Promise<void>
   if (await isMounted(rootfs)) return;
   if (layers.length === 0) throw new Error('the image has no layers');
   for (const folder of [rootfs, upper, work]) await mkdir(folder, { recursive: true, mode: 0o755 });
-  const options = [`lowerdir=${layers.map(escape).join(':')}`, `upperdir=${upper}`, `workdir=${work}`].join(',');
+  const options = [`lowerdir=${layers.map(escaped).join(':')}`, `upperdir=${upper}`, `workdir=${work}`].join(',');
   await runOnHostOrThrow(['busybox', 'mount', '-t', 'overlay', '-o', options, `gantry-${name}`, rootfs]);
 }
 
@@ -19,10 +19,14 @@ export async function mountRootfs(name: string, layers: string[]): Promise<void>
 export async function discardRootfs(name: string): Promise<void> {
   const { rootfs, upper, work } = containerPaths(name);
   while (await isMounted(rootfs)) await runOnHostOrThrow(['busybox', 'umount', '-l', rootfs]);
-  for (const folder of [upper, work, rootfs]) await rm(folder, { recursive: true, force: true });
+  // Only as an empty folder: whatever were still mounted there must not be deleted.
+  await rmdir(rootfs).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error;
+  });
+  for (const folder of [upper, work]) await rm(folder, { recursive: true, force: true });
 }
 
-const escape = (path: string) => path.replace(/[\\:,]/g, '\\$&');
+const escaped = (path: string) => path.replace(/[\\:,]/g, '\\$&');
 
 /** As PID 1 sees it: that is where containers are mounted. Unset `GANTRY_HOST_MNT` = this process's own view. */
 async function isMounted(path: string): Promise<boolean> {

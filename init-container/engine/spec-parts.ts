@@ -3,7 +3,12 @@ import type { OciDevice, OciMount, OciRlimit } from './oci-spec.ts';
 
 const defaultMounts: OciMount[] = [
   { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] },
-  { destination: '/dev', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'strictatime', 'mode=755', 'size=65536k'] },
+  {
+    destination: '/dev',
+    type: 'tmpfs',
+    source: 'tmpfs',
+    options: ['nosuid', 'strictatime', 'mode=755', 'size=65536k'],
+  },
   {
     destination: '/dev/pts',
     type: 'devpts',
@@ -111,7 +116,9 @@ export function devicesOf(devices: DeviceConfig[], lookup: DeviceLookup): { node
     const major = device.major ?? found?.major;
     const minor = device.minor ?? found?.minor;
     if (type === undefined || (type !== 'p' && (major === undefined || minor === undefined))) {
-      throw new Error(`device ${device.path} does not exist on this machine and the definition gives no numbers for it`);
+      throw new Error(
+        `device ${device.path} does not exist on this machine and the definition gives no numbers for it`,
+      );
     }
     nodes.push({ path: device.path, type, major, minor, fileMode: 0o666, uid: 0, gid: 0 });
     if (type !== 'p') rules.push({ allow: true, type: type === 'u' ? 'c' : type, major, minor, access });

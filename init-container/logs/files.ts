@@ -12,19 +12,22 @@ export const rotatedPath = (path: string, generation: number) => `${path}.${gene
 export class LogFile {
   readonly #handle: FileHandle;
   readonly inode: number;
+  /** Of its last change, milliseconds since the epoch, when it was opened. */
+  readonly changedMs: number;
   #position = 0;
   #rest: Buffer = Buffer.alloc(0);
 
-  private constructor(handle: FileHandle, inode: number) {
+  private constructor(handle: FileHandle, { ino, mtimeMs }: { ino: number; mtimeMs: number }) {
     this.#handle = handle;
-    this.inode = inode;
+    this.inode = ino;
+    this.changedMs = mtimeMs;
   }
 
   /** Undefined when there is no such file. */
   static async open(path: string): Promise<LogFile | undefined> {
     try {
       const handle = await open(path, 'r');
-      return new LogFile(handle, (await handle.stat()).ino);
+      return new LogFile(handle, await handle.stat());
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
       throw error;

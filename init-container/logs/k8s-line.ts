@@ -19,7 +19,8 @@ export function parseK8sLine(line: Buffer): K8sLine | undefined {
   const nanos = parseNanos(line.toString('latin1', 0, first));
   const stream = line.toString('latin1', first + 1, second);
   const tag = line.toString('latin1', second + 1, third);
-  if (nanos === undefined || (stream !== 'stdout' && stream !== 'stderr') || (tag !== 'F' && tag !== 'P')) return undefined;
+  if (nanos === undefined || (stream !== 'stdout' && stream !== 'stderr') || (tag !== 'F' && tag !== 'P'))
+    return undefined;
   return { stream, nanos, partial: tag === 'P', text: line.subarray(third + 1) };
 }
 

@@ -66,7 +66,9 @@ test('the last lines are the same as those a whole reading ends with, over rotat
       fc.integer({ min: 0, max: 60 }),
       async (files, tail) => {
         for (const [index, name] of [`${path}.2`, `${path}.1`, path].slice(3 - files.length).entries()) {
-          const lines = (files[index] ?? []).map(({ length }, i) => `${stamp(i)} stdout F ${index}:${i}:${'x'.repeat(length)}\n`);
+          const lines = (files[index] ?? []).map(
+            ({ length }, i) => `${stamp(i)} stdout F ${index}:${i}:${'x'.repeat(length)}\n`,
+          );
           await writeFile(name, lines.join(''));
         }
         const all = await read(path);

@@ -22,6 +22,7 @@ export interface ReadOptions {
 export async function* readLog(path: string, options: ReadOptions = {}): AsyncGenerator<LogEntry> {
   const files = await openLog(path);
   try {
+    await dropOlder(files, options.since);
     await seek(files, options.tail);
     const assembler = new LineAssembler();
     const wanted = (entry: LogEntry) => options.since === undefined || entry.nanos >= options.since;
@@ -70,6 +71,13 @@ async function seek(files: LogFile[], tail: number | undefined): Promise<void> {
     if (missing <= 0) break;
   }
   await closeAll(files.splice(0, first));
+}
+
+/** Rotated files whose newest line is too old need not be read. */
+async function dropOlder(files: LogFile[], since: bigint | undefined): Promise<void> {
+  if (since === undefined) return;
+  const first = files.slice(0, -1).findIndex((file) => BigInt(Math.ceil(file.changedMs)) * 1_000_000n >= since);
+  await closeAll(files.splice(0, first < 0 ? files.length - 1 : first));
 }
 
 async function closeAll(files: LogFile[]): Promise<void> {

@@ -6,6 +6,8 @@ export interface Libc {
   /** ptsname_r: 0, or an errno. */
   ptsname(fd: number, buffer: Buffer, length: number): number;
   ioctl(fd: number, request: number, argument: Buffer): number;
+  /** pipe2: puts two file descriptors, each a 32-bit number, into the buffer. */
+  pipe2(fds: Buffer, flags: number): number;
   /** `fds` is an array of struct pollfd. */
   poll(fds: Buffer, count: number, timeoutMs: number): number;
 }
@@ -27,6 +29,7 @@ async function load(): Promise<Libc> {
     grantpt: libc.func('int grantpt(int fd)'),
     unlockpt: libc.func('int unlockpt(int fd)'),
     ptsname: libc.func('int ptsname_r(int fd, void *buffer, size_t length)'),
+    pipe2: libc.func('int pipe2(void *fds, int flags)'),
     poll: libc.func('int poll(void *fds, unsigned long count, int timeout)'),
     ioctl: (fd, request, argument) => ioctl(fd, request, 'void *', argument),
   };

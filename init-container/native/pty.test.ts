@@ -10,10 +10,13 @@ test('a process has the pseudo-terminal as its controlling terminal, in the give
 });
 
 test('typed text arrives, a new size is seen, and output up to the end is kept', async () => {
-  const pty = await spawnPty(['sh', '-c', 'stty -echo; echo ready; read line; echo "got $line"; stty size; seq 1 2000'], {
-    columns: 80,
-    rows: 24,
-  });
+  const pty = await spawnPty(
+    ['sh', '-c', 'stty -echo; echo ready; read line; echo "got $line"; stty size; seq 1 2000'],
+    {
+      columns: 80,
+      rows: 24,
+    },
+  );
   let output = '';
   for await (const chunk of pty.stream) {
     const before = output;

@@ -1,23 +1,11 @@
-import type { ComponentState, Health } from '../../src/shared/api/types.ts';
 import { canonicalJson } from '../../src/shared/canonical-json.ts';
-import type { ComponentConfig } from '../../src/shared/definition/component-config.ts';
-import type { ComponentSpec } from '../../src/shared/definition/revision.ts';
 import { parseDuration } from '../../src/shared/duration.ts';
 import { type Engine, readExitCode, wasOomKilled } from '../engine/engine.ts';
-import {
-  type ContainerRecord,
-  type ContainerState,
-  containerId,
-  freshState,
-  loadRecord,
-  loadState,
-  type StopReason,
-  saveState,
-  specKey,
-} from '../engine/record.ts';
+import { type ContainerState, type StopReason, saveState } from '../engine/record.ts';
 import { journal } from '../native/journal.ts';
 import { isRunning, signalProcess } from '../native/processes.ts';
 import { parseSignal } from '../native/signals.ts';
+import { ComponentView } from './component-view.ts';
 import { HealthMonitor, hasHealthcheck, healthSettings } from './health.ts';
 import { Mutex } from './mutex.ts';
 import { defaultRestart, failuresAfter, restartDelayMs, shouldRestart } from './policy.ts';
@@ -35,21 +23,10 @@ export interface ComponentHooks {
   changed(component: Component): void;
 }
 
-/**
- * One system container and its life: start, stop, restart, health. What must outlive this process is in its state file;
- * `record` is the container that exists, `spec` what should run from the next start on.
- */
-export class Component {
-  readonly name: string;
-  spec: ComponentSpec | undefined;
-  record: ContainerRecord | undefined;
-  state: ContainerState;
-  /** What is being done to it now. */
-  activity: 'starting' | 'stopping' | 'waiting' | undefined;
-  detail: string | undefined;
-  monitor: HealthMonitor | undefined;
+/** One system container and its life: start, stop, restart, health. */
+export class Component extends ComponentView {
   /** Aborts waiting for a dependency or for a delay. */
-  waiting: AbortController | undefined;
+  #waiting: AbortController | undefined;
   readonly #engine: Engine;
   readonly #hooks: ComponentHooks;
   readonly #mutex = new Mutex();
@@ -57,62 +34,21 @@ export class Component {
   #exitWaiters: (() => void)[] = [];
 
   constructor(name: string, engine: Engine, hooks: ComponentHooks) {
-    this.name = name;
+    super(name);
     this.#engine = engine;
     this.#hooks = hooks;
-    this.record = loadRecord(name);
-    this.state = loadState(name) ?? { ...freshState };
-  }
-
-  get running(): boolean {
-    return this.state.phase === 'running';
-  }
-
-  get kind(): ComponentSpec['kind'] {
-    return this.spec?.kind ?? this.record?.kind ?? 'service';
-  }
-
-  /** Ended in order to be started again: by a restart or a swap. */
-  get betweenRuns(): boolean {
-    return this.state.stopReason === 'restart' || this.state.stopReason === 'swap';
-  }
-
-  get image(): ComponentSpec['image'] | undefined {
-    return this.record?.image ?? this.spec?.image;
-  }
-
-  get id(): string {
-    return this.record?.id ?? (this.spec ? containerId(this.name, this.spec.image.digest) : '');
-  }
-
-  /** The merged configuration once a container exists, else what the definition alone says. */
-  get config(): ComponentConfig {
-    return this.record?.config ?? this.spec?.config ?? {};
-  }
-
-  /** Whether the container is made from what should run. */
-  get current(): boolean {
-    return this.spec !== undefined && this.record?.specKey === specKey(this.spec);
-  }
-
-  get componentState(): ComponentState {
-    if (this.activity) return this.activity;
-    if (this.state.phase === 'running') return 'running';
-    if (this.state.error !== undefined) return 'failed';
-    if (this.state.phase === 'created') return 'created';
-    return this.state.exitCode === 0 || this.state.stopReason !== undefined ? 'exited' : 'failed';
-  }
-
-  get health(): Health {
-    if (!hasHealthcheck(this.config.healthcheck)) return 'none';
-    return this.running ? (this.monitor?.status ?? 'starting') : 'none';
   }
 
   /** Finds again what ran before this process did. Touches nothing that runs. */
   async adopt(): Promise<void> {
     if (this.state.phase !== 'running') return;
     await this.checkProcess();
-    if (this.running) this.#startMonitor();
+    if (!this.running) return;
+    this.#startMonitor();
+    // The last process may have ended between deciding to stop this and doing so. What a person wished is done; what a
+    // swap or a restart began is planned again by those who asked for it.
+    if (this.state.wish === 'stop') void this.stop('person');
+    else if (this.state.stopReason !== undefined) this.#save({ stopReason: undefined });
   }
 
   /** Starts the container if it does not run. Rejects with the reason, which the component's state keeps as well. */
@@ -164,27 +100,23 @@ export class Component {
     return this.state.process !== undefined && this.running && (await signalProcess(this.state.process, signal));
   }
 
-  get stopSignal(): NodeJS.Signals {
-    return parseSignal(this.config.stop_signal ?? this.record?.imageConfig.StopSignal ?? 'TERM') ?? 'SIGTERM';
-  }
-
   setWish(wish: ContainerState['wish']): void {
     if (wish === 'run') this.#failures = 0;
     this.#save({ wish });
   }
 
   cancelWaiting(): void {
-    this.waiting?.abort();
-    this.waiting = undefined;
+    this.#waiting?.abort();
+    this.#waiting = undefined;
     if (this.activity === 'waiting') this.#become(undefined);
   }
 
   /** Marks it as waiting; returns the signal that ends the wait. */
   beginWaiting(detail: string): AbortSignal {
-    this.waiting?.abort();
-    this.waiting = new AbortController();
+    this.#waiting?.abort();
+    this.#waiting = new AbortController();
     this.#become('waiting', detail);
-    return this.waiting.signal;
+    return this.#waiting.signal;
   }
 
   describeWaiting(detail: string): void {
@@ -211,7 +143,9 @@ export class Component {
     if (!this.running) return;
     const alive = await isRunning(process);
     if (alive && conmon && !(await isRunning(conmon))) {
-      journal(`${this.name}: its conmon (PID ${conmon.pid}) is gone; ending the container, which cannot write any more`);
+      journal(
+        `${this.name}: its conmon (PID ${conmon.pid}) is gone; ending the container, which cannot write any more`,
+      );
       await signalProcess(process, 'SIGKILL');
       if (this.state.process === process && this.running) this.#ended(137);
       return;
@@ -328,7 +262,9 @@ export class Component {
     for (const resolve of this.#exitWaiters.splice(0)) resolve();
     if (this.activity !== 'stopping') {
       if (this.kind === 'service') journal(`${this.name}: ended with exit code ${exitCode}`);
-      void this.#mutex.run(() => (this.running ? Promise.resolve() : this.#engine.cleanUp(this.name))).catch((error: Error) => journal(`${this.name}: ${error.message}`));
+      void this.#mutex
+        .run(() => (this.running ? Promise.resolve() : this.#engine.cleanUp(this.name)))
+        .catch((error: Error) => journal(`${this.name}: ${error.message}`));
       this.#failures = failuresAfter(this.#failures, ranMs);
       this.#considerRestart(exitCode);
     }

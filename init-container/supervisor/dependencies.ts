@@ -43,7 +43,7 @@ export function dependentsFirst(graph: Map<string, Dependency[]>): string[][] {
   const groups: string[][] = [];
   for (const name of graph.keys()) {
     const group = rankOf(name, new Set());
-    (groups[group] ??= []).push(name);
+    groups[group] = [...(groups[group] ?? []), name];
   }
   return groups.filter((group) => group !== undefined).reverse();
 }

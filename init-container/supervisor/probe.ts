@@ -58,7 +58,10 @@ async function probeHttp(url: string, timeoutMs: number): Promise<ProbeOutcome> 
       response.destroy();
       finish({ exitCode: status >= 200 && status < 400 ? 0 : 1, output: `HTTP ${status} from ${url}` });
     });
-    const timer = setTimeout(() => finish({ exitCode: -1, output: `no answer from ${url} in ${timeoutMs} ms` }), timeoutMs);
+    const timer = setTimeout(
+      () => finish({ exitCode: -1, output: `no answer from ${url} in ${timeoutMs} ms` }),
+      timeoutMs,
+    );
     const finish = (outcome: ProbeOutcome) => {
       clearTimeout(timer);
       request.destroy();

@@ -8,8 +8,8 @@ import type { Engine } from '../engine/engine.ts';
 import { watchExits } from '../engine/exits.ts';
 import { journal } from '../native/journal.ts';
 import { Component } from './component.ts';
-import { type Condition, dependenciesOf, dependentsFirst, inCycle } from './dependencies.ts';
 import { EventLog } from './event-log.ts';
+import { type Fleet, shutDown, startUp } from './order.ts';
 import { statusOf, statusOfPart } from './status.ts';
 import type { StopOptions, Supervisor } from './types.ts';
 import { waitUntilHealthy } from './wait-healthy.ts';
@@ -19,9 +19,6 @@ const containerKinds = new Set(['onboot', 'service', 'onshutdown']);
 
 /** Exits are seen at once through their files; this finds what leaves none, such as a conmon that was killed. */
 const checkIntervalMs = 15_000;
-
-/** Longest time one onshutdown component may hold up the power switch. */
-const onShutdownMs = 30_000;
 
 /** Thrown for names that no component has; the API answers 404. */
 export class UnknownComponentError extends Error {
@@ -46,9 +43,18 @@ export class ContainerSupervisor implements Supervisor {
   /** Before it is known what runs, nobody may start or stop anything. */
   readonly #adopted = Promise.withResolvers<void>();
 
+  readonly #fleet: Fleet;
+
   constructor(engine: Engine) {
     this.#engine = engine;
     this.events = new EventLog();
+    this.#fleet = {
+      component: (name) => this.#components.get(name),
+      ofKind: (kind) => this.components().filter((c) => c.kind === kind && c.spec !== undefined),
+      changes: this.changes,
+      shuttingDown: () => this.#shuttingDown,
+      configOf: ({ spec }) => (spec ? engine.configFor(spec) : Promise.resolve({})),
+    };
   }
 
   setSpec(name: string, spec: ComponentSpec): void {
@@ -144,7 +150,8 @@ export class ContainerSupervisor implements Supervisor {
     this.#checks = setInterval(() => void this.#checkAll(), checkIntervalMs);
     await Promise.all([...this.#components.values()].map((component) => component.adopt()));
     const adopted = this.components().filter((component) => component.running);
-    if (adopted.length > 0) journal(`found running: ${adopted.map(({ name, state }) => `${name} (PID ${state.process?.pid})`).join(', ')}`);
+    if (adopted.length > 0)
+      journal(`found running: ${adopted.map(({ name, state }) => `${name} (PID ${state.process?.pid})`).join(', ')}`);
     await Promise.all(this.components().map((component) => this.#reconcile(component)));
     this.#adopted.resolve();
   }
@@ -153,14 +160,15 @@ export class ContainerSupervisor implements Supervisor {
    * Starts what should run and does not: onboot components one after the other, then services along their dependencies.
    * Resolves when the onboot components have ended. `adopt` comes first.
    */
-  async boot(): Promise<void> {
-    for (const component of this.#ofKind('onboot')) await this.#runOnce(component);
-    const services = this.#ofKind('service');
-    const cycle = inCycle(new Map(services.map((s) => [s.name, dependenciesOf(s.config)])));
-    for (const service of services) {
-      if (cycle.has(service.name)) journal(`${service.name}: depends_on leads back to itself; starting without waiting`);
-      void this.#bringUp(service, cycle.has(service.name));
-    }
+  boot(): Promise<void> {
+    return startUp(this.#fleet);
+  }
+
+  /** For power-off: runs the onshutdown components in order, then stops all services, dependents first. */
+  shutDown(): Promise<void> {
+    this.#shuttingDown = true;
+    for (const component of this.#components.values()) component.cancelWaiting();
+    return shutDown(this.#fleet);
   }
 
   /** Stops watching; containers go on running. */
@@ -173,97 +181,27 @@ export class ContainerSupervisor implements Supervisor {
     }
   }
 
-  /** For power-off: runs the onshutdown components in order, then stops all services, dependents first. */
-  async shutDown(): Promise<void> {
-    this.#shuttingDown = true;
-    for (const component of this.#components.values()) component.cancelWaiting();
-    for (const component of this.#ofKind('onshutdown')) await this.#runOnce(component, onShutdownMs);
-    const running = this.components().filter((component) => component.running);
-    const graph = new Map(running.map((component) => [component.name, dependenciesOf(component.config)]));
-    for (const group of dependentsFirst(graph)) {
-      await Promise.allSettled(group.map((name) => this.#components.get(name)?.stop('shutdown')));
-    }
-  }
-
   /** What the last process left running may be neither wanted nor what the revision says. */
   async #reconcile(component: Component): Promise<void> {
     if (component.spec === undefined) {
       journal(`${component.name}: not part of the current revision; removing it`);
       await component.stop('swap');
       this.#forget(component);
-    } else if (component.running && !component.current && component.kind === 'service') {
+    } else if (
+      component.running &&
+      !component.current &&
+      component.kind === 'service' &&
+      component.state.wish === 'run'
+    ) {
       journal(`${component.name}: runs another image or configuration than the current revision says; replacing it`);
       await component.startAnew().catch(() => undefined);
     }
-  }
-
-  async #runOnce(component: Component, limitMs = Number.POSITIVE_INFINITY): Promise<void> {
-    const done = component.current && component.state.phase === 'exited' && component.kind === 'onboot';
-    if (done && component.state.error === undefined) return;
-    await component.start().catch(() => undefined);
-    const signal = Number.isFinite(limitMs) ? AbortSignal.timeout(limitMs) : undefined;
-    await this.#until(() => !component.running, signal).catch(() => undefined);
-    if (component.running) await component.stop('shutdown');
-    const { exitCode } = component.state;
-    if (exitCode !== 0) journal(`${component.name}: failed with exit code ${exitCode}; going on without it`);
-  }
-
-  async #bringUp(component: Component, withoutWaiting: boolean): Promise<void> {
-    const { state } = component;
-    if (component.running || state.wish === 'stop' || component.activity !== undefined) return;
-    // It ended by itself and its policy lets it rest: that was decided before this process started.
-    if (state.phase === 'exited' && state.stopReason === undefined && component.current && state.error === undefined) {
-      component.resumeAfterExit();
-      return;
-    }
-    const abort = component.beginWaiting('waiting for its dependencies');
-    try {
-      if (!withoutWaiting) await this.#dependenciesOf(component, abort);
-    } catch {
-      return; // Someone started or stopped it by hand, or changed it.
-    }
-    if (!this.#shuttingDown && !abort.aborted) await component.start().catch(() => undefined);
-  }
-
-  async #dependenciesOf(component: Component, abort: AbortSignal): Promise<void> {
-    for (const { name, condition } of dependenciesOf(component.config)) {
-      const dependency = this.#components.get(name);
-      if (!dependency?.spec) {
-        journal(`${component.name}: depends on ${name}, which this revision does not have; not waiting for it`);
-        continue;
-      }
-      component.describeWaiting(`waiting for ${name} (${condition})`);
-      await this.#until(() => meets(dependency, condition), abort);
-    }
-  }
-
-  /** Rejects when `signal` aborts. */
-  #until(condition: () => boolean, signal?: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const finish = (settle: () => void) => {
-        this.changes.off('changed', check);
-        signal?.removeEventListener('abort', abort);
-        settle();
-      };
-      const check = () => {
-        if (condition()) finish(resolve);
-      };
-      const abort = () => finish(() => reject(new Error('given up')));
-      if (signal?.aborted) return reject(new Error('given up'));
-      this.changes.on('changed', check);
-      signal?.addEventListener('abort', abort);
-      check();
-    });
   }
 
   async #checkAll(): Promise<void> {
     for (const component of this.#components.values()) {
       await component.checkProcess().catch((error: Error) => journal(`${component.name}: ${error.message}`));
     }
-  }
-
-  #ofKind(kind: ComponentSpec['kind']): Component[] {
-    return this.components().filter((component) => component.kind === kind && component.spec !== undefined);
   }
 
   async #container(name: string): Promise<Component> {
@@ -294,14 +232,6 @@ export class ContainerSupervisor implements Supervisor {
       })
       .catch((error: Error) => journal(`${component.name}: cannot be removed: ${error.message}`));
   }
-}
-
-function meets(component: Component, condition: Condition): boolean {
-  if (condition === 'completed_successfully') {
-    return component.state.phase === 'exited' && component.state.exitCode === 0;
-  }
-  if (condition === 'healthy') return component.running && ['healthy', 'none'].includes(component.health);
-  return component.running || (component.state.phase === 'exited' && component.state.error === undefined);
 }
 
 const rank = (kind: ComponentSpec['kind'], order = 0) => componentKinds.indexOf(kind) * 10_000 + order;

@@ -1,7 +1,8 @@
 import { Command, CommanderError } from 'commander';
+import { suggestion } from '../device/nearest.ts';
 import { gantryVersion } from '../shared/version.ts';
 import { addDeviceOptions } from './device-options.ts';
-import { exitCodes } from './exit-codes.ts';
+import { ExitError, exitCodes } from './exit-codes.ts';
 import { reportError } from './report-error.ts';
 
 interface CommandModule {
@@ -81,7 +82,12 @@ export async function main(words: string[]): Promise<number> {
   });
   try {
     const command = commandWord(words);
-    const program = await makeProgram(command !== undefined && Object.hasOwn(modules, command) ? command : undefined);
+    const known = command === undefined || command === 'help' || Object.hasOwn(modules, command);
+    if (!known) {
+      const hint = suggestion(command, Object.keys(modules));
+      throw new ExitError(exitCodes.usage, `there is no command ${JSON.stringify(command)}. ${hint}`);
+    }
+    const program = await makeProgram(command === 'help' ? undefined : command);
     await program.parseAsync(words, { from: 'user' });
     return Number(process.exitCode ?? exitCodes.ok);
   } catch (error) {

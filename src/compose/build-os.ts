@@ -15,7 +15,7 @@ import { ComposeError } from './errors.ts';
 import { imageBoards } from './image/boards.ts';
 import { applyLayer, layerEntries, overlayEntry } from './image/flatten.ts';
 import { ImageResolver, type ResolvedImage } from './image/images.ts';
-import { initBundleConfig } from './image/init-bundle.ts';
+import { initStartScript } from './image/init-start.ts';
 import { buildInitramfs } from './image/initramfs.ts';
 import { writeRootImage } from './image/root-image.ts';
 import { directory, type Entry, file, sortEntries } from './oci/entry.ts';
@@ -54,7 +54,7 @@ export interface ImageManifest extends ImageInfo {
 }
 
 /** Raise when the same definition would give other bytes. */
-const formatVersion = 1;
+const formatVersion = 2;
 
 interface Resolved {
   kernel: ResolvedImage;
@@ -246,7 +246,7 @@ async function factoryEntries(images: Resolved, revision: Revision, info: ImageI
     ...blobs.values(),
     file('gantry/image.json', canonicalJson(info)),
     file('gantry/revision.json', canonicalJson(revision)),
-    file('gantry/init/config.json', JSON.stringify(initBundleConfig(images.init.config))),
+    file('gantry/init/start', initStartScript(images.init.config), 0o755),
     file('gantry/init/lower', lower.join(':')),
   ];
 }

@@ -26,7 +26,13 @@ afterEach(() => {
 
 /** An emulator whose process is this one: it runs, for sure. */
 function addInstance(name: string, withNetwork: boolean): Instance {
-  const ssh = { host: '127.0.0.1', port: 2222, user: 'root', identityFile: join(dir, 'id'), knownHostsFile: join(dir, 'known') };
+  const ssh = {
+    host: '127.0.0.1',
+    port: 2222,
+    user: 'root',
+    identityFile: join(dir, 'id'),
+    knownHostsFile: join(dir, 'known'),
+  };
   const instance: Instance = {
     name,
     pid: process.pid,
@@ -99,7 +105,9 @@ describe('resolveTarget', () => {
     await addDevice('same', 'qemu:demo');
     expect((await resolveTarget(undefined)).name).toBe('same');
     await addDevice('bench', 'unix:/x');
-    await expect(resolveTarget(undefined)).rejects.toThrow('which device? Name one with -d or GANTRY_DEVICE: bench, same');
+    await expect(resolveTarget(undefined)).rejects.toThrow(
+      'which device? Name one with -d or GANTRY_DEVICE: bench, same',
+    );
     process.env.GANTRY_DEVICE = 'bench';
     expect(await resolveTarget(undefined)).toEqual({ name: 'bench', endpoint: { kind: 'unix', path: '/x' } });
   });

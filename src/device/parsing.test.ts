@@ -77,16 +77,22 @@ describe('targets', () => {
 
   it('takes any text apart or refuses it, and what it takes comes back the same', () => {
     fc.assert(
-      fc.property(fc.oneof(fc.string(), fc.string().map((text) => `ssh://${text}`)), (text) => {
-        let target: Target;
-        try {
-          target = parseTarget(text);
-        } catch (error) {
-          expect(error).toBeInstanceOf(UnknownDeviceError);
-          return;
-        }
-        expect(parseTarget(formatTarget(target))).toEqual(target);
-      }),
+      fc.property(
+        fc.oneof(
+          fc.string(),
+          fc.string().map((text) => `ssh://${text}`),
+        ),
+        (text) => {
+          let target: Target;
+          try {
+            target = parseTarget(text);
+          } catch (error) {
+            expect(error).toBeInstanceOf(UnknownDeviceError);
+            return;
+          }
+          expect(parseTarget(formatTarget(target))).toEqual(target);
+        },
+      ),
     );
   });
 });

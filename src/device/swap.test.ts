@@ -8,7 +8,7 @@ import { HttpError, type Route } from '../../init-container/api/router.ts';
 import { announceImageSchema, type SwapEvent, type SwapStage, swapRequestSchema } from '../shared/api/types.ts';
 import { hexOf } from '../shared/oci/digest.ts';
 import { UnixTransport } from '../transport/unix.ts';
-import { jsonRoute, testComponent, TestDevice, testInfo } from './api-server.testing.ts';
+import { jsonRoute, TestDevice, testComponent, testInfo } from './api-server.testing.ts';
 import { GantryDevice } from './gantry-device.ts';
 import { makeImage, type TestImage, writeLayout } from './image-source/images.testing.ts';
 
@@ -178,13 +178,16 @@ describe('swap', () => {
     expect(events.some(({ message }) => message.includes('the upload goes on'))).toBe(true);
   });
 
-  it.each(['stop', 'start', 'probe', 'commit', 'done'])('yields each event once when the connection breaks at %s', async (at) => {
-    duringSwap = ({ stage }) => {
-      if (stage === at) server.cutConnections();
-    };
-    expect(onDevice(await swap())).toEqual(stages);
-    expect(orders).toHaveLength(1);
-  });
+  it.each(['stop', 'start', 'probe', 'commit', 'done'])(
+    'yields each event once when the connection breaks at %s',
+    async (at) => {
+      duringSwap = ({ stage }) => {
+        if (stage === at) server.cutConnections();
+      };
+      expect(onDevice(await swap())).toEqual(stages);
+      expect(orders).toHaveLength(1);
+    },
+  );
 
   it('gives a failed swap as what it is', async () => {
     stages = ['stop', 'start', 'probe', 'rollback', 'failed'];

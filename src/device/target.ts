@@ -78,7 +78,7 @@ function parseSsh(text: string): Target {
   if (host.startsWith('-') || user?.startsWith('-')) throw wrong(text, 'neither host nor user may begin with "-"');
   if (user?.includes(':')) throw wrong(text, 'a password has no place in it: devices take keys only');
   if (port !== undefined && (Number(port) < 1 || Number(port) > 65535)) throw wrong(text, `${port} is no port`);
-  return { kind: 'ssh', host, ...(user && { user: decodeURIComponent(user) }), ...(port && { port: Number(port) }) };
+  return { kind: 'ssh', host, ...(user && { user: user }), ...(port && { port: Number(port) }) };
 }
 
 function split(text: string, rest: string, known: string[]): { path: string; parameters: Map<string, string> } {

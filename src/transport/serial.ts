@@ -120,6 +120,7 @@ export class SerialTransport implements Transport {
       for (const listener of this.#textListeners) listener(text);
     });
     link.on('down', (reason) => {
+      if (this.#cancel.signal.aborted) return;
       for (const listener of this.#lostListeners) listener(reason);
     });
     link.on('announced', () => {

@@ -138,17 +138,26 @@ describe('without stream-local forwarding', () => {
   it('explains a device that has no relay either', async () => {
     rmSync(join(strict.dir, 'bin', 'docker'), { force: true });
     const error = await refusal(makeStrict());
-    expect(error.message).toMatch(/API socket .* does not \(open failed; "docker system dial-stdio" there ended with 127: .*docker/);
+    expect(error.message).toMatch(
+      /API socket .* does not \(open failed; "docker system dial-stdio" there ended with 127: .*docker/,
+    );
     expect(error.message).toContain('does its sshd allow stream-local forwarding?');
   });
 
   it('falls back to docker system dial-stdio', async () => {
     const relay = `const s = require('net').connect({ path: ${JSON.stringify(sshd.apiSocket)}, allowHalfOpen: true });
 process.stdin.pipe(s); s.pipe(process.stdout);`;
-    addCommand(strict, 'docker', `#!/bin/sh\n[ "$*" = "system dial-stdio" ] || exit 9\nexec ${process.execPath} -e "${relay.replaceAll('"', '\\"')}"\n`);
+    addCommand(
+      strict,
+      'docker',
+      `#!/bin/sh\n[ "$*" = "system dial-stdio" ] || exit 9\nexec ${process.execPath} -e "${relay.replaceAll('"', '\\"')}"\n`,
+    );
     const transport = makeStrict();
     expect(await talk(await transport.open())).toBe('HELLO bye');
-    expect(await Promise.all([transport.open(), transport.open()].map(async (one) => talk(await one)))).toEqual(['HELLO bye', 'HELLO bye']);
+    expect(await Promise.all([transport.open(), transport.open()].map(async (one) => talk(await one)))).toEqual([
+      'HELLO bye',
+      'HELLO bye',
+    ]);
   });
 });
 
@@ -319,7 +328,8 @@ async function startAgent(): Promise<{ socket: string; add(file: string): void; 
   await once(agent.stdout, 'data');
   return {
     socket,
-    add: (file) => execFileSync('ssh-add', ['-q', file], { env: { ...process.env, SSH_AUTH_SOCK: socket }, stdio: 'ignore' }),
+    add: (file) =>
+      execFileSync('ssh-add', ['-q', file], { env: { ...process.env, SSH_AUTH_SOCK: socket }, stdio: 'ignore' }),
     stop: () => agent.kill(),
   };
 }

@@ -6,6 +6,8 @@ import { devicePaths } from '../shared/device-paths.ts';
 import { type Credentials, gatherCredentials } from './ssh/auth.ts';
 import { ChannelStream } from './ssh/channel-stream.ts';
 import { resolveSsh, type SshOptions, type SshSettings, type SshTarget } from './ssh/config.ts';
+import { Deadline } from './ssh/deadline.ts';
+import { explainLogin, explainTcp } from './ssh/explain.ts';
 import { HostKeyCheck } from './ssh/host-key.ts';
 import { readKnownHosts } from './ssh/known-hosts.ts';
 import { type Transport, TransportError } from './transport.ts';
@@ -81,9 +83,7 @@ export class SshTransport implements Transport {
   async #openStream(client: Client): Promise<ChannelStream> {
     if (this.#useRelay) return this.#openRelay(client);
     try {
-      return new ChannelStream(
-        await channel((done) => client.openssh_forwardOutStreamLocal(this.#apiSocket, done)),
-      );
+      return new ChannelStream(await channel((done) => client.openssh_forwardOutStreamLocal(this.#apiSocket, done)));
     } catch (refused) {
       if (refused instanceof TransportError) throw refused;
       // Forwarding switched off, an older dropbear, a forced command: the way the docker CLI takes may still be open.
@@ -103,8 +103,11 @@ export class SshTransport implements Transport {
   }
 
   #explain(refused: Error & { reason?: unknown }, relay: Error): TransportError {
-    const never = refused.reason === prohibited || refused.reason === unknownChannelType;
-    const why = refused.message.replace('(SSH) Channel open failure: ', '');
+    const never =
+      (refused.reason === prohibited || refused.reason === unknownChannelType) &&
+      relay instanceof TransportError &&
+      !relay.retry;
+    const why = refused.message.replace('(SSH) Channel open failure: ', '') || 'no forwarding of sockets';
     const next = never
       ? 'Allow stream-local forwarding in its sshd, or put the docker relay in its PATH'
       : 'The init container may be restarting; if this stays so, does its sshd allow stream-local forwarding?';
@@ -273,75 +276,5 @@ function channel(
       clearTimeout(deadline);
       reject(new TransportError('the SSH connection was lost', { retry: true, cause }));
     }
-  });
-}
-
-/** A time limit that stands still while a person thinks. */
-class Deadline {
-  readonly seconds: number;
-  onExpiry: () => void = () => undefined;
-  #leftMs: number;
-  #startedAt = 0;
-  #timer: NodeJS.Timeout | undefined;
-
-  constructor(ms: number) {
-    this.#leftMs = ms;
-    this.seconds = ms / 1000;
-    this.resume();
-  }
-
-  resume(): void {
-    this.#startedAt = performance.now();
-    this.#timer = setTimeout(() => this.onExpiry(), this.#leftMs);
-  }
-
-  pause(): void {
-    clearTimeout(this.#timer);
-    this.#leftMs = Math.max(1000, this.#leftMs - (performance.now() - this.#startedAt));
-  }
-
-  stop(): void {
-    clearTimeout(this.#timer);
-  }
-}
-
-function explainTcp(error: NodeJS.ErrnoException, host: string, port: number): TransportError {
-  const cause = error;
-  switch (error.code) {
-    case 'ENOTFOUND':
-    case 'EAI_AGAIN':
-      return new TransportError(`there is no host called ${host}: check the name, or use the device's address`, {
-        retry: error.code === 'EAI_AGAIN',
-        cause,
-      });
-    case 'ECONNREFUSED':
-      return new TransportError(`${host}:${port} refuses connections: does sshd run there, on this port?`, {
-        retry: true,
-        cause,
-      });
-    case 'EHOSTUNREACH':
-    case 'ENETUNREACH':
-      return new TransportError(`there is no way to ${host}:${port}: is the device on this network?`, {
-        retry: true,
-        cause,
-      });
-    default:
-      return new TransportError(`cannot connect to ${host}:${port}: ${error.message}`, { retry: true, cause });
-  }
-}
-
-function explainLogin(error: Error & { level?: string }, settings: SshSettings, credentials: Credentials): Error {
-  const where = `${settings.user}@${settings.host}`;
-  if (error.level === 'client-authentication' || /too many authentication/i.test(error.message)) {
-    const others = credentials.unusable.length > 0 ? ` (not offered: ${credentials.unusable.join('; ')})` : '';
-    return new TransportError(
-      `${where} refused every key: ${credentials.offered.join(', ')}${others}. Put a public key on the device, or ` +
-        'name the right one with IdentityFile in ~/.ssh/config',
-      { retry: false, cause: error },
-    );
-  }
-  return new TransportError(`${where}: the SSH handshake failed: ${error.message}`, {
-    retry: error.level === 'client-socket' || error.level === 'client-timeout',
-    cause: error,
   });
 }

@@ -37,7 +37,6 @@ export class App {
       store: this.store,
       logs: new LogFollower(device, this.store, color),
       color,
-      signal: this.abort.signal,
       toast: (kind, text) => this.toast(kind, text),
       refresh: (everything) => this.poller.refresh(everything),
       handOver: (run) => this.handOver(run),

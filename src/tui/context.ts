@@ -10,8 +10,6 @@ export interface Context {
   logs: LogFollower;
   /** False with NO_COLOR: then no colour reaches the terminal, log text included. */
   color: boolean;
-  /** Aborted when the UI ends. */
-  signal: AbortSignal;
   toast(kind: Toast['kind'], text: string): void;
   /** Asks for a new reading of the components soon; `everything`: of the device too. */
   refresh(everything?: boolean): void;

@@ -2,6 +2,9 @@ import { closeSync, constants, openSync } from 'node:fs';
 import { ReadStream } from 'node:tty';
 import { loadLibc } from '../../init-container/native/libc.ts';
 
+/** Else every program that a test starts would hold the cable too. */
+const O_CLOEXEC = 0o2000000;
+
 /** The other end of a tty: what a cable would be plugged into. */
 export interface Pty {
   /** Path of the tty. */
@@ -14,7 +17,7 @@ export interface Pty {
 
 export async function createPty(): Promise<Pty> {
   const libc = await loadLibc();
-  const master = libc.posixOpenpt(constants.O_RDWR | constants.O_NOCTTY);
+  const master = libc.posixOpenpt(constants.O_RDWR | constants.O_NOCTTY | O_CLOEXEC);
   const name = Buffer.alloc(128);
   if (master < 0 || libc.grantpt(master) !== 0 || libc.unlockpt(master) !== 0)
     throw new Error('no pseudo-terminal is free');

@@ -12,10 +12,10 @@ const device = new FakeDevice();
 
 const commands: Record<string, (...values: never[]) => unknown> = {
   log: (name: string, texts: string[]) => device.log(name, texts),
-  burst: (name: string, count: number) =>
+  burst: (name: string, count: number, length = 0) =>
     device.log(
       name,
-      Array.from({ length: count }, (_, index) => `burst line ${index}`),
+      Array.from({ length: count }, (_, index) => `burst line ${index}`.padEnd(length, '.')),
     ),
   change: (name: string, change: object) => device.change(name, change),
   lose: (detail: string, attempt: number) => device.lose(detail, attempt),

@@ -235,8 +235,8 @@ async function ownEntries(dir: string, recipe: Recipe): Promise<Entry[]> {
   }
   const where = join(dir, 'recipe.yml');
   entries.push(...(await fileEntries(recipe.files, dir, { defaultMode: 0o644, ids: recipe.users, where })));
-  const known = new Set<string>();
-  return entries.filter((entry) => !(entry.type === 'directory' && known.has(entry.path)) && known.add(entry.path));
+  // What the recipe says itself stands for what was made from its other fields.
+  return [...new Map(entries.map((entry) => [entry.path, entry])).values()];
 }
 
 /** `{name}` and `{cpu}` in a path stand for the package's name and Node's word for the architecture. */

@@ -55,7 +55,9 @@ describe('OCI layouts', () => {
   it('with several images want a tag, and name the nearest for a wrong one', async () => {
     writeLayout(dir, [one, two]);
     await expect(openImageSource(dir, options)).rejects.toThrow(`say which, as in ${dir}:web:1 (web:1, web:2)`);
-    await expect(openImageSource(`${dir}:web:3`, options)).rejects.toThrow('has no image web:3. Did you mean web:1 or web:2?');
+    await expect(openImageSource(`${dir}:web:3`, options)).rejects.toThrow(
+      'has no image web:3. Did you mean web:1 or web:2?',
+    );
   });
 
   it('give the image for the architecture of the device', async () => {
@@ -144,7 +146,14 @@ describe('names', () => {
     expect(parseReference('localhost:5000/a/b:1')).toEqual({ host: 'localhost:5000', name: 'a/b', tag: '1' });
     expect(parseReference('example.com/web')).toEqual({ host: 'example.com', name: 'web', tag: 'latest' });
     expect(parseReference(`board:80/web:1@${digest}`)).toEqual({ host: 'board:80', name: 'web', tag: '1', digest });
-    for (const none of ['web:1', 'team/web:1', 'example.com/Web', 'example.com/web:', 'example.com/web@sha256:1', '/web']) {
+    for (const none of [
+      'web:1',
+      'team/web:1',
+      'example.com/Web',
+      'example.com/web:',
+      'example.com/web@sha256:1',
+      '/web',
+    ]) {
       expect(parseReference(none)).toBeUndefined();
     }
   });
@@ -167,13 +176,13 @@ describe('registries', () => {
   let manifestOf: Map<string, { type: string; text: string }>;
 
   /** The read half of the distribution protocol, with tokens and with blobs elsewhere. */
-  function answer(request: IncomingMessage, response: ServerResponse): void {
+  function answer(request: IncomingMessage, response: ServerResponse): unknown {
     const url = new URL(request.url ?? '/', `http://${host}`);
-    const send = (status: number, headers: Record<string, string>, body: string | Buffer = '') => {
+    const send = (status: number, headers: Record<string, string>, body: string | Buffer = '') =>
       response.writeHead(status, headers).end(body);
-    };
     if (url.pathname === '/token') {
-      const fits = url.searchParams.get('service') === 'test' && url.searchParams.get('scope') === 'repository:team/web:pull';
+      const fits =
+        url.searchParams.get('service') === 'test' && url.searchParams.get('scope') === 'repository:team/web:pull';
       return send(fits ? 200 : 400, {}, JSON.stringify({ token: 'abc' }));
     }
     if (url.pathname.startsWith('/elsewhere/')) {
@@ -212,9 +221,15 @@ describe('registries', () => {
   });
 
   it('that do not have it, lie, or do not answer, are named', async () => {
-    await expect(openImageSource(`${host}/team/web:7`, options)).rejects.toThrow('web:7 cannot be pulled: there is no such image');
+    await expect(openImageSource(`${host}/team/web:7`, options)).rejects.toThrow(
+      'web:7 cannot be pulled: there is no such image',
+    );
     manifestOf.set(image.manifest.digest, { type: mediaTypes.manifest, text: image.manifestText.replace('2', '2 ') });
-    await expect(openImageSource(`${host}/team/web@${image.manifest.digest}`, options)).rejects.toThrow(/the registry sent sha256/);
-    await expect(openImageSource('localhost:1/team/web:1', options)).rejects.toThrow('the registry localhost:1 cannot be reached');
+    await expect(openImageSource(`${host}/team/web@${image.manifest.digest}`, options)).rejects.toThrow(
+      /the registry sent sha256/,
+    );
+    await expect(openImageSource('localhost:1/team/web:1', options)).rejects.toThrow(
+      'the registry localhost:1 cannot be reached',
+    );
   });
 });

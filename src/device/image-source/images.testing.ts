@@ -24,7 +24,12 @@ export function makeImage(ref: string, architecture = 'amd64', sizes = [2000, 30
   const layers = sizes.map((size, index) => {
     const plain = Buffer.alloc(size, `${ref} ${architecture} layer ${index} `);
     const data = index === 0 ? gzipSync(plain) : plain;
-    return { descriptor: put(index === 0 ? mediaTypes.layerGzip : mediaTypes.layer, data), diffId: digestOf(plain), data, plain };
+    return {
+      descriptor: put(index === 0 ? mediaTypes.layerGzip : mediaTypes.layer, data),
+      diffId: digestOf(plain),
+      data,
+      plain,
+    };
   });
   const configText = JSON.stringify({
     architecture,

@@ -58,6 +58,9 @@ export class LinkStream extends Duplex {
     super({ allowHalfOpen: true, readableHighWaterMark: 16 * 1024, writableHighWaterMark: 16 * 1024 });
     this.#owner = owner;
     this.id = id;
+    // An idle stream may have nobody who listens; that the link went down under it must not end the process. Whoever
+    // uses the stream still sees `error` and `close`.
+    this.on('error', () => {});
   }
 
   /** Lower goes first. */

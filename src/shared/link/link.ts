@@ -18,7 +18,7 @@ import {
   PROTOCOL_VERSION,
 } from './handshake.ts';
 import { LinkError } from './link-error.ts';
-import { PACKET } from './packet.ts';
+import { isGoodbye, PACKET } from './packet.ts';
 import { Session } from './session.ts';
 
 /** Lower goes first. A stream that sends a lot without a pause counts as `bulk`, whatever it was opened as. */
@@ -59,7 +59,9 @@ const DEVICE_SILENCE_MS = 3000;
 const HOST_SILENCE_MS = 6000;
 /** Bytes waiting in the port, above which no frame is added: what waits there cannot be overtaken. */
 const PORT_QUEUE = 2048;
-/** How often a device tells a host that its session is over. */
+/** How long the end of a link may take, in two steps. */
+const GOODBYE_MS = 500;
+/** How often one side tells the other that its session is over. */
 const FORMER_BYE_MS = 1000;
 
 /** Gantry's side of one line: several streams and console text over a port that may lose and change bytes. */
@@ -83,6 +85,8 @@ export class Link extends EventEmitter<LinkEvents> {
   #isCurrent = false;
   #heardAt = 0;
   #peerBootId: string | undefined;
+  /** Called when the other side has confirmed a goodbye. */
+  #farewell: (() => void) | undefined;
 
   constructor(port: Duplex, options: LinkOptions) {
     super();
@@ -155,32 +159,35 @@ export class Link extends EventEmitter<LinkEvents> {
   }
 
   /** Says goodbye and makes the line a plain console. The port stays open. */
-  disconnect(reason: string): void {
+  disconnect(): void {
     if (!this.#session) return;
-    // Twice, because nobody acknowledges a goodbye; the device also notices silence.
-    this.#session.bye(reason);
-    this.#session.bye(reason);
-    this.#down(reason);
+    this.#session.bye('the other side closed the link');
+    this.#down('it was closed');
   }
 
-  /** Takes the session as lost without a word, for who knows better (the device was seen booting). */
-  drop(reason: string): void {
-    this.#down(reason);
-  }
-
-  /** Says goodbye, waits until that was written (at most half a second) and closes the port. */
+  /** Says goodbye, waits until the other side has heard it (at most half a second) and closes the port. */
   async close(): Promise<void> {
     if (this.#state === 'closed') return;
-    this.disconnect('the other side closed the link');
-    await new Promise<void>((resolve) => {
-      const cancel = this.#clock.after(500, resolve);
-      this.#port.end(() => {
-        cancel();
-        resolve();
+    if (this.#session) {
+      // An emulator forgets what its guest has not read yet when the port is closed.
+      const heard = new Promise<void>((resolve) => {
+        this.#farewell = resolve;
       });
-    });
+      this.disconnect();
+      await this.#atMost(GOODBYE_MS, heard);
+    }
+    await this.#atMost(GOODBYE_MS, new Promise<void>((resolve) => this.#port.end(resolve)));
     this.#portGone('closed');
     this.#port.destroy();
+  }
+
+  async #atMost(ms: number, event: Promise<void>): Promise<void> {
+    let cancel = (): void => undefined;
+    const deadline = new Promise<void>((resolve) => {
+      cancel = this.#clock.after(ms, resolve);
+    });
+    await Promise.race([event, deadline]);
+    cancel();
   }
 
   #receive(body: Buffer): void {
@@ -196,14 +203,24 @@ export class Link extends EventEmitter<LinkEvents> {
       else this.#receiveAnswer(message);
       return;
     }
-    const former = this.#former;
     if (this.#session && this.#isCurrent) {
       this.#heardAt = this.#clock.now();
       this.#session.receive(new ByteReader(body, 1));
-    } else if (former && this.#clock.now() - former.byeAt > FORMER_BYE_MS) {
-      former.byeAt = this.#clock.now();
-      former.session.bye('the device ended the session');
+    } else {
+      this.#receiveLate(body);
     }
+  }
+
+  /** A packet of a session that is over here: the other side should know, or has just confirmed it. */
+  #receiveLate(body: Buffer): void {
+    if (this.#farewell) {
+      if (isGoodbye(body)) this.#farewell();
+      return;
+    }
+    const former = this.#former;
+    if (!former || isGoodbye(body) || this.#clock.now() - former.byeAt < FORMER_BYE_MS) return;
+    former.byeAt = this.#clock.now();
+    former.session.bye(`the ${this.#options.role} ended the session`);
   }
 
   #verify(body: Buffer, check: number): boolean {
@@ -256,8 +273,11 @@ export class Link extends EventEmitter<LinkEvents> {
       onStream: (stream) => {
         if (!this.emit('stream', stream, stream.service)) stream.destroy(new Error(`no service ${stream.service}`));
       },
-      onEnd: (reason) => {
-        if (this.#session === session) this.#down(reason);
+      onEnd: (reason, kind) => {
+        if (this.#session !== session) return;
+        // Confirms a goodbye; says what is wrong with what was sent.
+        session.bye(kind === 'bye' ? 'goodbye' : reason);
+        this.#down(reason);
       },
     });
     this.#session = session;

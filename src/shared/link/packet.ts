@@ -1,4 +1,4 @@
-import { type ByteReader, ByteWriter, MalformedError, varintLength } from './bytes.ts';
+import { ByteReader, ByteWriter, MalformedError, varintLength } from './bytes.ts';
 import type { Range } from './ranges.ts';
 
 /**
@@ -40,6 +40,16 @@ export function decodePacket(reader: ByteReader): { number: number; chunks: Chun
   const chunks: Chunk[] = [];
   while (!reader.isAtEnd) chunks.push(decodeChunk(reader));
   return { number, chunks };
+}
+
+/** Whether `body`, of a frame whose checksum fits, is a packet that says goodbye. */
+export function isGoodbye(body: Buffer): boolean {
+  try {
+    return decodePacket(new ByteReader(body, 1)).chunks.some((chunk) => chunk.type === 'bye');
+  } catch (error) {
+    if (error instanceof MalformedError) return false;
+    throw error;
+  }
 }
 
 export function encodedLength(chunk: Chunk): number {

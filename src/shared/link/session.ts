@@ -16,8 +16,8 @@ export interface SessionOptions {
   /** Whether the port takes a frame now; `wake()` is called when that changes. */
   isWritable(): boolean;
   onStream(stream: LinkStream): void;
-  /** The other side broke the rules or said goodbye; the session must be closed. */
-  onEnd(reason: string): void;
+  /** The other side said goodbye, or broke the rules; the session must be closed. */
+  onEnd(reason: string, kind: 'bye' | 'fault'): void;
 }
 
 /** What must be done again when the packet that carried it is lost. */
@@ -157,7 +157,7 @@ export class Session implements StreamOwner {
       packet = decodePacket(reader);
     } catch (error) {
       if (error instanceof MalformedError)
-        this.#options.onEnd(`the other side sent a malformed packet (${error.message})`);
+        this.#options.onEnd(`the other side sent a malformed packet (${error.message})`, 'fault');
       else throw error;
       return;
     }
@@ -213,7 +213,7 @@ export class Session implements StreamOwner {
         break;
       }
       case 'bye':
-        this.#options.onEnd(chunk.reason);
+        this.#options.onEnd(chunk.reason, 'bye');
         break;
       case 'ping':
         break;
@@ -235,8 +235,6 @@ export class Session implements StreamOwner {
     }
     const stream = new LinkStream(this, id);
     this.#streams.set(id, stream);
-    // Until its opening arrives nobody else listens, and an error without a listener would end the process.
-    stream.on('error', () => {});
     return stream;
   }
 
@@ -265,14 +263,15 @@ export class Session implements StreamOwner {
   #control(control: Control): void {
     if (this.#isClosed) return;
     this.#controls.push(control);
-    if (this.#controls.length > MAX_CONTROLS) this.#options.onEnd('the other side asks for more than it takes');
+    if (this.#controls.length > MAX_CONTROLS)
+      this.#options.onEnd('the other side asks for more than it takes', 'fault');
     this.wake();
   }
 
   #acknowledge(ranges: Parameters<SentLog<Content[]>['acknowledge']>[0]): void {
     const result = this.#sent.acknowledge(ranges);
     if (!result) {
-      this.#options.onEnd('the other side acknowledged a packet that was never sent');
+      this.#options.onEnd('the other side acknowledged a packet that was never sent', 'fault');
       return;
     }
     for (const packet of result.arrived) {

@@ -31,14 +31,9 @@ export class LineSplitter {
     return lines;
   }
 
-  /** Whether there is text that no newline has ended yet. */
-  get hasPartial(): boolean {
-    return this.held + this.cut > 0;
-  }
-
   /** The last line if nothing ended it. */
   end(): string[] {
-    return this.hasPartial ? [this.take()] : [];
+    return this.held + this.cut > 0 ? [this.take()] : [];
   }
 
   private hold(bytes: Uint8Array): void {

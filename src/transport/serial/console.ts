@@ -40,6 +40,7 @@ export function shellConsole(link: Link, shell: Duplex, size: TerminalSize): Ser
     stream.push(null);
   });
   shell.on('error', (error) => stream.destroy(error));
+  stream.on('error', () => {});
   shell.write(encodeSize(size));
   return {
     mode: 'shell',
@@ -74,5 +75,7 @@ export function plainConsole(link: Link): SerialConsole {
   };
   link.on('text', showText);
   link.on('closed', lost);
+  // As on a link's own streams: an error that nobody listens to must not end the process.
+  stream.on('error', () => {});
   return { mode: 'plain', stream, resize: () => undefined };
 }

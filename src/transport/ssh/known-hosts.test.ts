@@ -58,7 +58,10 @@ describe('verdicts', () => {
   it('known, unknown, changed', () => {
     expect(check(line('board', ours))).toEqual({ state: 'known' });
     expect(check(line('other', ours))).toEqual({ state: 'unknown' });
-    expect(check(`# comment\n\n${line('board', theirs)}`)).toMatchObject({ state: 'changed', entry: { file: 'file', line: 3 } });
+    expect(check(`# comment\n\n${line('board', theirs)}`)).toMatchObject({
+      state: 'changed',
+      entry: { file: 'file', line: 3 },
+    });
   });
 
   it('several keys of one host are all good', () => {
@@ -71,7 +74,10 @@ describe('verdicts', () => {
   });
 
   it('a revoked key loses, wherever it stands', () => {
-    expect(check(`${line('board', ours)}\n@revoked ${line('*', ours)}`)).toMatchObject({ state: 'revoked', entry: { line: 2 } });
+    expect(check(`${line('board', ours)}\n@revoked ${line('*', ours)}`)).toMatchObject({
+      state: 'revoked',
+      entry: { line: 2 },
+    });
     expect(check(`@revoked ${line('*', theirs)}`)).toEqual({ state: 'unknown' });
   });
 

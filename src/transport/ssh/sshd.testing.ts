@@ -112,7 +112,11 @@ async function untilListening(port: number, sshd: ChildProcess, said: () => stri
 
 function descendants(pid: number): number[] {
   try {
-    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number);
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+      .trim()
+      .split(' ')
+      .filter(Boolean)
+      .map(Number);
     return children.flatMap((child) => [...descendants(child), child]);
   } catch {
     return [];

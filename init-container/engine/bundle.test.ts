@@ -1,0 +1,154 @@
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { ComponentConfig } from '../../src/shared/definition/component-config.ts';
+import type { ImageConfig } from '../../src/shared/oci/types.ts';
+import { bundleSpec } from './bundle.ts';
+import { availableCapabilities, expandCapabilities } from './capabilities.ts';
+import { resolveUser } from './image-user.ts';
+import { ociJson } from './oci-spec.ts';
+import { bindMount, devicesOf, mountsOf, rlimit } from './spec-parts.ts';
+
+const image = (config: ImageConfig['config']): ImageConfig => ({
+  architecture: 'amd64',
+  os: 'linux',
+  config,
+  rootfs: { type: 'layers', diff_ids: [] },
+});
+
+const build = (config: ComponentConfig, imageConfig: ImageConfig['config'] = { Cmd: ['/bin/true'] }) =>
+  bundleSpec({
+    image: image(imageConfig),
+    config,
+    user: { uid: 5, gid: 6 },
+    rootfs: '/r',
+    cgroup: '/gantry/containers/x',
+    capabilities: ['CAP_CHOWN', 'CAP_SYS_ADMIN', 'CAP_NET_ADMIN'],
+    lookupDevice: (path) => (path === '/dev/null' ? { type: 'c', major: 1, minor: 3 } : undefined),
+  });
+
+test('nothing is given that was not asked for', () => {
+  const spec = build({});
+  expect(spec.process.capabilities.bounding).toEqual([]);
+  expect(spec.process.noNewPrivileges).toBe(true);
+  expect(spec.linux.namespaces.map(({ type }) => type)).toEqual(['mount', 'cgroup', 'pid']);
+  expect(spec.linux.readonlyPaths).toContain('/proc/sys');
+  expect(spec.linux.maskedPaths).toContain('/proc/kcore');
+  expect(spec.linux.resources.devices).toEqual([{ allow: false, access: 'rwm' }]);
+  expect(spec.process.env.some((entry) => entry.startsWith('PATH='))).toBe(true);
+});
+
+test('the definition replaces what the image says, and LinuxKit words mean what they mean there', () => {
+  const spec = build(
+    {
+      command: ['/x'],
+      env: ['A=1'],
+      cwd: '/w',
+      uid: 9,
+      net: 'none',
+      pid: 'host',
+      uts: 'new',
+      hostname: 'box',
+      readonly: true,
+    },
+    { Entrypoint: ['/e'], Cmd: ['c'], Env: ['PATH=/p', 'B=2'], WorkingDir: '/i' },
+  );
+  expect(spec.process.args).toEqual(['/x']);
+  expect(spec.process.env.filter((entry) => !entry.startsWith('PATH='))).toEqual(['A=1']);
+  expect([spec.process.cwd, spec.process.user.uid, spec.process.user.gid]).toEqual(['/w', 9, 6]);
+  expect(spec.linux.namespaces.map(({ type }) => type)).toEqual(['mount', 'cgroup', 'network', 'uts']);
+  expect([spec.hostname, spec.root.readonly]).toEqual(['box', true]);
+  expect(build({}, { Entrypoint: ['/e'], Cmd: ['c'] }).process.args).toEqual(['/e', 'c']);
+});
+
+test('a container with SYS_ADMIN sees /proc and /sys as they are', () => {
+  const { linux } = build({ capabilities: ['all'] });
+  expect([linux.maskedPaths, linux.readonlyPaths]).toEqual([[], []]);
+  expect(build({ capabilities: ['all'], readonlyPaths: ['/proc/sys'] }).linux.readonlyPaths).toEqual(['/proc/sys']);
+});
+
+test('what cannot be run is said', () => {
+  expect(() => build({}, {})).toThrow('says what to run');
+  expect(() => build({ net: 'bridge' })).toThrow('"bridge" is not host, new or a path');
+  expect(() => build({ capabilities: ['CAP_FLY'] })).toThrow('no capability CAP_FLY');
+  expect(() => build({ capabilities: ['MKNOD'] })).toThrow('the init container lacks it');
+  expect(() => build({ binds: ['data:/data'] })).toThrow('bind "data:/data"');
+  expect(() => build({ devices: [{ path: '/dev/nowhere' }] })).toThrow('/dev/nowhere does not exist');
+});
+
+test('capability names are taken with and without CAP_, and this process can name its own', async () => {
+  const own = await availableCapabilities();
+  expect(expandCapabilities(['all'], own)).toEqual(own);
+  expect(expandCapabilities(['chown', 'CAP_NET_ADMIN'], ['CAP_CHOWN', 'CAP_NET_ADMIN'])).toEqual([
+    'CAP_CHOWN',
+    'CAP_NET_ADMIN',
+  ]);
+});
+
+describe('mounts', () => {
+  test('binds are recursive and shared unless they say otherwise', () => {
+    expect(bindMount('/a:/b').options).toEqual(['rw', 'rbind', 'rshared']);
+    expect(bindMount('/a:/b:ro').options).toEqual(['ro', 'rbind']);
+    expect(bindMount('/a:/b:ro,bind').options).toEqual(['ro', 'bind']);
+    expect(bindMount('/a').destination).toBe('/a');
+  });
+
+  test('a bind of /dev is not covered by the default mounts below it, and parents come first', () => {
+    const destinations = mountsOf({ binds: ['/x:/data/deep/er', '/dev:/dev', '/y:/data'] }).map((m) => m.destination);
+    expect(destinations.filter((path) => path.startsWith('/dev'))).toEqual(['/dev']);
+    expect(destinations.indexOf('/data')).toBeLessThan(destinations.indexOf('/data/deep/er'));
+    expect(destinations.indexOf('/sys')).toBeLessThan(destinations.indexOf('/sys/fs/cgroup'));
+  });
+});
+
+test('devices are found on the host, taken as given, or all allowed', () => {
+  const { nodes, rules } = devicesOf(
+    [{ path: '/dev/null' }, { path: '/dev/x', type: 'b', major: 8, minor: 1, mode: 'r' }, { path: 'all' }],
+    () => ({ type: 'c', major: 1, minor: 3 }),
+  );
+  expect(nodes.map(({ path, major, minor }) => [path, major, minor])).toEqual([
+    ['/dev/null', 1, 3],
+    ['/dev/x', 8, 1],
+  ]);
+  expect(rules).toEqual([
+    { allow: false, access: 'rwm' },
+    { allow: true, type: 'c', major: 1, minor: 3, access: 'rwm' },
+    { allow: true, type: 'b', major: 8, minor: 1, access: 'r' },
+    { allow: true, type: 'a', access: 'rwm' },
+  ]);
+});
+
+test('an unlimited resource is written as the number that JavaScript cannot hold', () => {
+  expect(rlimit('nofile,100,200')).toEqual({ type: 'RLIMIT_NOFILE', soft: 100, hard: 200 });
+  const spec = build({ rlimits: ['core,0,unlimited'] });
+  expect(ociJson(spec)).toContain('"hard":18446744073709551615');
+  expect(() => rlimit('nofile,many')).toThrow('name,soft,hard');
+});
+
+describe('the user of an image', () => {
+  let folder: string;
+  let layers: string[];
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'gantry-user-'));
+    layers = ['top', 'bottom'].map((name) => join(folder, name));
+    for (const layer of layers) await mkdir(join(layer, 'etc'), { recursive: true });
+    await writeFile(join(folder, 'bottom/etc/passwd'), 'root:x:0:0::/:/bin/sh\nweb:x:33:34:::\n');
+    await writeFile(join(folder, 'bottom/etc/group'), 'web:x:34:\nmail:x:8:other,web\n');
+  });
+  afterAll(() => rm(folder, { recursive: true }));
+
+  test('names and numbers, with the groups the image gives it', async () => {
+    expect(await resolveUser(undefined, layers)).toEqual({ uid: 0, gid: 0 });
+    expect(await resolveUser('web', layers)).toEqual({ uid: 33, gid: 34, additionalGids: [8] });
+    expect(await resolveUser('33', layers)).toEqual({ uid: 33, gid: 34, additionalGids: [8] });
+    expect(await resolveUser('1000', layers)).toEqual({ uid: 1000, gid: 0 });
+    expect(await resolveUser('web:mail', layers)).toEqual({ uid: 33, gid: 8 });
+    await expect(resolveUser('nobody', layers)).rejects.toThrow('"nobody"');
+  });
+
+  test('a link in the image does not lead to a file of the device', async () => {
+    await symlink('/etc/passwd', join(folder, 'top/etc/passwd'));
+    await expect(resolveUser('web', layers)).rejects.toThrow('"web"');
+  });
+});

@@ -1,0 +1,83 @@
+import type { ComponentState, Health } from '../../src/shared/api/types.ts';
+import type { ComponentConfig } from '../../src/shared/definition/component-config.ts';
+import type { ComponentSpec } from '../../src/shared/definition/revision.ts';
+import {
+  type ContainerRecord,
+  type ContainerState,
+  containerId,
+  freshState,
+  loadRecord,
+  loadState,
+  specKey,
+} from '../engine/record.ts';
+import { parseSignal } from '../native/signals.ts';
+import { type HealthMonitor, hasHealthcheck } from './health.ts';
+
+/**
+ * What is known of one system container: `record` is the container that exists, `spec` what should run from the next start
+ * on, `state` what must outlive this process and is in a file.
+ */
+export class ComponentView {
+  readonly name: string;
+  spec: ComponentSpec | undefined;
+  record: ContainerRecord | undefined;
+  state: ContainerState;
+  /** What is being done to it now. */
+  activity: 'starting' | 'stopping' | 'waiting' | undefined;
+  detail: string | undefined;
+  monitor: HealthMonitor | undefined;
+
+  constructor(name: string) {
+    this.name = name;
+    this.record = loadRecord(name);
+    this.state = loadState(name) ?? { ...freshState };
+  }
+
+  get running(): boolean {
+    return this.state.phase === 'running';
+  }
+
+  get kind(): ComponentSpec['kind'] {
+    return this.spec?.kind ?? this.record?.kind ?? 'service';
+  }
+
+  /** Ended in order to be started again: by a restart or a swap. */
+  get betweenRuns(): boolean {
+    return this.state.stopReason === 'restart' || this.state.stopReason === 'swap';
+  }
+
+  get image(): ComponentSpec['image'] | undefined {
+    return this.record?.image ?? this.spec?.image;
+  }
+
+  get id(): string {
+    return this.record?.id ?? (this.spec ? containerId(this.name, this.spec.image.digest) : '');
+  }
+
+  /** The merged configuration once a container exists, else what the definition alone says. */
+  get config(): ComponentConfig {
+    return this.record?.config ?? this.spec?.config ?? {};
+  }
+
+  /** Whether the container is made from what should run. */
+  get current(): boolean {
+    return this.spec !== undefined && this.record?.specKey === specKey(this.spec);
+  }
+
+  get componentState(): ComponentState {
+    if (this.activity) return this.activity;
+    if (this.state.phase === 'running') return 'running';
+    if (this.state.error !== undefined) return 'failed';
+    if (this.state.phase === 'created') return 'created';
+    return this.state.exitCode === 0 || this.state.stopReason !== undefined ? 'exited' : 'failed';
+  }
+
+  get health(): Health {
+    if (!hasHealthcheck(this.config.healthcheck)) return 'none';
+    return this.running ? (this.monitor?.status ?? 'starting') : 'none';
+  }
+
+  get stopSignal(): NodeJS.Signals {
+    return parseSignal(this.config.stop_signal ?? this.record?.imageConfig.StopSignal ?? 'TERM') ?? 'SIGTERM';
+  }
+}
