@@ -9,7 +9,7 @@ import type { OciProcess } from '../engine/oci-spec.ts';
 import { containerPaths } from '../engine/paths.ts';
 import type { Component } from '../supervisor/component.ts';
 import type { ApiContext } from './context.ts';
-import { framing, multiplexedStreamType, rawStreamType, stderr, stdout, streamType } from './frames.ts';
+import { frame, framing, multiplexedStreamType, rawStreamType, stderr, stdout, streamType } from './frames.ts';
 import { watchPeer } from './peer.ts';
 import { readJson, sendEmpty, sendJson } from './respond.ts';
 import { HttpError, type Route } from './router.ts';
@@ -149,7 +149,8 @@ export function execUpgrade({ supervisor, sessions }: ApiContext): UpgradeRoute 
         pipeline(socket, streams.stdin, { end: !tty }).catch(() => undefined);
         await sendOutput(session, streams, socket);
       } catch (error) {
-        socket.write(`${(error as Error).message}\r\n`);
+        const text = Buffer.from(`${(error as Error).message}\r\n`);
+        socket.write(tty ? text : frame(stderr, text));
       } finally {
         stopWatching();
       }

@@ -1,6 +1,7 @@
 import { closeSync, constants, openSync } from 'node:fs';
 import { Duplex } from 'node:stream';
 import { ReadStream } from 'node:tty';
+import { loadLibc } from '../native/libc.ts';
 import { type RunResult, run } from '../native/run.ts';
 
 /** What cfmakeraw leaves as it was but a link needs: no flow control, no hang-up at the end, no signal from a BREAK. */
@@ -17,7 +18,11 @@ const SETTINGS = [
   'ignbrk',
   'ignpar',
 ];
-const STTY_MS = 5000;
+const STTY_MS = 2000;
+/** The kernel's numbers, the same on amd64 and arm64. The input flags are the first 32 bits of a termios. */
+const TCGETS = 0x5401;
+const TCSETS = 0x5402;
+const IXON = 0x400;
 
 /** Opens a tty for bytes as they are. Rejects when it does not exist or is no tty. It fails when the tty hangs up. */
 export async function openTtyPort(path: string): Promise<Duplex> {
@@ -26,7 +31,7 @@ export async function openTtyPort(path: string): Promise<Duplex> {
   const fd = openSync(path, constants.O_RDWR | constants.O_NOCTTY | constants.O_NONBLOCK);
   let terminal: ReadStream;
   try {
-    await makeRaw(path);
+    await makeRaw(path, fd);
     terminal = new ReadStream(fd);
     // Node opens a tty once more for itself and would leave this one open for ever, which keeps the tty from hanging up.
     const own = ownFd(terminal);
@@ -38,13 +43,27 @@ export async function openTtyPort(path: string): Promise<Duplex> {
   return duplexOver(terminal);
 }
 
-async function makeRaw(path: string): Promise<void> {
-  const stty = (settings: string[]): Promise<RunResult> => sttyOn(path, settings);
-  const all = await stty(SETTINGS);
-  if (all.code === 0) return;
-  // A tty that lacks one of them (a pty has no flow control lines) still makes a console.
-  const least = await stty(['raw', '-echo']);
-  if (least.code !== 0) throw new Error(`${path} cannot be made raw: ${least.stderr.trim() || 'stty did not end'}`);
+async function makeRaw(path: string, fd: number): Promise<void> {
+  let result = await sttyOn(path, SETTINGS);
+  if (result.timedOut) {
+    await startOutput(fd);
+    result = await sttyOn(path, SETTINGS);
+  }
+  // A tty that lacks one of the settings (a pty has no flow control lines) still makes a console.
+  if (result.code !== 0) result = await sttyOn(path, ['raw', '-echo']);
+  if (result.code !== 0) throw new Error(`${path} cannot be made raw: ${result.stderr.trim() || 'stty did not end'}`);
+}
+
+/**
+ * Somebody stopped the output with Ctrl-S before this process had the tty, and stty waits until everything is put out.
+ * Switching that kind of flow control off, without waiting, starts the output again.
+ */
+async function startOutput(fd: number): Promise<void> {
+  const libc = await loadLibc();
+  const termios = Buffer.alloc(64);
+  if (libc.ioctl(fd, TCGETS, termios) !== 0) return;
+  termios.writeUInt32LE(termios.readUInt32LE(0) & ~IXON, 0);
+  libc.ioctl(fd, TCSETS, termios);
 }
 
 async function sttyOn(path: string, settings: string[]): Promise<RunResult> {

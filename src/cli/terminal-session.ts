@@ -43,6 +43,8 @@ export async function runSession(session: Session, options: TerminalSessionOptio
       show(session.stdout, stdout, options.tty || !stdout.isTTY),
       show(session.stderr, stderr, options.tty || !stderr.isTTY),
     ];
+    // A session that breaks breaks its outputs too; `exitCode` says why.
+    for (const output of outputs) output.catch(() => undefined);
     const code = await session.exitCode;
     await Promise.all(outputs);
     broke = false;

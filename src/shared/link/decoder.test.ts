@@ -77,6 +77,18 @@ test('never gives a frame that was not sent, and finds the next good one', () =>
   );
 });
 
+test('a careful frame has no control character, and is read like any other', () => {
+  fc.assert(
+    fc.property(body, (content) => {
+      const { decoder, frames } = makeDecoder();
+      const frame = encodeFrame(content, SEED, true);
+      expect(frame.some((byte) => byte < 0x20 || byte === 0x7f)).toBe(false);
+      decoder.push(frame);
+      expect(frames).toEqual([content]);
+    }),
+  );
+});
+
 test('a damaged frame gives no frame', () => {
   fc.assert(
     fc.property(body, fc.nat(), fc.integer({ min: 0, max: 7 }), (content, seed, bit) => {

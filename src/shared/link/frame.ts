@@ -21,8 +21,13 @@ function mustStuff(byte: number): boolean {
   return byte === START || byte === END || byte === ESCAPE || byte === LINE_FEED;
 }
 
-/** `seed`: see `sessionSeed`. */
-export function encodeFrame(body: Buffer, seed: number): Buffer {
+/** A terminal that is not raw yet takes these for commands: an XOFF among them would stop its output for good. */
+function isControl(byte: number): boolean {
+  return byte < 0x20 || byte === 0x7f;
+}
+
+/** `seed`: see `sessionSeed`. `careful`: for a line that may still be in the hands of something else. */
+export function encodeFrame(body: Buffer, seed: number, careful = false): Buffer {
   const check = Buffer.alloc(4);
   check.writeUInt32BE(crc32(body, seed));
   const frame = Buffer.allocUnsafe(2 + 2 * (body.length + 4));
@@ -30,7 +35,7 @@ export function encodeFrame(body: Buffer, seed: number): Buffer {
   frame[length++] = START;
   for (const part of [body, check]) {
     for (const byte of part) {
-      if (mustStuff(byte)) {
+      if (mustStuff(byte) || (careful && isControl(byte))) {
         frame[length++] = ESCAPE;
         frame[length++] = byte ^ FLIP;
       } else {
@@ -51,7 +56,7 @@ export function unstuff(stuffed: Buffer): { body: Buffer; check: number } | unde
     if (byte === ESCAPE) {
       index += 1;
       byte = (stuffed[index] ?? 0) ^ FLIP;
-      if (!mustStuff(byte)) return undefined;
+      if (!mustStuff(byte) && !isControl(byte)) return undefined;
     } else if (mustStuff(byte)) {
       return undefined;
     }

@@ -59,7 +59,7 @@ const DEVICE_SILENCE_MS = 3000;
 const HOST_SILENCE_MS = 6000;
 /** Bytes waiting in the port, above which no frame is added: what waits there cannot be overtaken. */
 const PORT_QUEUE = 2048;
-/** How long the end of a link may take, in two steps. */
+/** How long the end of a link may take, in each of its steps. */
 const GOODBYE_MS = 500;
 /** How often one side tells the other that its session is over. */
 const FORMER_BYE_MS = 1000;
@@ -177,8 +177,11 @@ export class Link extends EventEmitter<LinkEvents> {
       await this.#atMost(GOODBYE_MS, heard);
     }
     await this.#atMost(GOODBYE_MS, new Promise<void>((resolve) => this.#port.end(resolve)));
-    this.#portGone('closed');
+    // Only once the port is really closed can it be opened again.
+    const closed = new Promise<void>((resolve) => this.#port.once('close', resolve));
     this.#port.destroy();
+    await this.#atMost(GOODBYE_MS, closed);
+    this.#portGone('closed');
   }
 
   async #atMost(ms: number, event: Promise<void>): Promise<void> {
@@ -334,7 +337,7 @@ export class Link extends EventEmitter<LinkEvents> {
   }
 
   #sendHandshake(message: Handshake): void {
-    this.#write(encodeFrame(encodeHandshake(message), HANDSHAKE_SEED));
+    this.#write(encodeFrame(encodeHandshake(message), HANDSHAKE_SEED, true));
   }
 
   #write(bytes: Buffer): number {

@@ -1,5 +1,11 @@
 import { readFileSync, rmSync } from 'node:fs';
-import { dataDiskPath, ensureDataDisk, type Emulator, startEmulator } from '../../../src/emulator/index.ts';
+import {
+  dataDiskPath,
+  type Emulator,
+  type EmulatorOptions,
+  ensureDataDisk,
+  startEmulator,
+} from '../../../src/emulator/index.ts';
 import type { ComponentStatus } from '../../../src/shared/api/types.ts';
 import type { Arch } from '../../../src/shared/oci/types.ts';
 import { gantryJson } from './gantry.ts';
@@ -26,8 +32,16 @@ export interface Machine {
   stop(): Promise<void>;
 }
 
-export async function boot(arch: Arch, via: Via, options: { data?: boolean; name: string }): Promise<Machine> {
-  const dataDisk = options.data ? await freshDataDisk(options.name) : undefined;
+export interface BootOptions {
+  name: string;
+  /** A new data disk, or the one that an earlier machine of this name left. */
+  data?: boolean | 'keep';
+  /** See `EmulatorOptions`. */
+  beforeBoot?: EmulatorOptions['beforeBoot'];
+}
+
+export async function boot(arch: Arch, via: Via, options: BootOptions): Promise<Machine> {
+  const dataDisk = options.data ? await dataDiskFor(options.name, options.data === 'keep') : undefined;
   const emulator = await startEmulator({
     imageDir: imageDir(arch),
     name: options.name,
@@ -37,6 +51,7 @@ export async function boot(arch: Arch, via: Via, options: { data?: boolean; name
     ports: via === 'serial' ? [] : [{ guest: 80 }],
     detach: false,
     ...(dataDisk === undefined ? {} : { dataDisk }),
+    ...(options.beforeBoot === undefined ? {} : { beforeBoot: options.beforeBoot }),
   });
   const target = `qemu:${options.name}?via=${via}`;
   const machine: Machine = {
@@ -58,7 +73,8 @@ export async function boot(arch: Arch, via: Via, options: { data?: boolean; name
       until('every component to be healthy', seconds, async () => {
         const all = await machine.components();
         const ill = all.filter((c) => c.state !== 'running' || (c.health !== 'healthy' && c.health !== 'none'));
-        if (ill.length > 0) throw new Error(ill.map((c) => `${c.name} ${c.state} ${c.health} ${c.detail ?? ''}`).join('; '));
+        if (ill.length > 0)
+          throw new Error(ill.map((c) => `${c.name} ${c.state} ${c.health} ${c.detail ?? ''}`).join('; '));
         return all;
       }),
     console: () => readFileSync(emulator.instance.consoleLog, 'utf8'),
@@ -67,7 +83,7 @@ export async function boot(arch: Arch, via: Via, options: { data?: boolean; name
   return machine;
 }
 
-async function freshDataDisk(name: string): Promise<string> {
-  rmSync(dataDiskPath(name), { force: true });
+async function dataDiskFor(name: string, keep: boolean): Promise<string> {
+  if (!keep) rmSync(dataDiskPath(name), { force: true });
   return (await ensureDataDisk(name, 256 << 20)).path;
 }

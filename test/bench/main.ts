@@ -1,0 +1,32 @@
+import { renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Arch } from '../../src/shared/oci/types.ts';
+import { sayWithTime } from '../e2e/support/compose.ts';
+import { root, testEnvironment } from '../e2e/support/paths.ts';
+import { AtEnd } from '../support/at-end.ts';
+import { type Booted, measureBoots } from './boot.ts';
+import { type Composed, measureComposing } from './compose.ts';
+import { machineFacts } from './machine-facts.ts';
+import { report } from './report.ts';
+import { compareRestarts } from './restart/compare.ts';
+
+/** `npm run bench`: measures, and writes docs/benchmarks.md when everything has been measured. */
+Object.assign(process.env, testEnvironment);
+const arches: Arch[] = ['amd64', 'arm64'];
+const path = join(root, 'docs/benchmarks.md');
+const say = sayWithTime();
+const atEnd = new AtEnd();
+try {
+  const facts = machineFacts();
+  const composed: Composed[] = [];
+  for (const arch of arches) composed.push(await measureComposing(arch, atEnd, say));
+  const restarts = await compareRestarts(atEnd, say);
+  const booted: Booted[] = [];
+  for (const arch of arches) booted.push(await measureBoots(arch, atEnd, say));
+  const temporary = `${path}.part`;
+  writeFileSync(temporary, report({ facts, composed, booted, restarts }));
+  renameSync(temporary, path);
+  say(`wrote ${path}`);
+} finally {
+  await atEnd.run();
+}

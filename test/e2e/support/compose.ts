@@ -1,0 +1,41 @@
+import { join } from 'node:path';
+import { type BuiltOs, buildOs } from '../../../src/compose/build-os.ts';
+import { buildComponent } from '../../../src/compose/component/build.ts';
+import { OciLayout } from '../../../src/compose/oci/layout.ts';
+import type { Progress } from '../../../src/compose/progress.ts';
+import { ensureDemoKey } from '../../../src/emulator/index.ts';
+import type { Arch } from '../../../src/shared/oci/types.ts';
+import { imageDir, ociDir, root } from './paths.ts';
+
+export type Say = (text: string) => void;
+
+/** Says to standard error what goes on, with the seconds since this was called. */
+export function sayWithTime(): Say {
+  const started = performance.now();
+  const seconds = () => ((performance.now() - started) / 1000).toFixed(1).padStart(7);
+  return (text) => void process.stderr.write(`${seconds()} s  ${text}\n`);
+}
+
+/** Composes the demo OS with the demo's key in it; `outDir` is by default where `boot` finds it. */
+export async function composeDemo(arch: Arch, say: Say, outDir = imageDir(arch)): Promise<BuiltOs> {
+  const key = { path: '/etc/gantry/authorized_keys', source: ensureDemoKey().publicKeyFile, mode: '0600' };
+  const definitions = [join(root, 'images/demo.yml')];
+  const onProgress = progressTo(say);
+  const built = await buildOs({ definitions, arch, outDir, extraFiles: [key], relockGone: true, onProgress });
+  say(`${built.reused ? 'reused' : 'composed'} the demo OS for ${arch}`);
+  return built;
+}
+
+/** Builds the web images to swap in, where `Machine.web` finds them. */
+export async function composeWebs(arch: Arch, say: Say): Promise<void> {
+  const layout = new OciLayout(ociDir(arch));
+  for (const name of ['web', 'web-2', 'web-broken']) {
+    await buildComponent(join(root, 'images', name), arch, { layout, relockGone: true, onProgress: progressTo(say) });
+  }
+}
+
+export function progressTo(say: Say): (progress: Progress) => void {
+  return ({ step, detail }) => {
+    if (step !== 'component') say(`${step}: ${detail ?? ''}`);
+  };
+}
