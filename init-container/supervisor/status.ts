@@ -60,6 +60,6 @@ export async function processMemory(pid: number): Promise<{ residentBytes: numbe
   const kib = (key: string) => Number(new RegExp(`^${key}:\\s+(\\d+) kB`, 'm').exec(text)?.[1] ?? 0);
   return {
     residentBytes: kib('Rss') * 1024,
-    privateBytes: (kib('Private_Clean') + kib('Private_Dirty')) * 1024,
+    privateBytes: (kib('Private_Dirty') + kib('Swap')) * 1024,
   };
 }

@@ -1,6 +1,6 @@
-const units: Record<string, number> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 };
+const units: Record<string, number> = { '': 2 ** 20, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 };
 
-/** Bytes of a size such as `512M` or `2G` (powers of 1024; without a unit: bytes). `undefined` when it is none. */
+/** Bytes of a size such as `512M` or `2G` (powers of 1024; a bare number is MiB, as QEMU and LinuxKit have it). `undefined` when it is none. */
 export function parseSize(text: string): number | undefined {
   const match = /^(\d{1,15})([KMGT]?)(?:iB|B)?$/i.exec(text.trim());
   const unit = match?.[2] === undefined ? undefined : units[match[2].toUpperCase()];

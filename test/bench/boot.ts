@@ -6,6 +6,7 @@ import type { Arch } from '../../src/shared/oci/types.ts';
 import type { Say } from '../e2e/support/compose.ts';
 import { boot, type Machine } from '../e2e/support/machine.ts';
 import type { AtEnd } from '../support/at-end.ts';
+import { benchImage } from './compose.ts';
 import { type MemoryOf, readMemory } from './memory.ts';
 import { measurePs, type PsTimes } from './ps.ts';
 import { type Summary, summarise } from './statistics.ts';
@@ -64,6 +65,7 @@ async function timedBoot(arch: Arch, atEnd: AtEnd) {
   let connecting: Promise<Device> | undefined;
   const machine: Machine = await boot(arch, 'ssh', {
     name,
+    image: benchImage(arch),
     beforeBoot: () => {
       connecting = connectDevice(`qemu:${name}?via=serial`, { patienceMs: limitMs });
       connecting.catch(() => undefined);

@@ -20,6 +20,7 @@ export interface DeviceInfo {
   /** Whether revisions outlive a power-off. */
   persistent: boolean;
   revision: { number: number; digest: Digest };
+  /** `privateBytes`: what the kernel cannot drop: pages of its own, not those of its program file. */
   init: { version: string; pid: number; startedAt: string; residentBytes: number; privateBytes: number };
   cpus: number;
   memory: { totalBytes: number; availableBytes: number };

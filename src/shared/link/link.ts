@@ -311,7 +311,9 @@ export class Link extends EventEmitter<LinkEvents> {
       this.#down(`the ${isHost ? 'device' : 'host'} has been silent for ${limit / 1000} s`);
       return;
     }
-    if (isHost && now - session.lastSentAt >= PING_MS - WATCH_MS) session.ping();
+    // Also while data are sent that nobody answers: on a bad line a ping, being small, arrives when they do not.
+    const isDue = now - Math.min(session.lastSentAt, this.#heardAt) >= PING_MS - WATCH_MS;
+    if (isHost && isDue) session.ping();
     this.#watch.set(WATCH_MS);
   }
 

@@ -10,21 +10,26 @@ import { setTimeout as delay } from 'node:timers/promises';
 const [socketPath = '', container = ''] = process.argv.slice(2);
 const actions: Record<string, string[]> = { restart: ['restart'], 'stop + start': ['stop', 'start'] };
 
-function post(path: string): Promise<void> {
+function call(method: string, path: string): Promise<string> {
   return new Promise((resolve, reject) => {
-    const sent = request({ socketPath, path, method: 'POST', agent: false }, (response) => {
+    const sent = request({ socketPath, path, method, agent: false }, (response) => {
       let text = '';
       response.on('data', (chunk) => {
         text += chunk;
       });
       response.on('end', () => {
-        if ((response.statusCode ?? 500) < 300) resolve();
-        else reject(new Error(`POST ${path}: ${response.statusCode} ${text.trim()}`));
+        if ((response.statusCode ?? 500) < 300) resolve(text);
+        else reject(new Error(`${method} ${path}: ${response.statusCode} ${text.trim()}`));
       });
     });
     sent.on('error', reject);
     sent.end();
   });
+}
+
+async function processId(): Promise<number> {
+  const inspected: { State: { Pid: number } } = JSON.parse(await call('GET', `/containers/${container}/json`));
+  return inspected.State.Pid;
 }
 
 function pageAnswers(): Promise<boolean> {
@@ -47,9 +52,12 @@ async function untilPageAnswers(seconds: number): Promise<void> {
 for await (const action of createInterface({ input: process.stdin })) {
   const steps = actions[action];
   if (steps === undefined) throw new Error(`there is no action ${action}`);
+  const before = await processId();
   const started = performance.now();
-  for (const step of steps) await post(`/containers/${container}/${step}`);
+  for (const step of steps) await call('POST', `/containers/${container}/${step}`);
   const answered = performance.now() - started;
   await untilPageAnswers(30);
-  process.stdout.write(`${JSON.stringify({ answered, page: performance.now() - started })}\n`);
+  const page = performance.now() - started;
+  if ((await processId()) === before) throw new Error(`process ${before} still runs after "${action}"`);
+  process.stdout.write(`${JSON.stringify({ answered, page })}\n`);
 }

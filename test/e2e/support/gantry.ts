@@ -26,10 +26,10 @@ export async function gantryJson<T>(...args: string[]): Promise<T> {
 }
 
 /** A running `gantry`: for what is watched or killed on the way. */
-export function start(args: string[]) {
+export function start(args: string[], environment: Record<string, string> = {}) {
   return execa(join(root, 'node_modules/.bin/node'), [join(root, 'bin/gantry.mjs'), ...args], {
     reject: false,
-    env: testEnvironment,
+    env: { ...testEnvironment, ...environment },
     cwd: root,
     stdin: 'ignore',
     timeout: 180_000,

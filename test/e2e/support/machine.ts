@@ -36,6 +36,8 @@ export interface BootOptions {
   name: string;
   /** A new data disk, or the one that an earlier machine of this name left. */
   data?: boolean | 'keep';
+  /** By default the one that the tests compose. */
+  image?: string;
   /** See `EmulatorOptions`. */
   beforeBoot?: EmulatorOptions['beforeBoot'];
 }
@@ -43,7 +45,7 @@ export interface BootOptions {
 export async function boot(arch: Arch, via: Via, options: BootOptions): Promise<Machine> {
   const dataDisk = options.data ? await dataDiskFor(options.name, options.data === 'keep') : undefined;
   const emulator = await startEmulator({
-    imageDir: imageDir(arch),
+    imageDir: options.image ?? imageDir(arch),
     name: options.name,
     memory: 512,
     cpus: 2,

@@ -1,0 +1,86 @@
+import type { FieldWords } from './schema-rows.ts';
+
+/** What each route does, by method and pattern. */
+export const routeWords: Record<string, string> = {
+  'HEAD /_ping': 'Whether the API answers.',
+  'GET /_ping': 'Whether the API answers.',
+  'GET /info': 'The device in Docker’s words.',
+  'GET /version': 'Versions of the API and of Gantry.',
+  'GET /containers/json': 'List the system containers. Query: `all`, `limit`, `filters`.',
+  'GET /containers/{id}/json': 'Inspect one.',
+  'POST /containers/{id}/start': 'Start it.',
+  'POST /containers/{id}/stop': 'Stop it; it stays stopped. Query: `t` (seconds), `signal`.',
+  'POST /containers/{id}/restart': 'Restart it. Query: `t`, `signal`.',
+  'POST /containers/{id}/kill': 'Send it a signal. Query: `signal`.',
+  'POST /containers/{id}/wait': 'Wait until it ends. Query: `condition`.',
+  'GET /containers/{id}/logs': 'Its log. Query: `stdout`, `stderr`, `follow`, `tail`, `since`, `until`, `timestamps`.',
+  'GET /containers/{id}/stats': 'What it uses. Query: `stream`, `one-shot`.',
+  'GET /containers/{id}/top': 'Its processes.',
+  'POST /containers/{id}/exec': 'Make a process in it.',
+  'POST /exec/{id}/start': 'Start that process; with an upgrade the connection becomes its streams.',
+  'POST /exec/{id}/resize': 'Size of its terminal. Query: `h`, `w`.',
+  'GET /exec/{id}/json': 'Whether it runs, and its exit code.',
+  'GET /events': 'What happens to system containers. Query: `since`, `until`, `filters`.',
+  'GET /images/json': 'The images on the device.',
+  'GET /images/{name*}/json': 'Inspect one.',
+  'GET /networks': 'An empty list.',
+  'GET /volumes': 'An empty list.',
+  'GET /gantry/v1/device': 'The device: `DeviceInfo`.',
+  'GET /gantry/v1/components': 'All components, in the order of the OS definition: a list of `ComponentStatus`.',
+  'POST /gantry/v1/power': 'Reboot, or switch off.',
+  'POST /gantry/v1/exec':
+    'Make a process in the device’s own namespaces, as `POST /containers/{id}/exec` does in a container.',
+  'POST /gantry/v1/images': 'Announce an image. Answers what the device lacks of it: `ImageOffer`.',
+  'PUT /gantry/v1/layers/{diffId}':
+    'Send a layer: the blob as it is stored, its media type as `Content-Type`, its digest as `X-Gantry-Digest`.',
+  'GET /gantry/v1/revisions': 'The revisions, newest first: `RevisionList`.',
+  'GET /gantry/v1/revisions/{number}': 'One revision, whole: its components with images and configuration.',
+  'POST /gantry/v1/swap': 'Swap a component. A stream of `SwapEvent`. The swap goes on when the connection breaks.',
+  'GET /gantry/v1/swap': 'The events of the newest swap from its beginning, followed to its end.',
+  'POST /gantry/v1/rollback': 'Go back. A stream of `SwapEvent`.',
+};
+
+const digest = '`sha256:` and 64 hexadecimal digits.';
+
+/** The fields of the bodies that are sent. */
+export const bodyWords = {
+  'POST /gantry/v1/images': {
+    ref: 'What people call the image.',
+    digest: `Digest of the manifest: ${digest}`,
+    manifest: 'The manifest’s exact bytes.',
+    config: 'The configuration’s exact bytes.',
+  },
+  'POST /gantry/v1/swap': {
+    name: 'The component.',
+    ref: 'What people call the image.',
+    digest: `Digest of its manifest: ${digest}`,
+    insist: 'Take an image that was rolled back before.',
+  },
+  'POST /gantry/v1/rollback': {
+    name: 'Only this component, to the image that it had before.',
+    revision: 'Number of the revision to go back to. Nothing given: the previous one.',
+  },
+  'POST /gantry/v1/power': { action: 'What to do.' },
+  'POST /gantry/v1/exec': {
+    Cmd: 'The command; empty for a login shell.',
+    Tty: 'Give it a terminal.',
+    AttachStdin: 'Send it input.',
+    AttachStdout: 'Its output is wanted.',
+    AttachStderr: 'Its errors are wanted.',
+    Env: 'Variables `NAME=value`.',
+    ConsoleSize: 'Rows and columns of the terminal.',
+  },
+} satisfies Record<string, FieldWords>;
+
+/** Types of src/shared/api/types.ts that are answered. */
+export const answerNames = [
+  'DeviceInfo',
+  'ComponentState',
+  'Health',
+  'ComponentStatus',
+  'RevisionSummary',
+  'RevisionList',
+  'ImageOffer',
+  'SwapStage',
+  'SwapEvent',
+];

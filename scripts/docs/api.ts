@@ -1,0 +1,124 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { z } from 'zod';
+import { containerRoutes } from '../../init-container/api/containers.ts';
+import type { ApiContext } from '../../init-container/api/context.ts';
+import { type DeviceContext, deviceRoutes } from '../../init-container/api/device.ts';
+import { eventRoutes } from '../../init-container/api/events.ts';
+import { execRoutes } from '../../init-container/api/exec.ts';
+import { imageRoutes } from '../../init-container/api/images.ts';
+import { logRoutes } from '../../init-container/api/logs.ts';
+import { refusalRoutes } from '../../init-container/api/refusals.ts';
+import { type Call, HttpError, type Route } from '../../init-container/api/router.ts';
+import { statsRoutes } from '../../init-container/api/stats.ts';
+import { systemRoutes } from '../../init-container/api/system.ts';
+import { topRoutes } from '../../init-container/api/top.ts';
+import { type SwapRouteParts, swapRoutes } from '../../init-container/swap/routes.ts';
+import {
+  announceImageSchema,
+  deviceExecSchema,
+  powerRequestSchema,
+  rollbackRequestSchema,
+  swapRequestSchema,
+} from '../../src/shared/api/types.ts';
+import { devicePaths } from '../../src/shared/device-paths.ts';
+import { checkoutRoot } from '../checkout.ts';
+import { answerNames, bodyWords, routeWords } from './api-words.ts';
+import { code, generatedNote, page, table } from './markdown.ts';
+import { fieldRows, schemaAt } from './schema-rows.ts';
+
+const bodies: Record<keyof typeof bodyWords, z.ZodType> = {
+  'POST /gantry/v1/images': announceImageSchema,
+  'POST /gantry/v1/swap': swapRequestSchema,
+  'POST /gantry/v1/rollback': rollbackRequestSchema,
+  'POST /gantry/v1/power': powerRequestSchema,
+  'POST /gantry/v1/exec': deviceExecSchema,
+};
+
+/** The API of the device: which routes there are comes from the code that serves them. */
+export function apiReference(): string {
+  const routes = servedRoutes();
+  const unknown = Object.keys(routeWords).filter((key) => !routes.some((route) => keyOf(route) === key));
+  if (unknown.length > 0) throw new Error(`words in scripts/docs for routes that do not exist: ${unknown.join(', ')}`);
+  const own = (route: Route) => route.pattern.startsWith('/gantry/');
+  return page(
+    '# API of a device',
+    generatedNote,
+    `HTTP on \`${devicePaths.apiSocket}\` of the device. Every transport leads there; \`gantry proxy\` makes it a socket of the host.`,
+    'Errors are `{"message": "…"}` with an HTTP status, as Docker’s are. Streams of `/gantry/v1/` are one JSON object a ' +
+      'line (`application/x-ndjson`). Times are RFC 3339 in UTC.',
+    '## Docker Engine API',
+    'The part that a debugging person uses, with or without a version prefix such as `/v1.46`. The system containers are ' +
+      'Docker’s containers; `{id}` is an id, the beginning of one, or the name of a component.',
+    routeTable(routes.filter((route) => !own(route))),
+    '### Refused',
+    'What Docker can do and a device will not:',
+    table(['request', 'status', 'message'], refusalRoutes().flatMap(refusal)),
+    '## /gantry/v1/',
+    routeTable(routes.filter(own)),
+    '### Bodies',
+    ...(Object.keys(bodies) as (keyof typeof bodyWords)[]).flatMap((key) => [
+      `#### ${key}`,
+      table(['field', 'value', 'what it is'], fieldRows(schemaAt(bodies[key]), bodyWords[key])),
+    ]),
+    '### Answers',
+    `\`\`\`ts\n${answers()}\n\`\`\``,
+  );
+}
+
+/** The routes know their context only when they are called, and none is called here. */
+function servedRoutes(): Route[] {
+  const context = {} as DeviceContext & ApiContext & SwapRouteParts;
+  return [
+    ...systemRoutes(context),
+    ...containerRoutes(context),
+    ...logRoutes(context),
+    ...statsRoutes(context),
+    ...topRoutes(context),
+    ...execRoutes(context),
+    ...eventRoutes(context),
+    ...imageRoutes(context),
+    ...refusalRoutes().filter((route) => refusal(route).length === 0),
+    ...deviceRoutes(context),
+    ...swapRoutes(context),
+  ];
+}
+
+function keyOf({ method, pattern }: Route): string {
+  return `${method} ${pattern}`;
+}
+
+function routeTable(routes: Route[]): string {
+  const rows = routes.map((route) => {
+    const words = routeWords[keyOf(route)];
+    if (words === undefined) throw new Error(`the route ${keyOf(route)} has no words in scripts/docs`);
+    return [code(keyOf(route).replace('*}', '}')), words];
+  });
+  return table(['request', 'what it does'], rows);
+}
+
+/** A row for a route that refuses; no row for one that answers. */
+function refusal(route: Route): string[][] {
+  if (route.method === 'GET') return [];
+  try {
+    route.handler({} as Call);
+  } catch (error) {
+    if (error instanceof HttpError)
+      return [[code(keyOf(route).replace('*}', '}')), String(error.status), error.message]];
+    throw error;
+  }
+  return [];
+}
+
+/** The declarations of what is answered, with their comments, as the code has them. */
+function answers(): string {
+  const source = readFileSync(join(checkoutRoot(), 'src/shared/api/types.ts'), 'utf8');
+  const declarations = answerNames.map((name) => {
+    const found = new RegExp(
+      `(?:/\\*\\*(?:(?!\\*/)[\\s\\S])*\\*/\\n)?export (?:interface ${name} \\{[\\s\\S]*?\\n\\}|type ${name} =[^;]*;)`,
+    ).exec(source);
+    if (found === null) throw new Error(`src/shared/api/types.ts has no ${name}`);
+    return found[0].replaceAll('export ', '');
+  });
+  return declarations.join('\n\n');
+}
