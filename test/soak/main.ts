@@ -51,7 +51,7 @@ async function soak(): Promise<boolean> {
       const seconds = (performance.now() - started) / 1000;
       if (seconds > slowest.seconds) slowest = { seconds, text: done.text };
       counts.set(action.name, (counts.get(action.name) ?? 0) + 1);
-      say(`${done.text} → ${web}, well after ${seconds.toFixed(1)} s`);
+      say(`${shortened(done.text)} → ${web}, well after ${seconds.toFixed(1)} s`);
     }
     await summary(world);
     return true;
@@ -59,6 +59,11 @@ async function soak(): Promise<boolean> {
     await wrong(world, doing, error as Error);
     return false;
   }
+}
+
+/** Why a swap failed can be long: the last words of a container. */
+function shortened(text: string): string {
+  return text.length <= 160 ? text : `${text.slice(0, 159)}…`;
 }
 
 async function summary(world: World): Promise<void> {

@@ -133,7 +133,8 @@ export function deviceStory(arch: Arch, via: Via): void {
     if (via === 'ssh') {
       it('comes up in the swapped revision after a reboot', async () => {
         expect((await swap('2')).code).toBe(0);
-        const before = await gantryJson<{ bootId: string }>(...on('info'));
+        const before = await gantryJson<{ bootId: string; persistent: boolean }>(...on('info'));
+        expect(before.persistent).toBe(true);
         await gantryOk(...on('power', 'reboot'));
         await until('the device to boot again', 120, async () => {
           const info = await gantryJson<{ bootId: string }>(...on('info'));
