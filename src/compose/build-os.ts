@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { canonicalJson } from '../shared/canonical-json.ts';
-import type { ImageInfo } from '../shared/device-paths.ts';
 import { type ComponentSpec, type Revision, revisionDigest } from '../shared/definition/revision.ts';
+import type { ImageInfo } from '../shared/device-paths.ts';
 import { digestOf, hexOf } from '../shared/oci/digest.ts';
 import type { Arch, Digest } from '../shared/oci/types.ts';
+import { gantryVersion } from '../shared/version.ts';
 import { fileEntries } from './component/files.ts';
 import type { FileSpec } from './component/recipe.ts';
 import { type LoadedDefinition, loadDefinitions } from './definition/load.ts';
@@ -21,7 +21,6 @@ import { writeRootImage } from './image/root-image.ts';
 import { directory, type Entry, file, sortEntries } from './oci/entry.ts';
 import { readTar } from './oci/tar.ts';
 import type { OnProgress } from './progress.ts';
-import { gantryVersion } from '../shared/version.ts';
 
 export interface BuildOsOptions {
   /** OS definition files, merged in order. */
@@ -104,8 +103,17 @@ export async function buildOs(options: BuildOsOptions): Promise<BuiltOs> {
       initrd: initrd.length,
       root: (await stat(join(temporary, 'root.img'))).size,
     };
-    const cmdline = `console=${board.console} ${definition.kernel.cmdline} gantry.image=${id} panic=10`.replace(/ +/g, ' ');
-    const manifest: ImageManifest = { ...info, board: board.name, cmdline, sizes, components: componentSizes(revision, images, bytes) };
+    const cmdline = `console=${board.console} ${definition.kernel.cmdline} gantry.image=${id} panic=10`.replace(
+      / +/g,
+      ' ',
+    );
+    const manifest: ImageManifest = {
+      ...info,
+      board: board.name,
+      cmdline,
+      sizes,
+      components: componentSizes(revision, images, bytes),
+    };
     await writeFile(join(temporary, 'image.json'), `${JSON.stringify(manifest, null, 2)}\n`);
     await replaceDir(temporary, outDir);
     return { dir: outDir, reused: false, id, sizes };

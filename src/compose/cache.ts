@@ -1,12 +1,11 @@
+import { randomBytes } from 'node:crypto';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { randomBytes } from 'node:crypto';
 
 /** Where downloads and built layers are kept between builds; `GANTRY_CACHE` overrides, then XDG_CACHE_HOME. */
 export function cacheDir(...parts: string[]): string {
-  const root =
-    process.env.GANTRY_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'gantry');
+  const root = process.env.GANTRY_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'gantry');
   return join(root, ...parts);
 }
 

@@ -43,7 +43,8 @@ function flattenIssue(issue: z.core.$ZodIssue): Issue[] {
   }
   if (issue.code === 'invalid_union' && issue.errors.length > 0) {
     const best = [...issue.errors].sort((a, b) => depth(b) - depth(a))[0] ?? [];
-    if (depth(best) > 0) return best.flatMap((inner) => flattenIssue({ ...inner, path: [...issue.path, ...inner.path] }));
+    if (depth(best) > 0)
+      return best.flatMap((inner) => flattenIssue({ ...inner, path: [...issue.path, ...inner.path] }));
   }
   return [{ path: issue.path, message: issue.message }];
 }

@@ -6,23 +6,28 @@ import { resolveTarget } from './resolve-target.ts';
 export interface ConnectOptions {
   /** For devices reached by ssh; an emulator's own key files win over these. */
   ssh?: SshOptions;
-  /** Milliseconds to go on trying when the device does not answer yet (it is booting). Default 0: try once. */
+  /**
+   * Milliseconds to go on trying when the device does not answer yet (it is booting). By default an emulator gets a
+   * minute, since it is known to run, and any other device is tried once.
+   */
   patienceMs?: number;
   /** Ends the attempt to connect; without effect afterwards. */
   signal?: AbortSignal;
 }
+
+const emulatorPatienceMs = 60_000;
 
 /**
  * Connects to the device that `target` names (see `parseTarget`; undefined or empty = the default device). Rejects with
  * `UnknownDeviceError` or `TransportError`. From then on a lost connection is made anew by itself.
  */
 export async function connectDevice(target: string | undefined, options: ConnectOptions = {}): Promise<Device> {
-  const { name, endpoint } = await resolveTarget(target);
+  const { name, endpoint, emulated } = await resolveTarget(target);
   const device = new GantryDevice(name, await makeTransport(endpoint, options.ssh));
   const abort = () => void device.close();
   options.signal?.addEventListener('abort', abort);
   try {
-    await device.connect(options.patienceMs);
+    await device.connect(options.patienceMs ?? (emulated ? emulatorPatienceMs : 0));
   } finally {
     options.signal?.removeEventListener('abort', abort);
   }

@@ -109,6 +109,10 @@ describe('resolveTarget', () => {
       'which device? Name one with -d or GANTRY_DEVICE: bench, same',
     );
     process.env.GANTRY_DEVICE = 'bench';
-    expect(await resolveTarget(undefined)).toEqual({ name: 'bench', endpoint: { kind: 'unix', path: '/x' } });
+    expect(await resolveTarget(undefined)).toEqual({
+      name: 'bench',
+      endpoint: { kind: 'unix', path: '/x' },
+      emulated: false,
+    });
   });
 });

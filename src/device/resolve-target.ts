@@ -9,6 +9,8 @@ export interface ResolvedTarget {
   /** How the person named it, or would. */
   name: string;
   endpoint: Endpoint;
+  /** An emulator on this machine: it runs, so it will answer once it has booted. */
+  emulated: boolean;
 }
 
 /**
@@ -17,23 +19,25 @@ export interface ResolvedTarget {
  */
 export async function resolveTarget(text: string | undefined): Promise<ResolvedTarget> {
   const name = text || process.env.GANTRY_DEVICE || (await onlyDevice());
-  return { name, endpoint: await toEndpoint(parseTarget(name)) };
+  return { name, ...(await place(parseTarget(name))) };
 }
 
-async function toEndpoint(target: Target): Promise<Endpoint> {
+type Place = Omit<ResolvedTarget, 'name'>;
+
+async function place(target: Target): Promise<Place> {
   switch (target.kind) {
     case 'ssh':
     case 'serial':
     case 'unix':
-      return target;
+      return { endpoint: target, emulated: false };
     case 'qemu':
-      return emulatorEndpoint(findInstance(target.name), target.via);
+      return { endpoint: emulatorEndpoint(findInstance(target.name), target.via), emulated: true };
     case 'name':
-      return namedEndpoint(target.name);
+      return namedPlace(target.name);
   }
 }
 
-async function namedEndpoint(name: string): Promise<Endpoint> {
+async function namedPlace(name: string): Promise<Place> {
   const known = await readDevices();
   const device = known.find((candidate) => candidate.name === name);
   if (device) {
@@ -41,11 +45,11 @@ async function namedEndpoint(name: string): Promise<Endpoint> {
     // `addDevice` lets no name stand for a name; a file edited by hand must not send us in circles.
     if (target.kind === 'name')
       throw new UnknownDeviceError(`the device ${name} leads to ${device.target}, which is no address`);
-    return toEndpoint(target);
+    return place(target);
   }
   const running = listInstances();
   const instance = running.find((candidate) => candidate.name === name);
-  if (instance) return emulatorEndpoint(instance);
+  if (instance) return { endpoint: emulatorEndpoint(instance), emulated: true };
   const names = [...known.map((candidate) => candidate.name), ...running.map((candidate) => `qemu:${candidate.name}`)];
   const hint = names.length > 0 ? suggestion(name, names) : 'Add it with: gantry device add NAME TARGET';
   throw new UnknownDeviceError(`no device is called ${JSON.stringify(name)}. ${hint}`);

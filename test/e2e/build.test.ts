@@ -14,7 +14,8 @@ const demo = join(root, 'images/demo.yml');
 describe('gantry build', () => {
   it('gives the same bytes twice', async () => {
     const [one, two] = [join(temporary(), 'one'), join(temporary(), 'two')];
-    for (const out of [one, two]) expect(await gantry('build', demo, '--relock-gone', '-o', out)).toMatchObject({ code: 0 });
+    for (const out of [one, two])
+      expect(await gantry('build', demo, '--relock-gone', '-o', out)).toMatchObject({ code: 0 });
     for (const part of ['kernel', 'initrd.img', 'root.img', 'image.json']) {
       expect(sha256(join(two, part)), part).toBe(sha256(join(one, part)));
     }
@@ -47,7 +48,15 @@ describe('gantry build', () => {
     mkdirSync(small);
     // A private mount namespace: the small disk is gone with the command, whatever happens.
     const script = `mount -t tmpfs -o size=20m tmpfs "$1" && "$2" "$3" build "$4" --relock-gone -o "$1/out"; code=$?; ls -A "$1"; exit $code`;
-    const command = ['-c', script, 'sh', small, join(root, 'node_modules/.bin/node'), join(root, 'bin/gantry.mjs'), demo];
+    const command = [
+      '-c',
+      script,
+      'sh',
+      small,
+      join(root, 'node_modules/.bin/node'),
+      join(root, 'bin/gantry.mjs'),
+      demo,
+    ];
     const asRoot = process.getuid?.() === 0 ? ['unshare', '-m'] : ['unshare', '-rm'];
     const outcome = await execa(asRoot[0] ?? '', [...asRoot.slice(1), 'sh', ...command], { reject: false });
     expect(outcome.exitCode).not.toBe(0);

@@ -27,7 +27,11 @@ describe('over SSH', () => {
     const home = mkdtempSync(join(tmpdir(), 'gantry-e2e-'));
     const known = readFileSync(ssh.knownHostsFile, 'utf8').replaceAll(`]:${ssh.port}`, `]:${port}`);
     writeFileSync(join(home, 'known_hosts'), known);
-    const instance = { ...machine.emulator.instance, name: 'faults-cut', ssh: { ...ssh, port, knownHostsFile: join(home, 'known_hosts') } };
+    const instance = {
+      ...machine.emulator.instance,
+      name: 'faults-cut',
+      ssh: { ...ssh, port, knownHostsFile: join(home, 'known_hosts') },
+    };
     writeInstance('faults-cut', instance);
     through = ['-d', 'qemu:faults-cut?via=ssh'];
   });
@@ -59,7 +63,11 @@ describe('over SSH', () => {
     await until('web:2 to be in force', 60, async () => (await machine.component('web')).image === 'web:2');
     cut.mend();
     const outcome = await swapping;
-    const events = seen.split('\n').filter(Boolean).map((line) => JSON.parse(line) as SwapEvent);
+    expect(String(outcome.stderr)).not.toMatch(/^gantry: /m);
+    const events = seen
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => JSON.parse(line) as SwapEvent);
     expect(events.at(-1)?.stage).toBe('done');
     expect(outcome.exitCode).toBe(0);
     expect(await machine.page()).toContain('version 2');
@@ -109,7 +117,11 @@ describe('over serial', () => {
     cut.cut();
     cut.mend();
     const outcome = await swapping;
-    const events = seen.split('\n').filter(Boolean).map((line) => JSON.parse(line) as SwapEvent);
+    expect(String(outcome.stderr)).not.toMatch(/^gantry: /m);
+    const events = seen
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => JSON.parse(line) as SwapEvent);
     expect(events.at(-1)?.stage).toBe('done');
     expect(outcome.exitCode).toBe(0);
   });
@@ -139,7 +151,9 @@ function flipByteInNewLayer(dir: string): void {
   const blobs = join(dir, 'blobs/sha256');
   const manifestOf = (ref: string) => {
     const index = JSON.parse(readFileSync(join(dir, 'index.json'), 'utf8'));
-    const found = index.manifests.find((m: { annotations: Record<string, string> }) => m.annotations['org.opencontainers.image.ref.name'] === ref);
+    const found = index.manifests.find(
+      (m: { annotations: Record<string, string> }) => m.annotations['org.opencontainers.image.ref.name'] === ref,
+    );
     return JSON.parse(readFileSync(join(blobs, found.digest.slice(7)), 'utf8')) as { layers: { digest: string }[] };
   };
   const old = new Set(manifestOf('web:1').layers.map((layer) => layer.digest));

@@ -9,9 +9,9 @@ import { openAptRoot } from '../debian/apt-root.ts';
 import { busyboxApplets } from '../debian/busybox-applets.ts';
 import { fetchPackage, GoneError } from '../debian/fetch.ts';
 import { packageFiles } from '../debian/package-files.ts';
-import { type Entry, directory, file, symlink } from '../oci/entry.ts';
 import { ComposeError } from '../errors.ts';
 import { applyLayer, layerEntries } from '../image/flatten.ts';
+import { directory, type Entry, file, symlink } from '../oci/entry.ts';
 import { cachedLayer, type Layer } from '../oci/layer.ts';
 import type { OciLayout } from '../oci/layout.ts';
 import { pack, writeEntry } from '../oci/tar.ts';
@@ -79,16 +79,27 @@ export async function buildComponent(dir: string, arch: Arch, options: BuildOpti
 }
 
 /** Refuses an image whose programs lack libraries; remembered per set of layers, since it reads every file. */
-async function checkLibraries(dir: string, recipe: Recipe, layers: Layer[], arch: Arch, options: BuildOptions): Promise<void> {
+async function checkLibraries(
+  dir: string,
+  recipe: Recipe,
+  layers: Layer[],
+  arch: Arch,
+  options: BuildOptions,
+): Promise<void> {
   if (recipe.kernel !== undefined) return;
-  const key = createHash('sha256').update(layers.map((layer) => layer.diffId).join('\n')).digest('hex');
+  const key = createHash('sha256')
+    .update(layers.map((layer) => layer.diffId).join('\n'))
+    .digest('hex');
   const passed = cacheDir('checked', key);
   if (existsSync(passed)) return;
   const files = new Map<string, Entry>();
   for (const layer of layers) await applyLayer(files, layerEntries(options.layout, layer.descriptor));
   const problems = missingLibraries(files, arch);
   if (problems.length > 0) {
-    throw new ComposeError(`${recipe.image} for ${arch} would not run:\n  ${problems.join('\n  ')}\nDoes "without" leave out too much?`, join(dir, 'recipe.yml'));
+    throw new ComposeError(
+      `${recipe.image} for ${arch} would not run:\n  ${problems.join('\n  ')}\nDoes "without" leave out too much?`,
+      join(dir, 'recipe.yml'),
+    );
   }
   await writeFileAtomic(passed, '');
 }
@@ -135,7 +146,9 @@ async function recipeLayers(dir: string, recipe: Recipe, arch: Arch, options: Bu
   if (own.length > 0) {
     const hash = createHash('sha256');
     for (const entry of own) hash.update(canonicalJson({ ...entry, content: undefined })).update(entry.content ?? '');
-    layers.push(await cachedLayer(layout, `files ${hash.digest('hex')}`, `gantry: files of ${recipe.image}`, async () => own));
+    layers.push(
+      await cachedLayer(layout, `files ${hash.digest('hex')}`, `gantry: files of ${recipe.image}`, async () => own),
+    );
   }
   return layers;
 }
@@ -159,7 +172,10 @@ async function packageLayers(lock: ArchLock, recipe: Recipe, arch: Arch, options
       layers.push(await cachedLayer(options.layout, `deb ${locked.sha256}`, createdBy, make));
     } catch (error) {
       if (!(error instanceof GoneError) || !options.relockGone) throw error;
-      options.onProgress?.({ step: 'warning', detail: `${error.message.split('\n')[0]}; taking what the archive has now` });
+      options.onProgress?.({
+        step: 'warning',
+        detail: `${error.message.split('\n')[0]}; taking what the archive has now`,
+      });
       packages = (await resolveLock(recipe, arch)).packages;
       layers.length = 0;
       i = -1;
@@ -179,7 +195,10 @@ async function kernelLayer(lock: ArchLock, recipe: Recipe, arch: Arch, options: 
       deb = await fetchPackage(await openAptRoot(arch), locked as NonNullable<typeof locked>, options.onProgress);
     } catch (error) {
       if (!(error instanceof GoneError) || !options.relockGone) throw error;
-      options.onProgress?.({ step: 'warning', detail: `${error.message.split('\n')[0]}; taking what the archive has now` });
+      options.onProgress?.({
+        step: 'warning',
+        detail: `${error.message.split('\n')[0]}; taking what the archive has now`,
+      });
       locked = (await resolveLock(recipe, arch)).packages[0];
       deb = await fetchPackage(await openAptRoot(arch), locked as NonNullable<typeof locked>, options.onProgress);
     }
@@ -206,7 +225,25 @@ async function tarOf(entries: Entry[]): Promise<Buffer> {
 }
 
 function skeleton(arch: Arch): Entry[] {
-  const folders = ['dev', 'etc', 'home', 'mnt', 'opt', 'proc', 'run', 'srv', 'sys', 'usr', 'usr/bin', 'usr/lib', 'usr/sbin', 'var', 'var/cache', 'var/lib', 'var/log'];
+  const folders = [
+    'dev',
+    'etc',
+    'home',
+    'mnt',
+    'opt',
+    'proc',
+    'run',
+    'srv',
+    'sys',
+    'usr',
+    'usr/bin',
+    'usr/lib',
+    'usr/sbin',
+    'var',
+    'var/cache',
+    'var/lib',
+    'var/log',
+  ];
   const links = ['bin', 'sbin', 'lib', ...(arch === 'amd64' ? ['lib64'] : [])];
   return [
     ...folders.map((path) => directory(path)),
@@ -223,8 +260,13 @@ async function ownEntries(dir: string, recipe: Recipe): Promise<Entry[]> {
   const entries: Entry[] = [];
   if (recipe.from === undefined && recipe.kernel === undefined) {
     const users = [['root', 0], ...Object.entries(recipe.users)] as [string, number][];
-    const passwd = users.map(([name, id]) => `${name}:x:${id}:${id}::${name === 'root' ? '/root:/bin/sh' : '/:/sbin/nologin'}\n`);
-    entries.push(file('etc/passwd', passwd.join('')), file('etc/group', users.map(([n, id]) => `${n}:x:${id}:\n`).join('')));
+    const passwd = users.map(
+      ([name, id]) => `${name}:x:${id}:${id}::${name === 'root' ? '/root:/bin/sh' : '/:/sbin/nologin'}\n`,
+    );
+    entries.push(
+      file('etc/passwd', passwd.join('')),
+      file('etc/group', users.map(([n, id]) => `${n}:x:${id}:\n`).join('')),
+    );
     entries.push(file('etc/nsswitch.conf', 'passwd: files\ngroup: files\nhosts: files dns\n'));
   }
   if (recipe.bundle !== undefined) {
@@ -252,6 +294,12 @@ function pickNpmFiles(available: Map<string, Entry>, wanted: Record<string, stri
     if (exact !== undefined) return [{ ...exact, path: target, uid: 0, gid: 0, mtime: 0 }];
     const below = [...available].filter(([path]) => path.startsWith(`${from}/`));
     if (below.length === 0) throw new Error(`the npm package has no ${from}`);
-    return below.map(([path, entry]) => ({ ...entry, path: `${target}${path.slice(from.length)}`, uid: 0, gid: 0, mtime: 0 }));
+    return below.map(([path, entry]) => ({
+      ...entry,
+      path: `${target}${path.slice(from.length)}`,
+      uid: 0,
+      gid: 0,
+      mtime: 0,
+    }));
   });
 }

@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { type Entry, file } from '../oci/entry.ts';
 import { missingLibraries } from './check-libraries.ts';

@@ -10,7 +10,8 @@ const triplet: Record<Arch, string> = { amd64: 'x86_64-linux-gnu', arm64: 'aarch
  */
 export function missingLibraries(files: Map<string, Entry>, arch: Arch): string[] {
   const standard = [`usr/lib/${triplet[arch]}`, 'usr/lib', 'usr/lib64'];
-  const present = (path: string): boolean => files.has(path.replace(/^\//, '').replace(/^(lib|lib64|bin|sbin)\//, 'usr/$1/'));
+  const present = (path: string): boolean =>
+    files.has(path.replace(/^\//, '').replace(/^(lib|lib64|bin|sbin)\//, 'usr/$1/'));
   const problems: string[] = [];
   for (const [path, entry] of files) {
     if (entry.type !== 'file' || entry.content === undefined) continue;
@@ -18,7 +19,9 @@ export function missingLibraries(files: Map<string, Entry>, arch: Arch): string[
     if (elf === undefined) continue;
     const origin = path.replace(/\/[^/]+$/, '');
     const own = elf.runpath.map((dir) => dir.replace(/\$\{?ORIGIN\}?/, origin));
-    const lacking = elf.needed.filter((name) => ![...own, ...standard, origin].some((dir) => present(`${dir}/${name}`)));
+    const lacking = elf.needed.filter(
+      (name) => ![...own, ...standard, origin].some((dir) => present(`${dir}/${name}`)),
+    );
     if (elf.interpreter !== undefined && !present(elf.interpreter)) lacking.push(elf.interpreter);
     if (lacking.length > 0) problems.push(`/${path} needs ${lacking.join(', ')}`);
   }

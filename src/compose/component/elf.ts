@@ -37,7 +37,9 @@ export function readElf(data: Buffer): ElfInfo | undefined {
     tags.push([data.readBigUInt64LE(at), Number(data.readBigUInt64LE(at + 8))]);
   }
   const table = tags.find(([tag]) => tag === dynamicTag.stringTable)?.[1];
-  const load = segments.find((s) => s.type === 1 && table !== undefined && table >= s.address && table < s.address + s.length);
+  const load = segments.find(
+    (s) => s.type === 1 && table !== undefined && table >= s.address && table < s.address + s.length,
+  );
   if (table === undefined || load === undefined) return info;
   const strings = table - load.address + load.offset;
   for (const [tag, value] of tags) {

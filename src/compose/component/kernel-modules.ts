@@ -1,7 +1,7 @@
 import { execa } from 'execa';
+import { ComposeError } from '../errors.ts';
 import type { Entry } from '../oci/entry.ts';
 import { directory, file, sortEntries } from '../oci/entry.ts';
-import { ComposeError } from '../errors.ts';
 
 interface Module {
   name: string;
@@ -69,7 +69,12 @@ async function readModule(name: string, entry: Entry, base: string): Promise<Mod
     name,
     path: entry.path.slice(base.length + 1).replace(/\.xz$/, ''),
     data,
-    depends: values('depends').flatMap((list) => list.split(',').filter((d) => d !== '').map((d) => d.replaceAll('-', '_'))),
+    depends: values('depends').flatMap((list) =>
+      list
+        .split(',')
+        .filter((d) => d !== '')
+        .map((d) => d.replaceAll('-', '_')),
+    ),
     aliases: values('alias'),
   };
 }

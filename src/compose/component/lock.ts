@@ -63,7 +63,9 @@ export async function resolveLock(recipe: Recipe, arch: Arch): Promise<ArchLock>
 }
 
 async function npmIntegrity(name: string, version: string): Promise<string> {
-  const result = await execa('npm', ['view', `${name}@${version}`, 'dist.integrity', '--loglevel=error'], { reject: false });
+  const result = await execa('npm', ['view', `${name}@${version}`, 'dist.integrity', '--loglevel=error'], {
+    reject: false,
+  });
   const integrity = result.stdout.trim();
   if (!integrity.startsWith('sha512-')) throw new ComposeError(`npm knows no ${name}@${version}: ${result.stderr}`);
   return integrity;

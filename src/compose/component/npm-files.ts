@@ -30,11 +30,16 @@ async function fetchTarball(locked: LockedNpm, onProgress?: OnProgress): Promise
   onProgress?.({ step: 'download', detail: spec });
   const dir = await mkdtemp(join(tmpdir(), 'gantry-npm-'));
   try {
-    const result = await execa('npm', ['pack', spec, '--pack-destination', dir, '--ignore-scripts', '--loglevel=error'], {
-      reject: false,
-    });
+    const result = await execa(
+      'npm',
+      ['pack', spec, '--pack-destination', dir, '--ignore-scripts', '--loglevel=error'],
+      {
+        reject: false,
+      },
+    );
     const [name] = await readdir(dir);
-    if (result.exitCode !== 0 || name === undefined) throw new ComposeError(`npm could not get ${spec}: ${result.stderr}`);
+    if (result.exitCode !== 0 || name === undefined)
+      throw new ComposeError(`npm could not get ${spec}: ${result.stderr}`);
     const data = await readFile(join(dir, name));
     const actual = `sha512-${createHash('sha512').update(data).digest('base64')}`;
     if (actual !== locked.integrity) {

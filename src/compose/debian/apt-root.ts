@@ -46,7 +46,10 @@ export async function openAptRoot(arch: Arch, options: { refresh?: boolean } = {
     return result.stdout;
   };
   const stamp = join(dir, 'updated');
-  const age = await stat(stamp).then((s) => Date.now() - s.mtimeMs, () => Number.POSITIVE_INFINITY);
+  const age = await stat(stamp).then(
+    (s) => Date.now() - s.mtimeMs,
+    () => Number.POSITIVE_INFINITY,
+  );
   const changed = (await readFile(stamp, 'utf8').catch(() => '')) !== sources;
   if (options.refresh || changed || age > maxIndexAgeMs) {
     await run('apt-get', ['update', '-q', '-o', 'APT::Update::Error-Mode=any']);

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, existsSync } from 'node:fs';
-import { execa } from 'execa';
 import { pipeline } from 'node:stream/promises';
+import { execa } from 'execa';
 import { cacheDir, produceFile } from '../cache.ts';
 import { ComposeError } from '../errors.ts';
 import type { OnProgress } from '../progress.ts';

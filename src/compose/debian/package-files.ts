@@ -1,5 +1,5 @@
-import { execa } from 'execa';
 import { PassThrough } from 'node:stream';
+import { execa } from 'execa';
 import { ComposeError } from '../errors.ts';
 import type { Entry } from '../oci/entry.ts';
 import { readTar } from '../oci/tar.ts';
@@ -15,7 +15,12 @@ const dropped = [
 
 /** The files of a .deb, without documentation. Maintainer scripts are not run: a recipe says what they would have made. */
 export async function packageFiles(deb: string): Promise<Entry[]> {
-  const child = execa('dpkg-deb', ['--fsys-tarfile', deb], { stdout: 'pipe', buffer: false, encoding: 'buffer', reject: false });
+  const child = execa('dpkg-deb', ['--fsys-tarfile', deb], {
+    stdout: 'pipe',
+    buffer: false,
+    encoding: 'buffer',
+    reject: false,
+  });
   const stream = child.stdout?.pipe(new PassThrough({ highWaterMark: 1 << 20 }));
   if (stream === undefined) throw new ComposeError(`dpkg-deb did not start for ${deb}`);
   const entries: Entry[] = [];

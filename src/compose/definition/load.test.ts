@@ -30,8 +30,12 @@ describe('loadDefinitions', () => {
   });
 
   it('offers the nearest name for an unknown dependency', async () => {
-    const path = definition(`${head}services:\n  - {name: mosquitto, image: x}\n  - {name: b, image: x, depends_on: [mosqito]}\n`);
-    await expect(loadDefinitions([path])).rejects.toThrow('depends on mosqito, which does not exist (nearest: mosquitto)');
+    const path = definition(
+      `${head}services:\n  - {name: mosquitto, image: x}\n  - {name: b, image: x, depends_on: [mosqito]}\n`,
+    );
+    await expect(loadDefinitions([path])).rejects.toThrow(
+      'depends on mosqito, which does not exist (nearest: mosquitto)',
+    );
   });
 
   it('refuses two components of one name, also across lists, and names that parts of the system have', async () => {

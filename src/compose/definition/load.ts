@@ -1,7 +1,7 @@
 import { basename, dirname, resolve } from 'node:path';
 import { distance } from '../../shared/text/nearest.ts';
-import { ComposeError } from '../errors.ts';
 import type { FileSpec } from '../component/recipe.ts';
+import { ComposeError } from '../errors.ts';
 import { readYaml } from '../yaml.ts';
 import { type OsDefinition, osDefinitionSchema, type SystemContainerSpec } from './schema.ts';
 

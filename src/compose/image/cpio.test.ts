@@ -8,7 +8,12 @@ import { cpioArchive } from './cpio.ts';
 
 describe('cpioArchive', () => {
   it('is unpacked by cpio to what went in', () => {
-    const archive = cpioArchive([directory('d'), file('d/odd', 'abc', 0o755), file('empty', ''), symlink('link', 'd/odd')]);
+    const archive = cpioArchive([
+      directory('d'),
+      file('d/odd', 'abc', 0o755),
+      file('empty', ''),
+      symlink('link', 'd/odd'),
+    ]);
     const dir = mkdtempSync(join(tmpdir(), 'gantry-test-'));
     execFileSync('cpio', ['-id', '--quiet'], { cwd: dir, input: archive });
     expect(readFileSync(join(dir, 'd/odd'), 'utf8')).toBe('abc');

@@ -11,7 +11,11 @@ export function layerEntries(layout: OciLayout, layer: Descriptor): AsyncGenerat
 }
 
 function uncompressed(blob: Readable, mediaType: string): Readable {
-  const unpack = mediaType.endsWith('gzip') ? createGunzip() : mediaType.endsWith('zstd') ? createZstdDecompress() : undefined;
+  const unpack = mediaType.endsWith('gzip')
+    ? createGunzip()
+    : mediaType.endsWith('zstd')
+      ? createZstdDecompress()
+      : undefined;
   if (unpack === undefined) return blob;
   blob.on('error', (error) => unpack.destroy(error));
   return blob.pipe(unpack);

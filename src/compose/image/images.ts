@@ -1,5 +1,5 @@
-import { readdir } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Arch, Digest, ImageConfig, Manifest } from '../../shared/oci/types.ts';
 import { nearest } from '../../shared/text/nearest.ts';
@@ -44,7 +44,9 @@ export class ImageResolver {
     if (found !== undefined) return { ref, digest: found.digest, layout, ...(await layout.image(found.digest)) };
     const known = [...(await this.#recipesByImage()).keys()];
     const hint = known.length > 0 ? ` (nearest: ${nearest(ref, known).join(', ')})` : '';
-    throw new ComposeError(`there is no image ${ref} for ${this.#arch}: no recipe makes it, and the local store lacks it${hint}`);
+    throw new ComposeError(
+      `there is no image ${ref} for ${this.#arch}: no recipe makes it, and the local store lacks it${hint}`,
+    );
   }
 
   /** Every image that a recipe here makes, with the recipe's folder. */

@@ -10,7 +10,8 @@ import { cpioArchive } from './cpio.ts';
 export function buildInitramfs(root: Map<string, Entry>, bootModules: string[]): Buffer {
   const content = (path: string): Buffer => {
     const entry = root.get(path);
-    if (entry?.content === undefined) throw new ComposeError(`the images in init have no /${path}; is a base component among them?`);
+    if (entry?.content === undefined)
+      throw new ComposeError(`the images in init have no /${path}; is a base component among them?`);
     return entry.content;
   };
   const modules = moduleFiles(root, bootModules);

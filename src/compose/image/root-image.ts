@@ -1,5 +1,5 @@
-import { execa } from 'execa';
 import { pipeline } from 'node:stream/promises';
+import { execa } from 'execa';
 import { ComposeError } from '../errors.ts';
 import type { Entry } from '../oci/entry.ts';
 import { pack, writeEntry } from '../oci/tar.ts';
@@ -7,7 +7,21 @@ import { pack, writeEntry } from '../oci/tar.ts';
 /** Writes a squashfs of the entries, in their order, without root: a tar stream through mksquashfs. Same input, same bytes. */
 export async function writeRootImage(path: string, entries: AsyncIterable<Entry>): Promise<void> {
   const args = [
-    ...['-', path, '-tar', '-comp', 'zstd', '-Xcompression-level', '12', '-b', '131072', '-mkfs-time', '0', '-all-time', '0'],
+    ...[
+      '-',
+      path,
+      '-tar',
+      '-comp',
+      'zstd',
+      '-Xcompression-level',
+      '12',
+      '-b',
+      '131072',
+      '-mkfs-time',
+      '0',
+      '-all-time',
+      '0',
+    ],
     ...['-root-mode', '755', '-noappend', '-no-progress', '-quiet'],
   ];
   const child = execa('mksquashfs', args, { stdin: 'pipe', reject: false, env: { SOURCE_DATE_EPOCH: undefined } });
@@ -16,8 +30,14 @@ export async function writeRootImage(path: string, entries: AsyncIterable<Entry>
   const feeding = (async () => {
     for await (const entry of entries) await writeEntry(tar, entry);
     tar.finalize();
-  })().then(() => undefined, (error: Error) => error);
-  const piping = pipeline(tar, child.stdin).then(() => undefined, (error: Error) => error);
+  })().then(
+    () => undefined,
+    (error: Error) => error,
+  );
+  const piping = pipeline(tar, child.stdin).then(
+    () => undefined,
+    (error: Error) => error,
+  );
   const outcome = await child;
   if (outcome.exitCode === 0) {
     const problem = (await feeding) ?? (await piping);
@@ -28,8 +48,10 @@ export async function writeRootImage(path: string, entries: AsyncIterable<Entry>
   tar.destroy();
   const cause = await feeding;
   if (cause instanceof ComposeError) throw cause;
-  if (outcome.exitCode === undefined) throw new ComposeError('mksquashfs is missing: install squashfs-tools 4.5 or newer');
+  if (outcome.exitCode === undefined)
+    throw new ComposeError('mksquashfs is missing: install squashfs-tools 4.5 or newer');
   const said = outcome.stderr.trim();
-  if (/no space left/i.test(said)) throw new ComposeError(`no space left on the disk while writing ${path}; free some and build again`);
+  if (/no space left/i.test(said))
+    throw new ComposeError(`no space left on the disk while writing ${path}; free some and build again`);
   throw new ComposeError(`mksquashfs failed: ${said}`);
 }

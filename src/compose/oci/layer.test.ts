@@ -15,10 +15,14 @@ import { readTar } from './tar.ts';
 const layout = () => new OciLayout(mkdtempSync(join(tmpdir(), 'gantry-test-')));
 const sha256 = (data: Buffer) => `sha256:${createHash('sha256').update(data).digest('hex')}`;
 
-const name = fc.stringMatching(/^[a-z0-9 äß._-]{1,40}$/).filter((s) => s !== '.' && s !== '..' && s.trim() === s && !s.startsWith('.wh.'));
+const name = fc
+  .stringMatching(/^[a-z0-9 äß._-]{1,40}$/)
+  .filter((s) => s !== '.' && s !== '..' && s.trim() === s && !s.startsWith('.wh.'));
 const path = fc.array(name, { minLength: 1, maxLength: 6 }).map((parts) => parts.join('/'));
 const entry: fc.Arbitrary<Entry> = fc.oneof(
-  fc.tuple(path, fc.uint8Array({ maxLength: 2000 }), fc.integer({ min: 0, max: 0o7777 })).map(([p, data, mode]) => file(p, Buffer.from(data), mode)),
+  fc
+    .tuple(path, fc.uint8Array({ maxLength: 2000 }), fc.integer({ min: 0, max: 0o7777 }))
+    .map(([p, data, mode]) => file(p, Buffer.from(data), mode)),
   path.map((p) => directory(p)),
   fc.tuple(path, path).map(([p, target]) => symlink(p, `../${target}`)),
 );
@@ -51,7 +55,10 @@ describe('applyLayer', () => {
 
   it('removes what a whiteout names and everything below it, and nothing that only begins alike', async () => {
     const root = new Map<string, Entry>();
-    await applyLayer(root, list(directory('a'), file('a/b', '1'), directory('a/c'), file('a/c/d', '2'), file('a/cc', '3')));
+    await applyLayer(
+      root,
+      list(directory('a'), file('a/b', '1'), directory('a/c'), file('a/c/d', '2'), file('a/cc', '3')),
+    );
     await applyLayer(root, list(file('a/.wh.c', ''), file('a/e', '4')));
     expect([...root.keys()].sort()).toEqual(['a', 'a/b', 'a/cc', 'a/e']);
   });
@@ -64,7 +71,12 @@ describe('applyLayer', () => {
   });
 
   it('turns whiteouts into what overlayfs understands', () => {
-    expect(overlayEntry(file('a/.wh.b', ''))).toMatchObject({ path: 'a/b', type: 'character-device', devmajor: 0, devminor: 0 });
+    expect(overlayEntry(file('a/.wh.b', ''))).toMatchObject({
+      path: 'a/b',
+      type: 'character-device',
+      devmajor: 0,
+      devminor: 0,
+    });
     expect(overlayEntry(file('a/.wh..wh..opq', ''))?.pax).toEqual({ 'SCHILY.xattr.trusted.overlay.opaque': 'y' });
   });
 });

@@ -1,11 +1,10 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { createWriteStream, existsSync } from 'node:fs';
 import { mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
-import { randomBytes } from 'node:crypto';
 import { type Descriptor, type Digest, mediaTypes } from '../../shared/oci/types.ts';
 import { cacheDir, writeFileAtomic } from '../cache.ts';
 import { type Entry, sortEntries } from './entry.ts';

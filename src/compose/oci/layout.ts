@@ -3,7 +3,14 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { digestOf, hexOf } from '../../shared/oci/digest.ts';
-import { type Descriptor, type Digest, type ImageConfig, type Index, type Manifest, mediaTypes } from '../../shared/oci/types.ts';
+import {
+  type Descriptor,
+  type Digest,
+  type ImageConfig,
+  type Index,
+  type Manifest,
+  mediaTypes,
+} from '../../shared/oci/types.ts';
 import { cacheDir, writeFileAtomic } from '../cache.ts';
 import { ComposeError } from '../errors.ts';
 
@@ -31,7 +38,8 @@ export class OciLayout {
 
   async readBlob(digest: Digest): Promise<Buffer> {
     const data = await readFile(this.blobPath(digest));
-    if (digestOf(data) !== digest) throw new ComposeError(`${this.blobPath(digest)} is not what its name says; delete it`);
+    if (digestOf(data) !== digest)
+      throw new ComposeError(`${this.blobPath(digest)} is not what its name says; delete it`);
     return data;
   }
 

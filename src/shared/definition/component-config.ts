@@ -31,7 +31,10 @@ export const healthcheckSchema = z.strictObject({
   /** `http://host:port/path`, asked from the container's network namespace; 2xx and 3xx are healthy. */
   http: z.url().optional(),
   /** `host:port`; healthy when a connection is accepted. */
-  tcp: z.string().regex(/^.+:\d+$/, 'not host:port').optional(),
+  tcp: z
+    .string()
+    .regex(/^.+:\d+$/, 'not host:port')
+    .optional(),
   interval: duration.optional(),
   timeout: duration.optional(),
   retries: z.number().int().positive().optional(),
@@ -75,7 +78,9 @@ export const componentConfigSchema = z.strictObject({
   annotations: z.record(z.string(), z.string()).optional(),
   resources: z.record(z.string(), z.unknown()).optional(),
   rlimits: z.array(z.string()).optional(),
-  runtime: z.strictObject({ mkdir: z.array(absolutePath).optional(), cgroups: z.array(z.string()).optional() }).optional(),
+  runtime: z
+    .strictObject({ mkdir: z.array(absolutePath).optional(), cgroups: z.array(z.string()).optional() })
+    .optional(),
 
   restart: z
     .string()

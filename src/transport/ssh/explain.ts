@@ -43,8 +43,11 @@ export function explainLogin(
       { retry: false, cause: error },
     );
   }
+  // A line that broke in the handshake may hold the next time; two ends that have no cipher in common will not.
+  const broke =
+    error.level === 'client-socket' || error.level === 'client-timeout' || /lost|closed|reset/i.test(error.message);
   return new TransportError(`${where}: the SSH handshake failed: ${error.message}`, {
-    retry: error.level === 'client-socket' || error.level === 'client-timeout',
+    retry: broke,
     cause: error,
   });
 }

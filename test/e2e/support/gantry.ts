@@ -1,5 +1,5 @@
-import { execa } from 'execa';
 import { join } from 'node:path';
+import { execa } from 'execa';
 import { root, testEnvironment } from './paths.ts';
 
 export interface Outcome {
@@ -17,7 +17,8 @@ export async function gantry(...args: string[]): Promise<Outcome> {
 /** As `gantry`, and fails with what it said unless it ended well. */
 export async function gantryOk(...args: string[]): Promise<string> {
   const outcome = await gantry(...args);
-  if (outcome.code !== 0) throw new Error(`gantry ${args.join(' ')} ended with ${outcome.code}:\n${outcome.stderr}\n${outcome.stdout}`);
+  if (outcome.code !== 0)
+    throw new Error(`gantry ${args.join(' ')} ended with ${outcome.code}:\n${outcome.stderr}\n${outcome.stdout}`);
   return outcome.stdout;
 }
 

@@ -17,7 +17,10 @@ export function deviceStory(arch: Arch, via: Via): void {
     const page = () => gantryOk(...on('exec', 'web', 'wget', '-q', '-O', '-', 'http://127.0.0.1/'));
     const swap = async (tag: string, ...more: string[]) => {
       const outcome = await gantry(...on('swap', 'web', machine.web(tag), '--json', ...more));
-      const events = outcome.stdout.split('\n').filter(Boolean).map((line) => JSON.parse(line) as SwapEvent);
+      const events = outcome.stdout
+        .split('\n')
+        .filter(Boolean)
+        .map((line) => JSON.parse(line) as SwapEvent);
       return { ...outcome, events, stages: [...new Set(events.map((event) => event.stage))] };
     };
 
@@ -66,7 +69,7 @@ export function deviceStory(arch: Arch, via: Via): void {
 
     it('runs commands in a container and on the device, with their exit codes', async () => {
       expect(await gantryOk(...on('exec', 'web', 'cat', '/srv/www/health'))).toBe('ok');
-      expect((await gantry(...on('exec', 'web', 'sh', '-c', 'echo out; echo err >&2; exit 7')))).toMatchObject({
+      expect(await gantry(...on('exec', 'web', 'sh', '-c', 'echo out; echo err >&2; exit 7'))).toMatchObject({
         code: 7,
         stdout: 'out',
         stderr: 'err',
@@ -125,7 +128,10 @@ export function deviceStory(arch: Arch, via: Via): void {
         return all.find((c) => c.name === 'init')?.pid !== init?.pid && all;
       });
       for (const { name, pid, startedAt } of before.filter((c) => c.name !== 'init')) {
-        expect(after.find((c) => c.name === name), name).toMatchObject(pid === undefined ? {} : { pid, startedAt });
+        expect(
+          after.find((c) => c.name === name),
+          name,
+        ).toMatchObject(pid === undefined ? {} : { pid, startedAt });
       }
       await machine.untilHealthy();
     });

@@ -1,11 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 /** Asks again until `ask` gives something, at most `seconds`; then fails with what was awaited and the last problem. */
-export async function until<T>(
-  what: string,
-  seconds: number,
-  ask: () => Promise<T | undefined | false>,
-): Promise<T> {
+export async function until<T>(what: string, seconds: number, ask: () => Promise<T | undefined | false>): Promise<T> {
   const deadline = Date.now() + seconds * 1000;
   let problem: unknown;
   for (;;) {
