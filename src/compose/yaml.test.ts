@@ -43,6 +43,10 @@ describe('parseYaml', () => {
     expect(problem('init: [a]\ninit: [b]\n')).toMatch(/^os\.yml:2:1: /);
   });
 
+  it('names an alias that stands for nothing', () => {
+    expect(problem('init:\n  - *base\n')).toMatch(/^os\.yml:2:5: .*base/);
+  });
+
   it('never throws anything but a ComposeError', () => {
     fc.assert(
       fc.property(fc.string(), (text) => {

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { LineCounter, parseDocument } from 'yaml';
+import { type Document, isAlias, LineCounter, parseDocument, visit } from 'yaml';
 import type { z } from 'zod';
 import { ComposeError } from './errors.ts';
 
@@ -20,7 +20,7 @@ export function parseYaml<T>(text: string, path: string, schema: z.ZodType<T>): 
     const { line, col } = lines.linePos(broken.pos[0]);
     throw new ComposeError(broken.message, `${path}:${line}:${col}`);
   }
-  const result = schema.safeParse(document.toJS({ maxAliasCount: 100 }) ?? {});
+  const result = schema.safeParse(toValue(document, path, lines) ?? {});
   if (result.success) return result.data;
   const messages = result.error.issues.flatMap(flattenIssue).map((issue) => {
     const offset = offsetOf(document, issue.path);
@@ -29,6 +29,20 @@ export function parseYaml<T>(text: string, path: string, schema: z.ZodType<T>): 
     return `${path}:${line}:${col}: ${at}${issue.message}`;
   });
   throw new ComposeError([...new Set(messages)].join('\n'));
+}
+
+/** The plain value; an alias without its anchor, or one that multiplies itself without end, is a mistake in the file. */
+function toValue(document: Document, path: string, lines: LineCounter): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 100 });
+  } catch (error) {
+    let at = 0;
+    visit(document, (_key, node) => {
+      if (at === 0 && isAlias(node) && node.resolve(document) === undefined) at = node.range?.[0] ?? 0;
+    });
+    const { line, col } = lines.linePos(at);
+    throw new ComposeError((error as Error).message, `${path}:${line}:${col}`);
+  }
 }
 
 interface Issue {
