@@ -122,8 +122,16 @@ async function buildDemo(arch: Arch, progress: Progress): Promise<string> {
     arch,
     outDir: join(root, 'build/demo', arch),
     extraFiles: [authorizedKeys],
+    relockGone: true,
     onProgress: progress.report,
   });
+  // What the demo is for: something to swap to, and something that rolls back.
+  const { buildComponent } = await import('../compose/component/build.ts');
+  const { localStore } = await import('../compose/oci/layout.ts');
+  for (const name of ['web-2', 'web-broken']) {
+    const options = { layout: localStore(), relockGone: true, onProgress: progress.report };
+    await buildComponent(join(root, 'images', name), arch, options);
+  }
   const parts = Object.entries(built.sizes).map(([part, bytes]) => `${part} ${formatBytes(bytes)}`);
   progress.done(`${built.reused ? 'image is up to date' : 'image built'}: ${parts.join(', ')}`);
   return built.dir;

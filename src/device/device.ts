@@ -34,6 +34,8 @@ export interface Device {
    * device's own. When the connection breaks after the swap began, it reconnects and follows the swap to its end.
    */
   swap(name: string, image: string, options?: { insist?: boolean; signal?: AbortSignal }): AsyncIterable<SwapEvent>;
+  /** Images that `swap` could take for this component without a registry: built on this host, of the same repository. */
+  imagesAtHand(name: string): Promise<string[]>;
   rollback(request: RollbackRequest): AsyncIterable<SwapEvent>;
   power(action: 'reboot' | 'poweroff'): Promise<void>;
 

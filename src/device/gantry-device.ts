@@ -9,6 +9,7 @@ import type {
   SwapRequest,
 } from '../shared/api/types.ts';
 import { type Revision, revisionSchema } from '../shared/definition/revision.ts';
+import { sanitizeName } from '../shared/text/sanitize.ts';
 import type { Transport } from '../transport/transport.ts';
 import { TransportAgent } from './agent.ts';
 import { ApiClient } from './api-client.ts';
@@ -101,6 +102,16 @@ export class GantryDevice implements Device {
   async shell(options: ExecOptions): Promise<Session> {
     const created = await this.#api.post('/gantry/v1/exec', execCreatedSchema, { body: execRequest(options) });
     return this.#session(created.Id, options);
+  }
+
+  async imagesAtHand(name: string): Promise<string[]> {
+    const [{ arch }, components] = await Promise.all([this.info(), this.components()]);
+    const current = components.find((component) => component.name === name)?.image;
+    if (current === undefined) throw new UnknownComponentError(name, namesOf(components));
+    const { builtImages } = await import('./image-source/index.ts');
+    const repository = (ref: string) => ref.replace(/:[^:/]*$/, '');
+    const { names } = await builtImages(arch);
+    return names.filter((ref) => ref !== current && repository(ref) === repository(current)).map(sanitizeName);
   }
 
   async *swap(

@@ -235,7 +235,7 @@ describe('what changes the device', () => {
     await tui.device('hold');
     await select(tui, 'web');
     terminal.type('x');
-    await terminal.waitFor(/swap web {2}now web:1[\s\S]*web:bad[\s\S]*web:0/);
+    await terminal.waitFor(/swap web {2}now web:1[\s\S]*web:bad[\s\S]*web:0[\s\S]*web:at-hand/);
     terminal.type('web:2');
     await terminal.waitFor('image: web:2');
     terminal.press('enter');

@@ -159,6 +159,11 @@ export class FakeDevice implements Device {
     return recorderSession('on the device', (size) => this.calls.push(`resize ${size}`));
   }
 
+  async imagesAtHand(name: string): Promise<string[]> {
+    this.mustBeConnected();
+    return [`${name}:at-hand`];
+  }
+
   async *swap(name: string, image: string, options: { insist?: boolean } = {}): AsyncIterable<SwapEvent> {
     this.calls.push(`swap ${name} ${image}${options.insist ? ' insist' : ''}`);
     const event = (stage: SwapEvent['stage'], message: string, more: Partial<SwapEvent> = {}): SwapEvent => ({
@@ -270,7 +275,7 @@ class FakeConnection implements ConnectionWatch {
   }
 }
 
-function demoComponents(): ComponentStatus[] {
+export function demoComponents(): ComponentStatus[] {
   const startedAt = time(bootedAt + 8000);
   const part = (name: string, kind: ComponentStatus['kind'], image: string, pid?: number): ComponentStatus => ({
     ...{ name, kind, image, digest, state: 'running', health: 'none', restarts: 0 },

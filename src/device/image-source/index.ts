@@ -1,6 +1,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Arch } from '../../shared/oci/types.ts';
 import { ImageError } from '../errors.ts';
 import { suggestion } from '../nearest.ts';
 import { parseIndex } from './parse.ts';
@@ -46,15 +47,20 @@ async function openFromRegistry(text: string, image: string, options: ImageSourc
   return openRegistry(reference, options);
 }
 
-/** Components that `gantry component build` and `gantry build` made on this machine. */
-async function openBuilt(image: string, options: ImageSourceOptions): Promise<ImageSource> {
+/** Names of the components that `gantry component build` and `gantry build` made on this machine for `arch`. */
+export async function builtImages(arch: Arch): Promise<{ dir: string; names: string[] }> {
   const { localStore } = await import('../../compose/oci/layout.ts');
   const { dir } = localStore();
-  const [{ openLayout, namesIn }, text] = await Promise.all([
-    import('./layout.ts'),
-    readFile(join(dir, 'index.json'), 'utf8').catch(() => undefined),
-  ]);
-  const names = text === undefined ? [] : namesIn(parseIndex(text, dir));
+  const text = await readFile(join(dir, 'index.json'), 'utf8').catch(() => undefined);
+  if (text === undefined) return { dir, names: [] };
+  const { namesIn } = await import('./layout.ts');
+  const index = parseIndex(text, dir);
+  const manifests = index.manifests.filter(({ platform }) => platform === undefined || platform.architecture === arch);
+  return { dir, names: namesIn({ ...index, manifests }) };
+}
+
+async function openBuilt(image: string, options: ImageSourceOptions): Promise<ImageSource> {
+  const [{ openLayout }, { dir, names }] = await Promise.all([import('./layout.ts'), builtImages(options.arch)]);
   if (names.includes(image)) return openLayout(dir, image, options);
   throw new ImageError(
     `there is no image ${JSON.stringify(image)}: no file or folder has this name, no component built here does, and it ` +

@@ -15,9 +15,12 @@ export async function openSwap(context: Context): Promise<void> {
   const form: SwapForm = { component: row.name, current: row.image, field: emptyField, choices: tried, choice: -1 };
   store.set((state) => ({ swapForm: form, ...openScreen(state, 'swap') }));
   try {
-    const earlier = imagesOf(await context.device.revisions(), row.name, row.image);
-    const known = new Set(earlier.map((choice) => choice.ref));
-    const choices = [...earlier, ...tried.filter((choice) => !known.has(choice.ref))];
+    const [revisions, built] = await Promise.all([context.device.revisions(), context.device.imagesAtHand(row.name)]);
+    const earlier = imagesOf(revisions, row.name, row.image);
+    const atHand = built.map((ref) => ({ ref, note: 'built here' }));
+    const choices = [...earlier, ...atHand, ...tried].filter(
+      (choice, at, all) => all.findIndex((other) => other.ref === choice.ref) === at,
+    );
     store.set((state) => (state.swapForm?.component === row.name ? { swapForm: { ...state.swapForm, choices } } : {}));
   } catch (error) {
     context.toast('error', `earlier images are unknown: ${errorText(error)}`);

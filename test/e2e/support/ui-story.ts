@@ -113,7 +113,7 @@ export function uiStory(arch: Arch, via: Via): void {
 
     it('leaves the terminal as it was', async () => {
       ui.type('q');
-      expect(await ui.waitForExit()).toMatchObject({ code: 0 });
+      expect(await ui.waitForExit()).toMatchObject({ exitCode: 0 });
     });
   });
 }

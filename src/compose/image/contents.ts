@@ -1,0 +1,104 @@
+import { Readable } from 'node:stream';
+import { canonicalJson } from '../../shared/canonical-json.ts';
+import type { Revision } from '../../shared/definition/revision.ts';
+import type { ImageInfo } from '../../shared/device-paths.ts';
+import { hexOf } from '../../shared/oci/digest.ts';
+import type { Digest } from '../../shared/oci/types.ts';
+import { ComposeError } from '../errors.ts';
+import { directory, type Entry, file, sortEntries } from '../oci/entry.ts';
+import { readTar } from '../oci/tar.ts';
+import { applyLayer, layerEntries, overlayEntry } from './flatten.ts';
+import type { ResolvedImage } from './images.ts';
+import { initStartScript } from './init-start.ts';
+import type { Resolved } from './resolve.ts';
+
+export type ComponentSizes = Record<string, { image: string; digest: Digest; bytes: number }>;
+
+/** The files of the root itself: those of the base images, then the definition's own. */
+export async function rootEntries(images: Resolved, extra: Entry[]): Promise<Map<string, Entry>> {
+  const root = new Map<string, Entry>();
+  for (const image of images.bases) {
+    for (const layer of image.manifest.layers) await applyLayer(root, layerEntries(image.layout, layer));
+  }
+  for (const entry of extra) if (entry.type !== 'directory' || !root.has(entry.path)) root.set(entry.path, entry);
+  return root;
+}
+
+/** LinuxKit's convention: `/kernel` and `/kernel.tar` in the image. */
+export async function kernelParts(image: ResolvedImage): Promise<{ image: Buffer; modules: Entry[] }> {
+  const files = new Map<string, Entry>();
+  for (const layer of image.manifest.layers) await applyLayer(files, layerEntries(image.layout, layer));
+  const binary = files.get('kernel')?.content;
+  const tar = files.get('kernel.tar')?.content;
+  if (binary === undefined || tar === undefined) {
+    throw new ComposeError(`${image.ref} is no kernel image: it needs /kernel and /kernel.tar`);
+  }
+  const modules: Entry[] = [];
+  for await (const entry of readTar(Readable.from([tar]))) {
+    modules.push({ ...entry, path: entry.path.replace(/^lib\//, 'usr/lib/') });
+  }
+  return { image: binary, modules: modules.filter((entry) => entry.path !== 'usr/lib') };
+}
+
+/** `/gantry`: what the init container starts from. See `devicePaths`. */
+export async function factoryEntries(images: Resolved, revision: Revision, info: ImageInfo): Promise<Entry[]> {
+  const blobs = new Map<Digest, Entry>();
+  for (const image of [images.kernel, ...images.bases, images.init, ...images.containers.values()]) {
+    for (const digest of [image.digest, image.manifest.config.digest]) {
+      blobs.set(digest, file(`gantry/blobs/${hexOf(digest)}`, await image.layout.readBlob(digest)));
+    }
+  }
+  const lower = [...images.init.config.rootfs.diff_ids].reverse().map((digest) => `/gantry/layers/${hexOf(digest)}`);
+  return [
+    directory('gantry'),
+    directory('gantry/blobs'),
+    directory('gantry/init'),
+    directory('gantry/layers'),
+    ...blobs.values(),
+    file('gantry/image.json', canonicalJson(info)),
+    file('gantry/revision.json', canonicalJson(revision)),
+    file('gantry/init/start', initStartScript(images.init.config), 0o755),
+    file('gantry/init/lower', lower.join(':')),
+  ];
+}
+
+/** Everything in the root image, in order; notes the uncompressed bytes of each layer in `bytes`, by diffID. */
+export async function* rootImageEntries(
+  root: Map<string, Entry>,
+  factory: Entry[],
+  images: Resolved,
+  bytes: Map<string, number>,
+): AsyncGenerator<Entry> {
+  for (const entry of factory) root.set(entry.path, entry);
+  yield* sortEntries([...root.values()]);
+  for (const image of [images.init, ...images.containers.values()]) {
+    const diffIds = image.config.rootfs.diff_ids;
+    for (const [index, layer] of image.manifest.layers.entries()) {
+      const diffId = diffIds[index];
+      if (diffId === undefined || bytes.has(diffId)) continue;
+      const folder = `gantry/layers/${hexOf(diffId)}`;
+      let total = 0;
+      yield directory(folder);
+      for await (const raw of layerEntries(image.layout, layer)) {
+        const entry = overlayEntry(raw);
+        if (entry === undefined) continue;
+        total += entry.content?.length ?? 0;
+        const link = entry.type === 'link' ? { linkname: `${folder}/${entry.linkname}` } : {};
+        yield { ...entry, path: `${folder}/${entry.path}`, ...link };
+      }
+      bytes.set(diffId, total);
+    }
+  }
+}
+
+/** Of each component the uncompressed bytes of its layers; kernel and base are not kept as layers and count 0. */
+export function componentSizes(revision: Revision, images: Resolved, bytes: Map<string, number>): ComponentSizes {
+  const byName = new Map([...images.containers, ['init', images.init]] as [string, ResolvedImage][]);
+  return Object.fromEntries(
+    Object.entries(revision.components).map(([name, spec]) => {
+      const diffIds = byName.get(name)?.config.rootfs.diff_ids ?? [];
+      const total = diffIds.reduce((sum, diffId) => sum + (bytes.get(diffId) ?? 0), 0);
+      return [name, { image: spec.image.ref, digest: spec.image.digest, bytes: total }];
+    }),
+  );
+}

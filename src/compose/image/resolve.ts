@@ -1,0 +1,77 @@
+import type { ComponentSpec, Revision } from '../../shared/definition/revision.ts';
+import type { Arch } from '../../shared/oci/types.ts';
+import type { LoadedDefinition } from '../definition/load.ts';
+import { ComposeError } from '../errors.ts';
+import type { OnProgress } from '../progress.ts';
+import { ImageResolver, type ResolvedImage } from './images.ts';
+
+export interface ResolveOptions {
+  arch: Arch;
+  relockGone?: boolean;
+  onProgress?: OnProgress;
+}
+
+/** The images of an OS definition, by what they are for. */
+export interface Resolved {
+  kernel: ResolvedImage;
+  bases: ResolvedImage[];
+  init: ResolvedImage;
+  containers: Map<string, ResolvedImage>;
+}
+
+/** Builds or finds every image that the definition names. */
+export async function resolveImages(definition: LoadedDefinition, options: ResolveOptions): Promise<Resolved> {
+  const resolver = new ImageResolver(options.arch, definition.dirs, {
+    ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
+    relockGone: options.relockGone ?? false,
+  });
+  const get = (ref: string) => {
+    options.onProgress?.({ step: 'component', detail: ref });
+    return resolver.resolve(ref);
+  };
+  const kernel = await get(definition.kernel.image);
+  const inits: ResolvedImage[] = [];
+  for (const ref of definition.init) inits.push(await get(ref));
+  const init = inits.filter(isInitContainer);
+  if (init.length !== 1 || init[0] === undefined) {
+    throw new ComposeError(
+      `init must name exactly one image with an entrypoint (the init container); ${init.length} of ${definition.init.join(', ')} have one`,
+    );
+  }
+  const containers = new Map<string, ResolvedImage>();
+  for (const container of [...definition.onboot, ...definition.services, ...definition.onshutdown]) {
+    containers.set(container.name, await get(container.image));
+  }
+  return { kernel, bases: inits.filter((image) => !isInitContainer(image)), init: init[0], containers };
+}
+
+/** LinuxKit's `init` images are plain trees of files; the one that says what to start is the init container. */
+function isInitContainer(image: ResolvedImage): boolean {
+  return (image.config.config?.Entrypoint ?? []).length > 0;
+}
+
+/** The factory revision: what runs, and how, with images by digest. */
+export function makeRevision(definition: LoadedDefinition, images: Resolved): Revision {
+  const components: Record<string, ComponentSpec> = {};
+  const add = (name: string, kind: ComponentSpec['kind'], image: ResolvedImage, order: number, config = {}) => {
+    components[name] = { kind, image: { ref: image.ref, digest: image.digest }, order, config };
+  };
+  add('kernel', 'kernel', images.kernel, 0);
+  images.bases.forEach((image, i) => {
+    add(i === 0 ? 'base' : `base-${i + 1}`, 'base', image, i);
+  });
+  add('init', 'init', images.init, 0);
+  const lists = [
+    ['onboot', definition.onboot],
+    ['service', definition.services],
+    ['onshutdown', definition.onshutdown],
+  ] as const;
+  for (const [kind, list] of lists) {
+    list.forEach((container, order) => {
+      const { name, image: _ref, ...config } = container;
+      const image = images.containers.get(name);
+      if (image !== undefined) add(name, kind, image, order, config);
+    });
+  }
+  return { schema: 1, components };
+}
