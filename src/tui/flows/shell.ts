@@ -28,17 +28,17 @@ async function session(
   open: (options: ExecOptions) => Promise<Session>,
 ): Promise<void> {
   context.store.set({ opening: what });
-  const { columns, rows } = process.stdout;
+  const size = { columns: process.stdout.columns, rows: process.stdout.rows };
   const env = [`TERM=${process.env.TERM ?? 'xterm-256color'}`];
   try {
-    const opened = await open({ command: [], tty: true, env, size: { columns, rows } });
+    const opened = await open({ command: [], tty: true, env, size });
     if (context.store.get().opening !== what) {
       opened.close();
       return;
     }
     context.store.set({ opening: undefined });
     await context.handOver(async () => {
-      const end = await passThrough(opened, { title: what, connection: context.device.connection });
+      const end = await passThrough(opened, { title: what, size, connection: context.device.connection });
       const failed = end.exitCode === 126 || end.exitCode === 127;
       context.toast(failed ? 'error' : 'info', `${what} ended: ${failed ? end.lastLine : end.reason}`);
     });

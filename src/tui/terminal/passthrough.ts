@@ -20,11 +20,11 @@ export interface PassThroughEnd {
 
 /**
  * Joins the person's terminal to a session, byte for byte in both directions, until the session ends. The UI must be off
- * the terminal. Afterwards all modes that the session may have set are reset; the keyboard stays raw, for the UI comes back.
+ * the terminal; `size` is what the session was opened with. Afterwards all modes that the session may have set are reset; the keyboard stays raw, for the UI comes back.
  */
 export async function passThrough(
   session: Session,
-  options: { title: string; connection: ConnectionWatch },
+  options: { title: string; size: { columns: number; rows: number }; connection: ConnectionWatch },
 ): Promise<PassThroughEnd> {
   const { stdin, stdout } = process;
   const tail = new Tail();
@@ -57,6 +57,8 @@ export async function passThrough(
   stdin.on('data', onKeys);
   stdin.resume();
   stdout.on('resize', onResize);
+  // The window may have changed while the session was being opened.
+  if (stdout.columns !== options.size.columns || stdout.rows !== options.size.rows) onResize();
   session.stdin.on('error', broke);
   copy(session.stdout, stdout, tail);
   copy(session.stderr, stdout, tail);
