@@ -23,6 +23,7 @@ const modules: Record<string, () => Promise<CommandModule>> = {
   inspect: () => import('./inspect.ts'),
   logs: () => import('./logs.ts'),
   stats: () => import('./stats.ts'),
+  top: () => import('./top.ts'),
   events: () => import('./events.ts'),
   start: () => import('./start.ts'),
   stop: () => import('./stop.ts'),

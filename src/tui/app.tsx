@@ -1,10 +1,11 @@
 import type { Device } from '../device/device.ts';
+import { followEvents } from '../device/readings/follow-events.ts';
+import { Sampler } from '../device/readings/sampler.ts';
 import { sanitizeLine, sanitizeName } from '../shared/text/sanitize.ts';
 import { helpLines } from './actions/reference.ts';
 import type { Context } from './context.ts';
-import { watchEvents } from './sources/events.ts';
 import { LogFollower } from './sources/log-follower.ts';
-import { Poller } from './sources/poller.ts';
+import { keepReadings } from './sources/readings.ts';
 import { type AppState, initialState, type Toast } from './store/state.ts';
 import { Store } from './store/store.ts';
 import { stopJob } from './terminal/job-control.ts';
@@ -19,7 +20,7 @@ const clockMs = 1000;
 export class App {
   private readonly device: Device;
   private readonly store: Store<AppState>;
-  private readonly poller: Poller;
+  private readonly sampler: Sampler;
   private readonly screen: TerminalScreen;
   private readonly context: Context;
   private readonly abort = new AbortController();
@@ -31,14 +32,14 @@ export class App {
   constructor(device: Device, color: boolean) {
     this.device = device;
     this.store = new Store(initialState(sanitizeName(device.name), device.connection.current, helpLines(), Date.now()));
-    this.poller = new Poller(device, this.store);
+    this.sampler = new Sampler(device, keepReadings(this.store));
     this.context = {
       device,
       store: this.store,
       logs: new LogFollower(device, this.store, color),
       color,
       toast: (kind, text) => this.toast(kind, text),
-      refresh: (everything) => this.poller.refresh(everything),
+      refresh: (everything) => this.sampler.refresh(everything),
       handOver: (run) => this.handOver(run),
       suspend: () => void this.handOver(stopJob),
       quit: () => this.ended.resolve(),
@@ -57,11 +58,11 @@ export class App {
       const detail = 'detail' in connection ? { detail: sanitizeLine(connection.detail, { color: false }) } : {};
       store.set({ connection: { ...connection, ...detail }, loadError: undefined });
       if (back) this.toast('info', 'connected again');
-      if (connection.state === 'connected') this.poller.refresh(true);
+      if (connection.state === 'connected') this.sampler.refresh(true);
     });
     process.stdout.on('resize', onResize);
     onResize();
-    const sources = [this.poller.run(signal), watchEvents(device, store, () => this.poller.refresh(), signal)];
+    const sources = [this.sampler.run(signal), followEvents(device, () => this.sampler.refresh(), signal)];
     for (const source of sources) source.catch((error: unknown) => this.ended.reject(error));
     this.screen.show();
     try {
@@ -86,7 +87,7 @@ export class App {
   private async handOver(run: () => Promise<void>): Promise<void> {
     if (this.away) return;
     this.away = true;
-    this.poller.setPaused(true);
+    this.sampler.setPaused(true);
     await this.screen.hide();
     try {
       await run();
@@ -94,7 +95,7 @@ export class App {
       this.away = false;
       this.store.set({ size: terminalSize(), now: Date.now() });
       if (!this.abort.signal.aborted) this.screen.show();
-      this.poller.setPaused(false);
+      this.sampler.setPaused(false);
     }
   }
 

@@ -1,57 +1,11 @@
-import { createServer } from 'node:net';
-import { createInterface } from 'node:readline';
 import { runTui } from '../../src/tui/main.tsx';
 import { FakeDevice } from './fake-device.ts';
+import { serveCommands } from './fixture-commands.ts';
 
-/**
- * The terminal UI on a `FakeDevice`, in a process of its own. Arguments: a socket path. A test steers it through that
- * socket: one JSON array a line, `["method", ...arguments]`, each answered by one line.
- */
-const [, , socketPath] = process.argv;
+/** The terminal UI on a `FakeDevice`, in a process of its own. Arguments: the path of the socket that steers it. */
+const [, , socketPath = ''] = process.argv;
 const device = new FakeDevice();
-
-const commands: Record<string, (...values: never[]) => unknown> = {
-  log: (name: string, texts: string[]) => device.log(name, texts),
-  burst: (name: string, count: number, length = 0) =>
-    device.log(
-      name,
-      Array.from({ length: count }, (_, index) => `burst line ${index}`.padEnd(length, '.')),
-    ),
-  change: (name: string, change: object) => device.change(name, change),
-  lose: (detail: string, attempt: number) => device.lose(detail, attempt),
-  comeBack: () => device.comeBack(),
-  hold: () => {
-    device.holdSwaps = true;
-  },
-  step: () => {
-    device.release();
-    device.holdSwaps = true;
-  },
-  release: () => device.release(),
-  calls: () => device.calls,
-  signal: (name: NodeJS.Signals) => setImmediate(() => process.kill(process.pid, name)),
-  warn: () => process.emitWarning('a library warns'),
-  throw: () => {
-    setImmediate(() => {
-      throw new Error('thrown on purpose');
-    });
-  },
-  reject: () => {
-    void Promise.reject(new Error('rejected on purpose'));
-  },
-  exit: () => setImmediate(() => process.exit(3)),
-};
-
-const server = createServer((socket) => {
-  socket.unref();
-  createInterface({ input: socket }).on('line', (line) => {
-    const [name, ...values] = JSON.parse(line) as [string, ...never[]];
-    const answer = commands[name]?.(...values);
-    socket.write(`${JSON.stringify(Array.isArray(answer) ? answer : null)}\n`);
-  });
-});
-server.listen(socketPath);
-server.unref();
+const server = serveCommands(socketPath, device);
 
 try {
   await runTui(device, { onExit: () => console.log('onExit was called') });

@@ -1,4 +1,4 @@
-import { isContainer } from '../store/components.ts';
+import { isContainer } from '../../device/readings/component-rows.ts';
 import { type AppState, selectedComponent } from '../store/state.ts';
 
 /** Reasons why an action cannot be done now, for people. */

@@ -1,7 +1,7 @@
+import { isContainer } from '../../device/readings/component-rows.ts';
 import { sanitizeLine } from '../../shared/text/sanitize.ts';
 import type { Context } from '../context.ts';
 import { errorText } from '../errors.ts';
-import { isContainer } from '../store/components.ts';
 import { documentHeight } from '../store/layout.ts';
 import { openScreen, selectedComponent } from '../store/state.ts';
 import { moveIndex } from './select.ts';

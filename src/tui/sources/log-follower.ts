@@ -1,4 +1,5 @@
 import type { Device, LogLine } from '../../device/device.ts';
+import { Wakeup } from '../../device/readings/wakeup.ts';
 import { formatDuration } from '../../shared/text/format.ts';
 import { sanitizeLine } from '../../shared/text/sanitize.ts';
 import { errorText } from '../errors.ts';
@@ -7,7 +8,6 @@ import { initialLogView } from '../store/log-view.ts';
 import type { AppState } from '../store/state.ts';
 import type { Store } from '../store/store.ts';
 import { ResumePoint } from './resume-point.ts';
-import { Wakeup } from './wakeup.ts';
 
 const ringBytes = 16 * 1024 * 1024;
 /** Lines of the past to begin with: some screens full, yet seconds over a serial line. */

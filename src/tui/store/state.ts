@@ -1,6 +1,6 @@
 import type { ConnectionState } from '../../device/device.ts';
+import type { ComponentRow } from '../../device/readings/component-rows.ts';
 import type { DeviceInfo, RevisionList } from '../../shared/api/types.ts';
-import type { ComponentRow } from './components.ts';
 import type { LogRing } from './log-ring.ts';
 import type { LogSearch } from './log-search.ts';
 import type { LogView } from './log-view.ts';

@@ -1,7 +1,8 @@
 import type { ReactElement } from 'react';
-import { formatBytes, formatDuration } from '../../shared/text/format.ts';
+import { type ComponentRow, isContainer, uptimeText } from '../../device/readings/component-rows.ts';
+import { formatBytes } from '../../shared/text/format.ts';
 import { pad, truncate } from '../../shared/text/width.ts';
-import { type ComponentRow, isContainer, shortImage } from '../store/components.ts';
+import { shortImage } from '../store/components.ts';
 import { layoutOf } from '../store/layout.ts';
 import { type AppState, selectedComponent } from '../store/state.ts';
 import { Line, type Span } from './line.tsx';
@@ -70,7 +71,7 @@ function columnsFor(state: AppState): Column<ComponentRow>[] {
       value: container((row) => (row.health === 'none' ? '-' : row.health)),
       tone: (row) => healthTones[row.health] ?? 'dim',
     },
-    { title: 'UPTIME', width: 7, align: 'right', value: (row) => uptime(row, state.now) },
+    { title: 'UPTIME', width: 7, align: 'right', value: (row) => uptimeText(row, state.now) },
     {
       title: 'RST',
       width: 4,
@@ -91,12 +92,6 @@ function columnsFor(state: AppState): Column<ComponentRow>[] {
       value: (row) => (row.memoryBytes === undefined ? '-' : formatBytes(row.memoryBytes)),
     },
   ];
-}
-
-function uptime(row: ComponentRow, now: number): string {
-  if (row.state !== 'running' || row.startedAt === undefined) return '-';
-  const started = Date.parse(row.startedAt);
-  return Number.isNaN(started) ? '-' : formatDuration((now - started) / 1000);
 }
 
 function detail(state: AppState, row: ComponentRow | undefined): string {
