@@ -82,8 +82,16 @@ describe('resolveTarget', () => {
     addInstance('bare', false);
     await addDevice('bench', 'qemu:demo?via=serial');
     const endpointOf = async (name: string) => (await resolveTarget(name)).endpoint;
-    expect(await endpointOf('bench')).toEqual({ kind: 'serial', path: serial.path });
-    expect(await endpointOf('qemu:bare')).toEqual({ kind: 'serial', path: serial.path });
+    expect(await endpointOf('bench')).toEqual({
+      kind: 'serial',
+      path: serial.path,
+      consoleLog: expect.stringMatching(/console\.log$/),
+    });
+    expect(await endpointOf('qemu:bare')).toEqual({
+      kind: 'serial',
+      path: serial.path,
+      consoleLog: expect.stringMatching(/console\.log$/),
+    });
     const bySsh = {
       kind: 'ssh',
       host: '127.0.0.1',

@@ -71,7 +71,7 @@ function findInstance(name: string): Instance {
 /** Over SSH if the machine has a network card, unless the person says otherwise. */
 function emulatorEndpoint(instance: Instance, via?: 'ssh' | 'serial'): Endpoint {
   if (via === 'serial' || (via === undefined && !instance.ssh)) {
-    return { kind: 'serial', path: instance.serial.path };
+    return { kind: 'serial', path: instance.serial.path, consoleLog: instance.consoleLog };
   }
   if (!instance.ssh) {
     throw new UnknownDeviceError(

@@ -3,10 +3,13 @@ import type { Transport } from './transport.ts';
 
 export type { HostKeyQuestion, SshOptions } from './ssh/config.ts';
 
-/** Where a device is, with nothing left to look up. `serial.path` is a tty or a unix socket (an emulator's line). */
+/**
+ * Where a device is, with nothing left to look up. `serial.path` is a tty or a unix socket (an emulator's line, with
+ * the emulator's record of it in `consoleLog`).
+ */
 export type Endpoint =
   | { kind: 'ssh'; host: string; port?: number; user?: string; ssh?: SshOptions }
-  | { kind: 'serial'; path: string; baud?: number }
+  | { kind: 'serial'; path: string; baud?: number; consoleLog?: string }
   | { kind: 'unix'; path: string };
 
 /** The transport for an endpoint. Each kind's library is loaded only here, when it is needed. Does not connect yet. */
@@ -19,7 +22,7 @@ export async function makeTransport(endpoint: Endpoint, ssh: SshOptions = {}): P
     }
     case 'serial': {
       const { SerialTransport } = await import('./serial.ts');
-      return new SerialTransport(serialTarget(endpoint));
+      return new SerialTransport(serialTarget(endpoint), { consoleLog: endpoint.consoleLog });
     }
     case 'unix': {
       const { UnixTransport } = await import('./unix.ts');

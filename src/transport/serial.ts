@@ -4,6 +4,7 @@ import { createLink, type Link, priorities } from '../shared/link/link.ts';
 import { LinkError } from '../shared/link/link-error.ts';
 import { sanitizeText } from '../shared/text/sanitize.ts';
 import { plainConsole, type SerialConsole, shellConsole } from './serial/console.ts';
+import { untilListening } from './serial/emulated-line.ts';
 import { lockPort } from './serial/lock-file.ts';
 import { type OpenPort, openPort } from './serial/port.ts';
 import { parseSerialTarget, type SerialTarget } from './serial/target.ts';
@@ -12,6 +13,8 @@ import { type Transport, TransportError } from './transport.ts';
 export interface SerialOptions {
   /** How long a device may take to answer, in milliseconds; default 60,000, because it may still be booting. */
   connectTimeoutMs?: number;
+  /** An emulator's record of what its console printed. */
+  consoleLog?: string;
 }
 
 /** One serial port, or an emulator's socket, and the one link on it. */
@@ -20,6 +23,7 @@ export class SerialTransport implements Transport {
   readonly description: string;
   readonly #target: SerialTarget;
   readonly #timeoutMs: number;
+  readonly #consoleLog: string | undefined;
   readonly #lostListeners = new Set<(reason: string) => void>();
   readonly #textListeners = new Set<(text: Buffer) => void>();
   readonly #plain = new Set<Duplex>();
@@ -32,6 +36,7 @@ export class SerialTransport implements Transport {
   constructor(target: string, options: SerialOptions = {}) {
     this.#target = parseSerialTarget(target);
     this.#timeoutMs = options.connectTimeoutMs ?? 60_000;
+    this.#consoleLog = options.consoleLog;
     this.description = `serial ${this.#target.path}`;
   }
 
@@ -89,6 +94,7 @@ export class SerialTransport implements Transport {
 
   async #connect(): Promise<Link> {
     const link = await this.#opened();
+    if (this.#consoleLog !== undefined) await untilListening(this.#consoleLog, this.#timeoutMs, this.#cancel.signal);
     try {
       await link.connect({ deadlineMs: this.#timeoutMs, signal: this.#cancel.signal });
     } catch (error) {
