@@ -7,13 +7,14 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
+          setupFiles: ['test/support/fast-check-seed.ts'],
           include: [
             'src/**/*.test.{ts,tsx}',
             'init-container/**/*.test.ts',
             'bin/**/*.test.ts',
             'scripts/**/*.test.ts',
           ],
-          testTimeout: 20_000,
+          testTimeout: 60_000,
         },
       },
       {

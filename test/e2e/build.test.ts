@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
@@ -40,6 +40,23 @@ describe('gantry build', () => {
     expect(outcome.code).not.toBe(0);
     expect(outcome.stderr).toContain('there is no image');
     expect(existsSync(join(dir, 'out'))).toBe(false);
+  });
+
+  it('names a locked package that the archive no longer has, and takes what there is only when told to', async () => {
+    const dir = join(temporary(), 'dhcp');
+    cpSync(join(root, 'images/dhcp'), dir, { recursive: true });
+    const lock = readFileSync(join(dir, 'lock.json'), 'utf8');
+    const gone = lock
+      .replaceAll(/busybox-static_[^"]*_amd64\.deb/g, 'busybox-static_0.1_amd64.deb')
+      .replaceAll(/"sha256": "[0-9a-f]{8}/g, '"sha256": "00000000');
+    writeFileSync(join(dir, 'lock.json'), gone);
+    const out = join(dir, 'oci');
+    const refused = await gantry('component', 'build', dir, '--arch', 'amd64', '-o', out);
+    expect(refused.code).not.toBe(0);
+    expect(refused.stderr).toMatch(/cannot get busybox-static .* that the lock file names[\s\S]*gantry component lock/);
+    const taken = await gantry('component', 'build', dir, '--arch', 'amd64', '-o', out, '--relock-gone');
+    expect(taken.stderr).toContain('taking what the archive has now');
+    expect(taken.code).toBe(0);
   });
 
   it('says so when the disk is full, and leaves nothing under the final name', async () => {
