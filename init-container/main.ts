@@ -2,19 +2,11 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { devicePaths, type ImageInfo } from '../src/shared/device-paths.ts';
-import { containerRoutes } from './api/containers.ts';
 import type { ApiContext } from './api/context.ts';
-import { deviceRoutes } from './api/device.ts';
-import { eventRoutes } from './api/events.ts';
-import { execRoutes, execUpgrade } from './api/exec.ts';
+import { execUpgrade } from './api/exec.ts';
 import { ExecSessions } from './api/exec-sessions.ts';
-import { imageRoutes } from './api/images.ts';
-import { logRoutes } from './api/logs.ts';
-import { refusalRoutes } from './api/refusals.ts';
+import { apiRoutes } from './api/routes.ts';
 import { createApiServer } from './api/server.ts';
-import { statsRoutes } from './api/stats.ts';
-import { systemRoutes } from './api/system.ts';
-import { topRoutes } from './api/top.ts';
 import { startConsoleAgent } from './console/agent.ts';
 import { consoleTty } from './console/console-tty.ts';
 import { Engine } from './engine/engine.ts';
@@ -30,7 +22,6 @@ import { openRevisions } from './revisions/revisions.ts';
 import { openStore } from './store/image-store.ts';
 import { ContainerSupervisor } from './supervisor/supervisor.ts';
 import { FileJournal, readBootId } from './swap/journal.ts';
-import { swapRoutes } from './swap/routes.ts';
 import { openSwaps } from './swap/swaps.ts';
 
 /** Told to PID 1's launcher: the API answers. */
@@ -73,19 +64,7 @@ const context: ApiContext = {
 };
 const api = createApiServer(
   image.gantry,
-  [
-    ...systemRoutes(context),
-    ...containerRoutes(context),
-    ...logRoutes(context),
-    ...statsRoutes(context),
-    ...topRoutes(context),
-    ...execRoutes(context),
-    ...eventRoutes(context),
-    ...imageRoutes(context),
-    ...deviceRoutes({ ...context, image, revision: () => revisions.current(), power }),
-    ...swapRoutes({ store, revisions, swaps }),
-    ...refusalRoutes(),
-  ],
+  apiRoutes({ ...context, image, revision: () => revisions.current(), power, store, revisions, swaps }),
   [execUpgrade(context)],
 );
 await api.listen(devicePaths.apiSocket);

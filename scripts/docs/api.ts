@@ -1,19 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { z } from 'zod';
-import { containerRoutes } from '../../init-container/api/containers.ts';
-import type { ApiContext } from '../../init-container/api/context.ts';
-import { type DeviceContext, deviceRoutes } from '../../init-container/api/device.ts';
-import { eventRoutes } from '../../init-container/api/events.ts';
-import { execRoutes } from '../../init-container/api/exec.ts';
-import { imageRoutes } from '../../init-container/api/images.ts';
-import { logRoutes } from '../../init-container/api/logs.ts';
 import { refusalRoutes } from '../../init-container/api/refusals.ts';
 import { type Call, HttpError, type Route } from '../../init-container/api/router.ts';
-import { statsRoutes } from '../../init-container/api/stats.ts';
-import { systemRoutes } from '../../init-container/api/system.ts';
-import { topRoutes } from '../../init-container/api/top.ts';
-import { type SwapRouteParts, swapRoutes } from '../../init-container/swap/routes.ts';
+import { doingRoutes, type RouteContext } from '../../init-container/api/routes.ts';
 import {
   announceImageSchema,
   deviceExecSchema,
@@ -68,20 +58,7 @@ export function apiReference(): string {
 
 /** The routes know their context only when they are called, and none is called here. */
 function servedRoutes(): Route[] {
-  const context = {} as DeviceContext & ApiContext & SwapRouteParts;
-  return [
-    ...systemRoutes(context),
-    ...containerRoutes(context),
-    ...logRoutes(context),
-    ...statsRoutes(context),
-    ...topRoutes(context),
-    ...execRoutes(context),
-    ...eventRoutes(context),
-    ...imageRoutes(context),
-    ...refusalRoutes().filter((route) => refusal(route).length === 0),
-    ...deviceRoutes(context),
-    ...swapRoutes(context),
-  ];
+  return [...doingRoutes({} as RouteContext), ...refusalRoutes().filter((route) => refusal(route).length === 0)];
 }
 
 function keyOf({ method, pattern }: Route): string {

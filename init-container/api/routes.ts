@@ -1,0 +1,36 @@
+import { type SwapRouteParts, swapRoutes } from '../swap/routes.ts';
+import { containerRoutes } from './containers.ts';
+import type { ApiContext } from './context.ts';
+import { type DeviceContext, deviceRoutes } from './device.ts';
+import { eventRoutes } from './events.ts';
+import { execRoutes } from './exec.ts';
+import { imageRoutes } from './images.ts';
+import { logRoutes } from './logs.ts';
+import { refusalRoutes } from './refusals.ts';
+import type { Route } from './router.ts';
+import { statsRoutes } from './stats.ts';
+import { systemRoutes } from './system.ts';
+import { topRoutes } from './top.ts';
+
+export type RouteContext = ApiContext & DeviceContext & SwapRouteParts;
+
+/** Everything that the device answers: what it does, then what it refuses with a reason. */
+export function apiRoutes(context: RouteContext): Route[] {
+  return [...doingRoutes(context), ...refusalRoutes()];
+}
+
+/** What the device does. */
+export function doingRoutes(context: RouteContext): Route[] {
+  return [
+    ...systemRoutes(context),
+    ...containerRoutes(context),
+    ...logRoutes(context),
+    ...statsRoutes(context),
+    ...topRoutes(context),
+    ...execRoutes(context),
+    ...eventRoutes(context),
+    ...imageRoutes(context),
+    ...deviceRoutes(context),
+    ...swapRoutes(context),
+  ];
+}
