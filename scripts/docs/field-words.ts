@@ -8,6 +8,10 @@ export const osDefinitionWords: FieldWords = {
   onboot: 'System containers that run once at boot, one after the other. See [System containers](#system-containers).',
   services: 'System containers that go on running.',
   onshutdown: 'System containers that run once when the device shuts down, one after the other.',
+  volumes: 'Places for data that outlive a container. A component uses one with a bind `NAME:/path`.',
+  'volumes.name': 'Its name.',
+  'volumes.persistence':
+    'How long its data lives. `permanent`: as long as the data partition. `revision`: it belongs to the revision of the components that use it, and a rollback brings it back. `boot`: until power-off.',
   files: 'Files of the root image. See [Files](#files).',
 };
 
@@ -17,7 +21,8 @@ export const containerWords: FieldWords = {
   capabilities: 'Linux capabilities, such as `CAP_NET_ADMIN`; `all` for all. None that is not listed.',
   'capabilities.add': 'Added to those of the image.',
   ambient: 'Capabilities that a user other than root keeps.',
-  binds: 'Bind mounts `/source:/destination[:options]`; without options `rw,rbind,rshared`.',
+  binds:
+    'Bind mounts `/source:/destination[:options]`; without options `rw,rbind,rshared`. A source without a slash is a volume.',
   'binds.add': 'Added to those of the image.',
   mounts: 'Mounts in the words of the OCI runtime specification.',
   'mounts.destination': 'Where, in the container.',
@@ -57,12 +62,13 @@ export const containerWords: FieldWords = {
   'runtime.mkdir': 'Folders of the device.',
   'runtime.cgroups': 'Cgroups.',
   restart: '`no`, `always`, `unless-stopped` or `on-failure[:N]`. Default: `always` for services, else `no`.',
-  healthcheck: 'How its health is found out. One of `test`, `http` and `tcp`.',
+  healthcheck: 'How its health is found out. One of `test`, `http`, `tcp` and `ready`.',
   'healthcheck.test':
     'A command: `["CMD", …]`, `["CMD-SHELL", "…"]`, `["NONE"]`, or text for a shell. Exit code 0 is healthy.',
   'healthcheck.http':
     'An address such as `http://127.0.0.1:80/health`, asked in its network namespace. 2xx and 3xx are healthy.',
   'healthcheck.tcp': '`host:port`. Healthy when it accepts a connection.',
+  'healthcheck.ready': 'Healthy once the program has said `READY=1` on `$NOTIFY_SOCKET`, as systemd’s `Type=notify`.',
   'healthcheck.interval': 'Duration between checks. Default: `10s`.',
   'healthcheck.timeout': 'Duration after which a check has failed.',
   'healthcheck.retries': 'Failed checks in a row that make it unhealthy. Default: 3.',
@@ -73,6 +79,24 @@ export const containerWords: FieldWords = {
     'Components that must be there first: their names, or `name: { condition: started }`. Conditions: `started`, `healthy`, `completed_successfully`.',
   stop_grace_period: 'Duration between the stop signal and SIGKILL. Default: `10s`.',
   stop_signal: 'Signal that asks it to end. Default: the image’s, else SIGTERM.',
+  on_failure:
+    'When it has failed and `restart` gives up: `continue`, `halt` (onboot only: the boot ends here, with a rescue shell on the console) or `reboot`. Default: `halt` for onboot, else `continue`.',
+  critical: 'The watchdog is fed only while it is healthy.',
+  security_opt: '`seccomp=unconfined`: without the default system call filter.',
+  files: 'Files of this container that come with its configuration. They cannot be written.',
+  'files.path': 'Where, in the container.',
+  'files.contents': 'The text.',
+  'files.mode': 'Permissions, such as `"0640"`. Default: `0644`.',
+  'files.uid': 'Number of the owner. Default: 0.',
+  'files.gid': 'Number of the group. Default: 0.',
+  listen:
+    'Sockets that the device opens for it and passes as file descriptors 3 and on with `LISTEN_FDS`, as systemd does: `host:port` or the path of a unix socket.',
+  swap: 'How it is swapped.',
+  'swap.strategy':
+    '`stop-start`: the old one ends, then the new one starts. `overlap`: the new one is healthy before the old one ends. `handover`: the device keeps the sockets of `listen` open meanwhile, so that nothing is refused. Default: `stop-start`.',
+  'swap.stable':
+    'Duration for which it, and all that depend on it, must stay healthy before the swap is committed. Default: `3s`.',
+  'swap.timeout': 'Duration within which it must become healthy. Default: follows from the health check.',
 };
 
 export const fileWords: FieldWords = {

@@ -25,6 +25,7 @@ export async function loadDefinitions(paths: string[]): Promise<LoadedDefinition
     onboot: [],
     services: [],
     onshutdown: [],
+    volumes: [],
     files: [],
     dirs: [],
   };
@@ -36,6 +37,7 @@ export async function loadDefinitions(paths: string[]): Promise<LoadedDefinition
     merged.onboot.push(...definition.onboot);
     merged.services.push(...definition.services);
     merged.onshutdown.push(...definition.onshutdown);
+    merged.volumes.push(...definition.volumes);
     merged.files.push(...definition.files.map((spec) => ({ spec, baseDir: dir, where: path })));
     if (!merged.dirs.includes(dir)) merged.dirs.push(dir);
   }
@@ -53,6 +55,28 @@ function check(definition: LoadedDefinition, where: string): void {
     seen.add(container.name);
   }
   checkDependencies(containers, where);
+  checkVolumes(definition, containers, where);
+}
+
+function checkVolumes({ volumes }: LoadedDefinition, containers: SystemContainerSpec[], where: string): void {
+  const kept = new Map(volumes.map(({ name, persistence }) => [name, persistence]));
+  const twice = volumes.find(({ name }, at) => volumes.findIndex((volume) => volume.name === name) !== at);
+  if (twice) throw new ComposeError(`two volumes are called ${twice.name}`, where);
+  for (const container of containers) {
+    for (const bind of [...(container.binds ?? []), ...(container['binds.add'] ?? [])]) {
+      const source = bind.slice(0, bind.indexOf(':'));
+      if (source.startsWith('/')) continue;
+      const persistence = kept.get(source);
+      if (persistence === undefined) {
+        const hint = 'name it under volumes, or begin it with / for a folder of the device';
+        throw new ComposeError(`${container.name} binds the volume "${source}", which does not exist; ${hint}`, where);
+      }
+      if (persistence === 'revision' && container.swap?.strategy === 'overlap') {
+        const why = `its volume ${source} belongs to a revision, and is copied while nothing writes to it`;
+        throw new ComposeError(`${container.name} cannot be swapped by overlap: ${why}`, where);
+      }
+    }
+  }
 }
 
 function checkDependencies(containers: SystemContainerSpec[], where: string): void {

@@ -73,5 +73,7 @@ export function makeRevision(definition: LoadedDefinition, images: Resolved): Re
       if (image !== undefined) add(name, kind, image, order, config);
     });
   }
-  return { schema: 1, components };
+  if (definition.volumes.length === 0) return { schema: 1, components };
+  const volumes = Object.fromEntries(definition.volumes.map(({ name, persistence }) => [name, { persistence }]));
+  return { schema: 1, components, volumes };
 }

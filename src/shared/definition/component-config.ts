@@ -35,6 +35,8 @@ export const healthcheckSchema = z.strictObject({
     .string()
     .regex(/^.+:\d+$/, 'not host:port')
     .optional(),
+  /** Healthy once the program has said `READY=1` on `$NOTIFY_SOCKET`. Source: sd_notify(3). */
+  ready: z.literal(true).optional(),
   interval: duration.optional(),
   timeout: duration.optional(),
   retries: z.number().int().positive().optional(),
@@ -45,6 +47,33 @@ export const healthcheckSchema = z.strictObject({
 
 const dependency = z.strictObject({
   condition: z.enum(['started', 'healthy', 'completed_successfully']).default('started'),
+});
+
+/** A file of the container that comes with its configuration: changed by a swap that sends no image. */
+const configFile = z.strictObject({
+  path: absolutePath,
+  contents: z.string(),
+  mode: z
+    .string()
+    .regex(/^0?[0-7]{3,4}$/, 'not an octal mode')
+    .optional(),
+  uid: z.number().int().nonnegative().optional(),
+  gid: z.number().int().nonnegative().optional(),
+});
+
+export const swapStrategies = ['stop-start', 'overlap', 'handover'] as const;
+
+/** How this component is replaced by another revision of itself. */
+const swapSettings = z.strictObject({
+  /**
+   * `stop-start`: the old one ends, then the new one starts. `overlap`: the new one is healthy before the old one ends.
+   * `handover`: as `stop-start`, but the device holds the sockets of `listen` meanwhile, so that callers wait.
+   */
+  strategy: z.enum(swapStrategies).optional(),
+  /** How long it and all that depend on it must stay healthy before the swap is committed. */
+  stable: duration.optional(),
+  /** How long it may take to become healthy. */
+  timeout: duration.optional(),
 });
 
 export const componentConfigSchema = z.strictObject({
@@ -90,8 +119,21 @@ export const componentConfigSchema = z.strictObject({
   depends_on: z.union([z.array(z.string()), z.record(z.string(), dependency)]).optional(),
   stop_grace_period: duration.optional(),
   stop_signal: z.string().optional(),
+  /** When it has failed and its `restart` policy gives up: go on, end the boot in a rescue shell (onboot only), or reboot. */
+  on_failure: z.enum(['continue', 'halt', 'reboot']).optional(),
+  /** The watchdog is fed only while this component is healthy. */
+  critical: z.boolean().optional(),
+  security_opt: z.array(z.string().regex(/^seccomp[=:]unconfined$/, 'not seccomp=unconfined')).optional(),
+  files: z.array(configFile).optional(),
+  /** Sockets the device opens and passes as file descriptors 3…, as sd_listen_fds(3) says: `host:port` or a path. */
+  listen: z
+    .array(z.string().regex(/^(\/[^\0]+|(\[[0-9a-fA-F:]+\]|[^:/\s]+):\d{1,5})$/, 'not host:port or a path'))
+    .optional(),
+  swap: swapSettings.optional(),
 });
 
+export type ConfigFile = z.infer<typeof configFile>;
+export type SwapStrategy = (typeof swapStrategies)[number];
 export type ComponentConfig = z.infer<typeof componentConfigSchema>;
 export type Healthcheck = z.infer<typeof healthcheckSchema>;
 

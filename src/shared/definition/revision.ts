@@ -30,10 +30,22 @@ export const componentSpecSchema = z.strictObject({
 });
 export type ComponentSpec = z.infer<typeof componentSpecSchema>;
 
+/**
+ * How long a volume's data lives. `permanent`: as long as the data partition. `revision`: it belongs to the revision of the
+ * components that use it, so that a rollback brings it back. `boot`: until power-off.
+ */
+export const persistences = ['permanent', 'revision', 'boot'] as const;
+export type Persistence = (typeof persistences)[number];
+
+export const volumeSpecSchema = z.strictObject({ persistence: z.enum(persistences) });
+export type VolumeSpec = z.infer<typeof volumeSpecSchema>;
+
 /** An immutable description of everything that should run. Its digest is its identity; numbers are for people. */
 export const revisionSchema = z.strictObject({
   schema: z.literal(1),
   components: z.record(componentName, componentSpecSchema),
+  /** By name. A component uses one with a bind `NAME:/path`, as in LinuxKit. */
+  volumes: z.record(componentName, volumeSpecSchema).optional(),
 });
 export type Revision = z.infer<typeof revisionSchema>;
 
