@@ -70,6 +70,7 @@ async function summary(world: World): Promise<void> {
   sayCounts();
   const { init } = await world.info();
   say(`the init container has ${(init.privateBytes / 2 ** 20).toFixed(1)} MiB of its own, started ${init.startedAt}`);
+  say(`the most it ever had was ${(world.mostMemory / 2 ** 20).toFixed(1)} MiB`);
 }
 
 function sayCounts(): void {
