@@ -123,15 +123,13 @@ describe('plan', () => {
       effect: 'reboot' as const,
       pending: up === 'new' ? ('reboot' as const) : undefined,
     }));
-    const components = fc
-      .array(fc.oneof(component, part), { maxLength: 4 })
-      .map((list) =>
-        list.map((entry, index) => ({
-          name: `c${index}`,
-          ...entry,
-          pending: 'pending' in entry ? entry.pending : undefined,
-        })),
-      );
+    const components = fc.array(fc.oneof(component, part), { maxLength: 4 }).map((list) =>
+      list.map((entry, index) => ({
+        name: `c${index}`,
+        ...entry,
+        pending: 'pending' in entry ? entry.pending : undefined,
+      })),
+    );
     const situation = fc.record({
       staged: fc.boolean(),
       stable: fc.boolean(),

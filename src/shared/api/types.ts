@@ -59,6 +59,11 @@ export interface ComponentStatus {
   memoryBytes?: number;
 }
 
+/**
+ * `available`: was in force. `refused`: failed, and is not taken again without `retry`. `failed`: could not be put in
+ * force. `interrupted`: the swap to it was cut short. `trying`: the swap to it is under way.
+ */
+export type RevisionState = 'current' | 'previous' | 'available' | 'refused' | 'failed' | 'interrupted' | 'trying';
 export const revisionStates = [
   'current',
   'previous',
@@ -67,17 +72,13 @@ export const revisionStates = [
   'failed',
   'interrupted',
   'trying',
-] as const;
+] as const satisfies RevisionState[];
 
 export interface RevisionSummary {
   number: number;
   digest: Digest;
   createdAt: string;
-  /**
-   * `available`: was in force. `refused`: failed, and is not taken again without `retry`. `failed`: could not be put in
-   * force. `interrupted`: the swap to it was cut short. `trying`: the swap to it is under way.
-   */
-  state: (typeof revisionStates)[number];
+  state: RevisionState;
   factory: boolean;
   /** What made it: "factory", "swap web", "rollback web". */
   reason: string;
@@ -122,6 +123,8 @@ export const swapChangeSchema = z
     config: componentConfigSchema.optional(),
   })
   .refine(({ image, config }) => image !== undefined || config !== undefined, 'neither image nor config');
+
+export type SwapChange = z.output<typeof swapChangeSchema>;
 
 const changes = z
   .array(swapChangeSchema)
@@ -179,6 +182,20 @@ export const rollbackRequestSchema = z.strictObject({
 });
 export type RollbackRequest = z.input<typeof rollbackRequestSchema>;
 
+/** What the planner on the device can say: see init-container/swap/planner.ts. */
+export type SwapAction =
+  | 'stage'
+  | 'copy'
+  | 'stop'
+  | 'start'
+  | 'start-beside'
+  | 'probe'
+  | 'settle'
+  | 'apply'
+  | 'restart'
+  | 'verify'
+  | 'stable'
+  | 'commit';
 export const swapActions = [
   'stage',
   'copy',
@@ -192,10 +209,22 @@ export const swapActions = [
   'verify',
   'stable',
   'commit',
-] as const;
-/** What the device's planner can say: see init-container/swap/planner.ts. */
-export type SwapAction = (typeof swapActions)[number];
+] as const satisfies SwapAction[];
 
+/** `stable`: all stay healthy for a while. `apply`, `restart`: of what is no container. */
+export type SwapStage =
+  | 'stage'
+  | 'stop'
+  | 'copy'
+  | 'start'
+  | 'probe'
+  | 'apply'
+  | 'restart'
+  | 'stable'
+  | 'commit'
+  | 'rollback'
+  | 'done'
+  | 'failed';
 export const swapStages = [
   'stage',
   'stop',
@@ -209,9 +238,7 @@ export const swapStages = [
   'rollback',
   'done',
   'failed',
-] as const;
-/** `stable`: all stay healthy for a while. `apply`, `restart`: of what is no container. */
-export type SwapStage = (typeof swapStages)[number];
+] as const satisfies SwapStage[];
 
 /** `done` and `failed` end the stream. `failed` means: the device runs what it ran before. */
 export interface SwapEvent {
