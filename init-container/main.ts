@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdir, readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -51,6 +52,11 @@ const swaps = await openSwaps({
   supervisor,
   journal: new FileJournal(join(devicePaths.data, 'swap.json'), journal),
   bootId: await readBootId(),
+  processId: randomUUID(),
+  swappers: {},
+  restart: async (effect) => (effect === 'reboot' ? power('reboot') : stop('a swap')),
+  copyVolume: (volume) =>
+    Promise.reject(new Error(`the volume ${volume} belongs to a revision, which this device cannot copy`)),
   persistent,
   log: journal,
 });

@@ -137,6 +137,14 @@ export class ContainerSupervisor implements Supervisor {
     await (await this.#container(name)).startAnew();
   }
 
+  startBesideForSwap(name: string): Promise<void> {
+    return Promise.reject(new Error(`${name} cannot run twice on this device`));
+  }
+
+  settleForSwap(name: string): Promise<void> {
+    return Promise.reject(new Error(`${name} does not run twice on this device`));
+  }
+
   async waitHealthy(name: string, signal: AbortSignal): Promise<void> {
     await waitUntilHealthy(await this.#container(name), this.changes, signal);
   }
