@@ -14,11 +14,13 @@ import { logsFolder } from './engine/paths.ts';
 import { rotateLogs } from './logs/rotate.ts';
 import { LogWatcher } from './logs/watcher.ts';
 import { replaceFile } from './native/atomic-file.ts';
+import { sayOnConsole } from './native/console-message.ts';
 import { hostCommand } from './native/host-command.ts';
 import { journal } from './native/journal.ts';
 import { spawnPty } from './native/pty.ts';
 import { runOnHost } from './native/run.ts';
 import { openRevisions } from './revisions/revisions.ts';
+import { fallBackUnlessWhole } from './revisions/whole.ts';
 import { openStore } from './store/image-store.ts';
 import { ContainerSupervisor } from './supervisor/supervisor.ts';
 import { FileJournal, readBootId } from './swap/journal.ts';
@@ -34,8 +36,11 @@ const revisions = await openRevisions({ log: journal });
 const factory = revisions.get(0)?.revision ?? revisions.current().revision;
 const store = await openStore({
   factoryImages: Object.values(factory.components).map((component) => component.image),
+  checkedNote: join(devicePaths.run, 'layers-checked'),
   log: journal,
 });
+const damage = await fallBackUnlessWhole(revisions, store);
+if (damage !== undefined) await sayOnConsole(damage);
 
 const supervisor = new ContainerSupervisor(new Engine(store));
 const { revision, number } = revisions.current();

@@ -38,5 +38,9 @@ export interface Revisions {
   commit(number: number): Promise<void>;
   /** Notes why it was not put in force, and with `refuse` that these images are not to be taken again. */
   fail(number: number, failure: string, refuse: { component: string; digest: Digest }[]): Promise<void>;
+  /** Puts a former revision in force because the current one is not whole; `why` is kept with that one. */
+  fallBack(number: number, why: string): Promise<void>;
+  /** Removes the content of revisions; they stay in the list. Rejects for the factory, the current and the previous one. */
+  collect(numbers: readonly number[]): Promise<void>;
   refusal(component: string, digest: Digest): Refusal | undefined;
 }

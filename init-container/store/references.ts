@@ -30,9 +30,9 @@ export class References {
 
   /** Undefined when the file was damaged; it was then set aside, and `reported`. */
   static async load(path: string, report: (message: string) => void): Promise<References | undefined> {
-    const text = await readIfThere(path);
-    if (text === undefined) return new References(path, []);
     try {
+      const text = await readIfThere(path);
+      if (text === undefined) return new References(path, []);
       return new References(path, fileSchema.parse(JSON.parse(text)).images);
     } catch (error) {
       report(`the list of images is damaged (${messageOf(error)}); kept as ${await setAside(path)}`);

@@ -53,7 +53,7 @@ export const revisionListSchema = z.object({
       number: count,
       digest: digestSchema,
       createdAt: z.string(),
-      state: z.enum(['current', 'previous', 'available', 'refused']),
+      state: z.enum(['current', 'previous', 'available', 'refused', 'collected']),
       factory: z.boolean(),
       reason: z.string(),
       changes: z.array(z.object({ name: z.string(), from: z.string().optional(), to: z.string().optional() })),

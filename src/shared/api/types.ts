@@ -58,14 +58,17 @@ export interface RevisionSummary {
   number: number;
   digest: Digest;
   createdAt: string;
-  /** `refused`: rolled back, will not be taken again unless someone insists. */
-  state: 'current' | 'previous' | 'available' | 'refused';
+  /**
+   * `refused`: rolled back, will not be taken again unless someone insists. `collected`: its content was removed to make
+   * room; it cannot be gone back to.
+   */
+  state: 'current' | 'previous' | 'available' | 'refused' | 'collected';
   factory: boolean;
   /** What made it: "factory", "swap web", "rollback web". */
   reason: string;
   /** Against the revision it was made from. */
   changes: { name: string; from?: string; to?: string }[];
-  /** Why it was rolled back. */
+  /** Why it was rolled back, or what of it was found damaged. */
   failure?: string;
 }
 

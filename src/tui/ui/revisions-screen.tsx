@@ -12,6 +12,7 @@ const tones: Record<RevisionSummary['state'], Tone> = {
   previous: 'plain',
   available: 'dim',
   refused: 'bad',
+  collected: 'dim',
 };
 const columns: Column<RevisionSummary>[] = [
   { title: 'REV', width: 4, align: 'right', value: (row) => String(row.number) },
