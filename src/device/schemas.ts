@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { ComponentStatus, DeviceInfo, ImageOffer, RevisionList, SwapEvent } from '../shared/api/types.ts';
+import type { ComponentStatus, DeviceInfo, GarbageList, ImageOffer, RevisionList, SwapEvent } from '../shared/api/types.ts';
 import { componentKinds, digestSchema } from '../shared/definition/revision.ts';
 
 /** What a device may answer. Fields that we do not know are dropped, so that a newer device can say more. */
@@ -23,6 +23,13 @@ export const deviceInfoSchema = z.object({
   }),
   cpus: count,
   memory: z.object({ totalBytes: z.number(), availableBytes: z.number() }),
+  storage: z.object({
+    totalBytes: count,
+    freeBytes: count,
+    reclaimableBytes: count,
+    quarantinedBytes: count,
+    damage: z.string().optional(),
+  }),
 }) satisfies z.ZodType<DeviceInfo>;
 
 export const componentsSchema = z.array(
@@ -65,7 +72,21 @@ export const revisionListSchema = z.object({
 export const imageOfferSchema = z.object({
   digest: digestSchema,
   missing: z.array(z.object({ diffId: digestSchema, digest: digestSchema, size: count, mediaType: z.string() })),
+  room: z
+    .object({ needBytes: count, freeBytes: count, collectedBytes: count, reclaimableBytes: count })
+    .optional(),
 }) satisfies z.ZodType<ImageOffer>;
+
+export const garbageListSchema = z.object({
+  items: z.array(
+    z.object({
+      kind: z.enum(['revision', 'image', 'layer', 'document', 'volume']),
+      name: z.string(),
+      bytes: count,
+    }),
+  ),
+  bytes: count,
+}) satisfies z.ZodType<GarbageList>;
 
 export const swapEventSchema = z.object({
   stage: z.enum(['stage', 'stop', 'start', 'probe', 'commit', 'rollback', 'done', 'failed']),
