@@ -21,6 +21,7 @@ import { spawnPty } from './native/pty.ts';
 import { runOnHost } from './native/run.ts';
 import { openRevisions } from './revisions/revisions.ts';
 import { fallBackUnlessWhole } from './revisions/whole.ts';
+import { Collector } from './store/collector.ts';
 import { openStore } from './store/image-store.ts';
 import { ContainerSupervisor } from './supervisor/supervisor.ts';
 import { FileJournal, readBootId } from './swap/journal.ts';
@@ -60,6 +61,16 @@ const swaps = await openSwaps({
   log: journal,
 });
 
+const collector = new Collector({
+  store,
+  revisions,
+  data: devicePaths.data,
+  imagesInUse: () => supervisor.components().flatMap(({ record }) => (record ? [record.image.digest] : [])),
+  busyWith: () => (swaps.latest === undefined || swaps.latest.ended ? undefined : 'a swap'),
+  ...(damage === undefined ? {} : { damage }),
+  log: journal,
+});
+
 const context: ApiContext = {
   supervisor,
   store,
@@ -69,7 +80,7 @@ const context: ApiContext = {
 };
 const api = createApiServer(
   image.gantry,
-  apiRoutes({ ...context, image, revision: () => revisions.current(), power, store, revisions, swaps }),
+  apiRoutes({ ...context, image, revision: () => revisions.current(), power, store, revisions, swaps, collector }),
   [execUpgrade(context)],
 );
 await api.listen(devicePaths.apiSocket);

@@ -60,13 +60,11 @@ export function planCollection(inventory: Inventory, needs: Needs, wanted = Numb
   const collection: Collection = { items: [], bytes: 0 };
   const gone = new Set<string>();
   const take = (item: GarbageItem) => {
-    const key = `${item.kind} ${item.name}`;
-    if (gone.has(key)) return;
-    gone.add(key);
+    gone.add(keyOf(item));
     collection.items.push(item);
     collection.bytes += item.bytes;
   };
-  for (const item of unreached(inventory, reach(inventory, needs, kept.values()))) {
+  for (const item of unreached(inventory, reach(inventory, needs, kept.values()), gone)) {
     if (collection.bytes >= wanted) return collection;
     take(item);
   }
@@ -79,7 +77,7 @@ export function planCollection(inventory: Inventory, needs: Needs, wanted = Numb
     const reached = reach(inventory, needs, kept.values());
     const bytes = reached.contents.has(content) ? 0 : (inventory.contents.get(content) ?? 0);
     take({ kind: 'revision', name: String(number), bytes });
-    for (const item of unreached(inventory, reached)) take(item);
+    for (const item of unreached(inventory, reached, gone)) take(item);
   }
   return collection;
 }
@@ -105,21 +103,28 @@ function reach(inventory: Inventory, needs: Needs, kept: Iterable<StoredRevision
   return reached;
 }
 
-/** Images before their layers: a power cut between leaves layers that nothing refers to, and no image that lacks one. */
-function unreached(inventory: Inventory, reached: Reached): GarbageItem[] {
+const keyOf = ({ kind, name }: Pick<GarbageItem, 'kind' | 'name'>) => `${kind} ${name}`;
+
+/**
+ * What is not reached and not gone before. Images before their layers: a power cut between leaves layers that nothing
+ * refers to, and no image that lacks one. An image's documents go with it, a shared one with the last that has it.
+ */
+function unreached(inventory: Inventory, reached: Reached, gone: Set<string>): GarbageItem[] {
   const items: GarbageItem[] = [];
-  const ofImages = new Set<string>();
   for (const image of inventory.images) {
-    if (reached.images.has(image.digest)) continue;
-    const own = image.documents.filter((name) => !reached.documents.has(name) && !ofImages.has(name));
-    for (const name of own) ofImages.add(name);
+    if (reached.images.has(image.digest) || gone.has(keyOf({ kind: 'image', name: image.name }))) continue;
+    const own = image.documents.filter(
+      (name) => !reached.documents.has(name) && !gone.has(keyOf({ kind: 'document', name })),
+    );
+    for (const name of own) gone.add(keyOf({ kind: 'document', name }));
     const bytes = own.reduce((sum, name) => sum + (inventory.documents.get(name) ?? 0), 0);
     items.push({ kind: 'image', name: image.name, bytes });
   }
   const rest = (kind: GarbageItem['kind'], all: ReadonlyMap<string, number>, needed: ReadonlySet<string>) => {
-    for (const [name, bytes] of all) if (!needed.has(name)) items.push({ kind, name, bytes });
+    for (const [name, bytes] of all)
+      if (!needed.has(name) && !gone.has(keyOf({ kind, name }))) items.push({ kind, name, bytes });
   };
-  rest('document', inventory.documents, new Set([...reached.documents, ...ofImages]));
+  rest('document', inventory.documents, reached.documents);
   rest('layer', inventory.layers, reached.layers);
   rest('volume', inventory.volumes, reached.volumes);
   return items;

@@ -1,11 +1,13 @@
-import { mkdtemp, readdir, readFile, rename, rm, statfs } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { AnnounceImage, ImageOffer } from '../../src/shared/api/types.ts';
 import { devicePaths } from '../../src/shared/device-paths.ts';
 import { digestOf, hexOf, isDigest } from '../../src/shared/oci/digest.ts';
 import type { Arch, Digest } from '../../src/shared/oci/types.ts';
+import { fileSystemRoom } from './disk-usage.ts';
 import { ensureFolder, exists, setAside, syncDirectory, syncFileSystem, writeFileDurably } from './durable.ts';
 import { errorCode, isFull, messageOf, StoreError } from './errors.ts';
+import type { StoredDocuments } from './garbage.ts';
 import { type ImageDocuments, type ImageLayer, parseImage } from './image-documents.ts';
 import { LayerSeals } from './layer-seals.ts';
 import { isLayerMediaType, receiveLayer } from './receive-layer.ts';
@@ -28,7 +30,7 @@ export interface StoreOptions {
 type OpenedOptions = StoreOptions & Required<Pick<StoreOptions, 'paths' | 'arch'>>;
 
 /** Room on the data partition that a layer must not take: revisions and journals need it. */
-const reserveBytes = 4 << 20;
+export const reserveBytes = 4 << 20;
 
 /**
  * Opens the store, removes what interrupted transfers left, and sets aside documents that are not what their names say.
@@ -54,7 +56,7 @@ export class LayerStore implements ImageStore {
   readonly #seals: LayerSeals;
   /** Layers of the data folder whose files are being read. */
   readonly #reading = new Map<Digest, Promise<boolean>>();
-  /** Announcements write the same files: one after the other. */
+  /** What changes the list of images writes the same file: one after the other. */
   #announcing: Promise<unknown> = Promise.resolve();
   /** The same layer may come twice at the same time: they get their names one after the other. */
   #publishing: Promise<unknown> = Promise.resolve();
@@ -116,7 +118,11 @@ export class LayerStore implements ImageStore {
 
   /** Takes an image's documents and says which layers to send. `StoreError` when they do not fit each other or us. */
   announce(image: AnnounceImage): Promise<ImageOffer> {
-    const done = this.#announcing.then(() => this.#announce(image));
+    return this.#inTurn(() => this.#announce(image));
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#announcing.then(work);
     this.#announcing = done.catch(() => undefined);
     return done;
   }
@@ -155,6 +161,32 @@ export class LayerStore implements ImageStore {
         await rm(folder, { recursive: true, force: true });
       }
     });
+  }
+
+  /** Everything that was announced, whole or not: names of documents and layers, also of those in the root image. */
+  async known(): Promise<StoredDocuments[]> {
+    const known: StoredDocuments[] = [];
+    for (const { digest, refs } of this.#references.images) {
+      const image = await this.#documents(digest).catch(() => undefined);
+      const documents = [digest, ...(image ? [image.manifest.config.digest] : [])].map(hexOf);
+      const layers = image?.layers.map(({ diffId }) => hexOf(diffId)) ?? [];
+      known.push({ digest, name: refs[0] ?? digest, documents, layers });
+    }
+    return known;
+  }
+
+  knows(digest: Digest): boolean {
+    return this.#references.images.some((image) => image.digest === digest);
+  }
+
+  /** Takes an image off the list; its documents and layers stay. */
+  forget(digest: Digest): Promise<void> {
+    return this.#inTurn(() => this.#references.remove(digest));
+  }
+
+  /** Takes one name from an image. */
+  untag(ref: string): Promise<void> {
+    return this.#inTurn(() => this.#references.untag(ref));
   }
 
   /** Rebuilds the list of images from the blobs, after the list itself was lost; what people called them is lost. */
@@ -255,8 +287,7 @@ export class LayerStore implements ImageStore {
   }
 
   async #room(): Promise<number> {
-    const { bavail, bsize } = await statfs(this.#options.paths.data);
-    return Math.max(0, bavail * bsize - reserveBytes);
+    return Math.max(0, (await fileSystemRoom(this.#options.paths.data)).freeBytes - reserveBytes);
   }
 
   async #withRoom(what: string, work: () => Promise<void>): Promise<void> {

@@ -53,6 +53,18 @@ export class References {
       images.unshift(image);
     }
     if (ref !== undefined) image.refs.unshift(ref);
+    await this.#write(images);
+  }
+
+  async remove(digest: Digest): Promise<void> {
+    await this.#write(this.#images.filter((image) => image.digest !== digest));
+  }
+
+  async untag(ref: string): Promise<void> {
+    await this.#write(this.#images.map((image) => ({ ...image, refs: image.refs.filter((known) => known !== ref) })));
+  }
+
+  async #write(images: KnownImage[]): Promise<void> {
     await writeFileDurably(this.#path, JSON.stringify({ schema: 1, images }));
     this.#images = images;
   }

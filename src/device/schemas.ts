@@ -1,5 +1,12 @@
 import { z } from 'zod';
-import type { ComponentStatus, DeviceInfo, GarbageList, ImageOffer, RevisionList, SwapEvent } from '../shared/api/types.ts';
+import type {
+  ComponentStatus,
+  DeviceInfo,
+  GarbageList,
+  ImageOffer,
+  RevisionList,
+  SwapEvent,
+} from '../shared/api/types.ts';
 import { componentKinds, digestSchema } from '../shared/definition/revision.ts';
 
 /** What a device may answer. Fields that we do not know are dropped, so that a newer device can say more. */
@@ -23,13 +30,15 @@ export const deviceInfoSchema = z.object({
   }),
   cpus: count,
   memory: z.object({ totalBytes: z.number(), availableBytes: z.number() }),
-  storage: z.object({
-    totalBytes: count,
-    freeBytes: count,
-    reclaimableBytes: count,
-    quarantinedBytes: count,
-    damage: z.string().optional(),
-  }),
+  storage: z
+    .object({
+      totalBytes: count,
+      freeBytes: count,
+      reclaimableBytes: count,
+      quarantinedBytes: count,
+      damage: z.string().optional(),
+    })
+    .optional(),
 }) satisfies z.ZodType<DeviceInfo>;
 
 export const componentsSchema = z.array(
@@ -72,9 +81,7 @@ export const revisionListSchema = z.object({
 export const imageOfferSchema = z.object({
   digest: digestSchema,
   missing: z.array(z.object({ diffId: digestSchema, digest: digestSchema, size: count, mediaType: z.string() })),
-  room: z
-    .object({ needBytes: count, freeBytes: count, collectedBytes: count, reclaimableBytes: count })
-    .optional(),
+  room: z.object({ needBytes: count, freeBytes: count, collectedBytes: count, reclaimableBytes: count }).optional(),
 }) satisfies z.ZodType<ImageOffer>;
 
 export const garbageListSchema = z.object({

@@ -24,7 +24,8 @@ export interface DeviceInfo {
   init: { version: string; pid: number; startedAt: string; residentBytes: number; privateBytes: number };
   cpus: number;
   memory: { totalBytes: number; availableBytes: number };
-  storage: StorageInfo;
+  /** Not from a device of an older version. */
+  storage?: StorageInfo;
 }
 
 /** Of the file system that revisions and images are kept on: the data partition, or memory where there is none. */
