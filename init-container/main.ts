@@ -15,11 +15,14 @@ import { logsFolder } from './engine/paths.ts';
 import { rotateLogs } from './logs/rotate.ts';
 import { LogWatcher } from './logs/watcher.ts';
 import { replaceFile } from './native/atomic-file.ts';
+import { sayOnConsole } from './native/console-message.ts';
 import { hostCommand } from './native/host-command.ts';
 import { journal } from './native/journal.ts';
 import { spawnPty } from './native/pty.ts';
 import { runOnHost } from './native/run.ts';
 import { openRevisions } from './revisions/revisions.ts';
+import { fallBackUnlessWhole } from './revisions/whole.ts';
+import { Collector } from './store/collector.ts';
 import { openStore } from './store/image-store.ts';
 import { ContainerSupervisor } from './supervisor/supervisor.ts';
 import { FileJournal, readBootId } from './swap/journal.ts';
@@ -35,8 +38,11 @@ const revisions = await openRevisions({ log: journal });
 const factory = revisions.get(0)?.revision ?? revisions.current().revision;
 const store = await openStore({
   factoryImages: Object.values(factory.components).map((component) => component.image),
+  checkedNote: join(devicePaths.run, 'layers-checked'),
   log: journal,
 });
+const damage = await fallBackUnlessWhole(revisions, store);
+if (damage !== undefined) await sayOnConsole(damage);
 
 const supervisor = new ContainerSupervisor(new Engine(store));
 const { revision, number } = revisions.current();
@@ -61,6 +67,16 @@ const swaps = await openSwaps({
   log: journal,
 });
 
+const collector = new Collector({
+  store,
+  revisions,
+  data: devicePaths.data,
+  imagesInUse: () => supervisor.components().flatMap(({ record }) => (record ? [record.image.digest] : [])),
+  busyWith: () => (swaps.latest === undefined || swaps.latest.ended ? undefined : 'a swap'),
+  ...(damage === undefined ? {} : { damage }),
+  log: journal,
+});
+
 const context: ApiContext = {
   supervisor,
   store,
@@ -70,7 +86,7 @@ const context: ApiContext = {
 };
 const api = createApiServer(
   image.gantry,
-  apiRoutes({ ...context, image, revision: () => revisions.current(), power, store, revisions, swaps }),
+  apiRoutes({ ...context, image, revision: () => revisions.current(), power, store, revisions, swaps, collector }),
   [execUpgrade(context)],
 );
 await api.listen(devicePaths.apiSocket);

@@ -3,6 +3,7 @@ import { arch, availableParallelism, hostname, release, totalmem, uptime } from 
 import { type DeviceInfo, powerRequestSchema } from '../../src/shared/api/types.ts';
 import { devicePaths, type ImageInfo } from '../../src/shared/device-paths.ts';
 import type { Digest } from '../../src/shared/oci/types.ts';
+import type { Collector } from '../store/collector.ts';
 import { initStartedAt, processMemory } from '../supervisor/status.ts';
 import type { ApiContext } from './context.ts';
 import { readJson, sendJson } from './respond.ts';
@@ -12,6 +13,7 @@ export interface DeviceContext extends ApiContext {
   image: ImageInfo;
   /** The revision in force. */
   revision: () => { number: number; digest: Digest };
+  collector: Pick<Collector, 'storage'>;
   /** Shuts the device down in order; resolves when that has begun for good. */
   power: (action: 'reboot' | 'poweroff') => Promise<void>;
 }
@@ -48,11 +50,12 @@ export function deviceRoutes(context: DeviceContext): Route[] {
   ];
 }
 
-async function deviceInfo({ image, revision, version }: DeviceContext): Promise<DeviceInfo> {
-  const [bootId, memory, meminfo, persistent] = await Promise.all([
+async function deviceInfo({ image, revision, version, collector }: DeviceContext): Promise<DeviceInfo> {
+  const [bootId, memory, meminfo, storage, persistent] = await Promise.all([
     readFile('/proc/sys/kernel/random/boot_id', 'utf8'),
     processMemory(process.pid),
     readFile('/proc/meminfo', 'utf8'),
+    collector.storage(),
     stat(devicePaths.persistentMark).then(
       () => true,
       () => false,
@@ -74,5 +77,6 @@ async function deviceInfo({ image, revision, version }: DeviceContext): Promise<
       totalBytes: totalmem(),
       availableBytes: Number(/^MemAvailable:\s+(\d+)/m.exec(meminfo)?.[1] ?? 0) * 1024,
     },
+    storage,
   };
 }

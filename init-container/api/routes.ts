@@ -4,7 +4,8 @@ import type { ApiContext } from './context.ts';
 import { type DeviceContext, deviceRoutes } from './device.ts';
 import { eventRoutes } from './events.ts';
 import { execRoutes } from './exec.ts';
-import { imageRoutes } from './images.ts';
+import { gcRoutes } from './gc.ts';
+import { type ImageContext, imageRoutes } from './images.ts';
 import { logRoutes } from './logs.ts';
 import { refusalRoutes } from './refusals.ts';
 import type { Route } from './router.ts';
@@ -12,7 +13,7 @@ import { statsRoutes } from './stats.ts';
 import { systemRoutes } from './system.ts';
 import { topRoutes } from './top.ts';
 
-export type RouteContext = ApiContext & DeviceContext & SwapRouteParts;
+export type RouteContext = ApiContext & DeviceContext & ImageContext & SwapRouteParts;
 
 /** Everything that the device answers: what it does, then what it refuses with a reason. */
 export function apiRoutes(context: RouteContext): Route[] {
@@ -31,6 +32,7 @@ export function doingRoutes(context: RouteContext): Route[] {
     ...eventRoutes(context),
     ...imageRoutes(context),
     ...deviceRoutes(context),
+    ...gcRoutes(context),
     ...swapRoutes(context),
   ];
 }

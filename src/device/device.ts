@@ -2,6 +2,7 @@ import type { Duplex, Readable } from 'node:stream';
 import type {
   ComponentStatus,
   DeviceInfo,
+  GarbageList,
   RevisionList,
   RollbackRequest,
   SwapEvent,
@@ -47,6 +48,8 @@ export interface Device {
   /** Images that `swap` could take for this component without a registry: built on this host, of the same repository. */
   imagesAtHand(name: string): Promise<string[]>;
   rollback(request: RollbackRequest): AsyncIterable<SwapEvent>;
+  /** Removes what the device does not need any more; `dryRun`: only says what that is. */
+  collectGarbage(dryRun: boolean): Promise<GarbageList>;
   power(action: 'reboot' | 'poweroff'): Promise<void>;
 
   /** A raw stream to the device's API socket. */

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import {
   type ComponentStatus,
   type DeviceInfo,
+  type GarbageList,
   type ImageOffer,
   type RevisionList,
   revisionStates,
@@ -34,6 +35,15 @@ export const deviceInfoSchema = z.object({
   }),
   cpus: count,
   memory: z.object({ totalBytes: z.number(), availableBytes: z.number() }),
+  storage: z
+    .object({
+      totalBytes: count,
+      freeBytes: count,
+      reclaimableBytes: count,
+      quarantinedBytes: count,
+      damage: z.string().optional(),
+    })
+    .optional(),
 }) satisfies z.ZodType<DeviceInfo>;
 
 export const componentsSchema = z.array(
@@ -85,7 +95,19 @@ export const revisionListSchema = z.object({
 export const imageOfferSchema = z.object({
   digest: digestSchema,
   missing: z.array(z.object({ diffId: digestSchema, digest: digestSchema, size: count, mediaType: z.string() })),
+  room: z.object({ needBytes: count, freeBytes: count, collectedBytes: count, reclaimableBytes: count }).optional(),
 }) satisfies z.ZodType<ImageOffer>;
+
+export const garbageListSchema = z.object({
+  items: z.array(
+    z.object({
+      kind: z.enum(['revision', 'image', 'layer', 'document', 'volume']),
+      name: z.string(),
+      bytes: count,
+    }),
+  ),
+  bytes: count,
+}) satisfies z.ZodType<GarbageList>;
 
 export const swapEventSchema = z.object({
   stage: z.enum(swapStages),

@@ -13,6 +13,7 @@ import type {
 import type {
   ComponentStatus,
   DeviceInfo,
+  GarbageList,
   RevisionList,
   RollbackRequest,
   SwapEvent,
@@ -216,6 +217,12 @@ export class FakeDevice implements Device {
     this.commit(`rollback ${component}`, [{ name: component, from: 'web:2', to: 'web:1' }]);
     this.change(component, { state: 'running', image: 'web:1' });
     yield { ...{ stage: 'done', component, at: time(Date.now()) }, message: 'back', revision: this.revisionNumber };
+  }
+
+  async collectGarbage(dryRun: boolean): Promise<GarbageList> {
+    this.mustBeConnected();
+    if (!dryRun) this.calls.push('gc');
+    return { items: [], bytes: 0 };
   }
 
   async power(action: 'reboot' | 'poweroff'): Promise<void> {
