@@ -9,6 +9,7 @@ import { apiRoutes } from './api/routes.ts';
 import { createApiServer } from './api/server.ts';
 import { startConsoleAgent } from './console/agent.ts';
 import { consoleTty } from './console/console-tty.ts';
+import { rescueLines } from './console/rescue.ts';
 import { Engine } from './engine/engine.ts';
 import { logsFolder } from './engine/paths.ts';
 import { rotateLogs } from './logs/rotate.ts';
@@ -20,7 +21,10 @@ import { spawnPty } from './native/pty.ts';
 import { runOnHost } from './native/run.ts';
 import { openRevisions } from './revisions/revisions.ts';
 import { openStore } from './store/image-store.ts';
+import type { Halt } from './supervisor/order.ts';
+import { StoppedByHand } from './supervisor/stopped-by-hand.ts';
 import { ContainerSupervisor } from './supervisor/supervisor.ts';
+import { Watchdog } from './supervisor/watchdog.ts';
 import { FileJournal, readBootId } from './swap/journal.ts';
 import { openSwaps } from './swap/swaps.ts';
 
@@ -37,7 +41,11 @@ const store = await openStore({
   log: journal,
 });
 
-const supervisor = new ContainerSupervisor(new Engine(store));
+const supervisor = new ContainerSupervisor(new Engine(store), {
+  reboot: (reason) => void rebootBecause(reason),
+  halted: (halt) => void showHalt(halt),
+  stopped: await StoppedByHand.open(join(devicePaths.data, 'stopped.json')),
+});
 const { revision, number } = revisions.current();
 for (const [name, spec] of Object.entries(revision.components)) supervisor.setSpec(name, spec);
 
@@ -62,9 +70,19 @@ const context: ApiContext = {
   logs: new LogWatcher(logsFolder),
   version: image.gantry,
 };
+let watchdog: Watchdog | undefined;
 const api = createApiServer(
   image.gantry,
-  apiRoutes({ ...context, image, revision: () => revisions.current(), power, store, revisions, swaps }),
+  apiRoutes({
+    ...context,
+    image,
+    revision: () => revisions.current(),
+    watchdog: () => watchdog?.status,
+    power,
+    store,
+    revisions,
+    swaps,
+  }),
   [execUpgrade(context)],
 );
 await api.listen(devicePaths.apiSocket);
@@ -79,6 +97,7 @@ const agent =
         tty,
         openApi: () => connect({ path: devicePaths.apiSocket, allowHalfOpen: true }),
         openShell,
+        leftRescue: () => supervisor.goOn(),
         log: journal,
       });
 
@@ -86,6 +105,7 @@ const stopRotation = rotateLogs(logsFolder);
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop(signal));
 
 await supervisor.adopt();
+watchdog = await Watchdog.start(supervisor);
 await Promise.all([supervisor.boot(), swaps.recover()]);
 
 /** Ends this process and nothing else: the containers go on, and the next init container finds them. */
@@ -93,6 +113,7 @@ async function stop(signal: string): Promise<void> {
   journal(`${signal}: ending; the system containers go on running`);
   stopRotation();
   supervisor.close();
+  watchdog?.leave();
   await agent?.close();
   await api.close();
   process.exit(0);
@@ -102,9 +123,27 @@ async function stop(signal: string): Promise<void> {
 async function power(action: 'reboot' | 'poweroff'): Promise<void> {
   journal(`${action}: stopping the system containers`);
   await supervisor.shutDown();
+  if (action === 'poweroff') watchdog?.disarm();
   await runOnHost(['busybox', 'sync']);
   const result = await runOnHost(['busybox', action]);
   if (result.code !== 0) throw new Error(`busybox ${action} failed: ${result.stderr.trim()}`);
+}
+
+/** A component's definition asks for it. */
+async function rebootBecause(reason: string): Promise<void> {
+  const words = `${reason}: restarting the device, as its on_failure says`;
+  journal(words);
+  agent?.say(words);
+  await power('reboot').catch((error: Error) => journal(error.message));
+}
+
+/** The console is where a person looks when a boot does not come to its end. */
+async function showHalt(halt: Halt | undefined): Promise<void> {
+  const lines = halt && (await rescueLines(halt));
+  // It may have gone on while the log was being read.
+  if (halt && supervisor.haltedAt !== halt.component.name) return;
+  for (const line of lines ?? []) journal(line);
+  agent?.rescue(lines);
 }
 
 async function openShell({ columns, rows }: { columns: number; rows: number }) {

@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import { arch, availableParallelism, hostname, release, totalmem, uptime } from 'node:os';
-import { type DeviceInfo, powerRequestSchema } from '../../src/shared/api/types.ts';
+import { type DeviceInfo, powerRequestSchema, type WatchdogStatus } from '../../src/shared/api/types.ts';
 import { devicePaths, type ImageInfo } from '../../src/shared/device-paths.ts';
 import type { Digest } from '../../src/shared/oci/types.ts';
 import { initStartedAt, processMemory } from '../supervisor/status.ts';
@@ -12,6 +12,7 @@ export interface DeviceContext extends ApiContext {
   image: ImageInfo;
   /** The revision in force. */
   revision: () => { number: number; digest: Digest };
+  watchdog: () => WatchdogStatus | undefined;
   /** Shuts the device down in order; resolves when that has begun for good. */
   power: (action: 'reboot' | 'poweroff') => Promise<void>;
 }
@@ -48,7 +49,7 @@ export function deviceRoutes(context: DeviceContext): Route[] {
   ];
 }
 
-async function deviceInfo({ image, revision, version }: DeviceContext): Promise<DeviceInfo> {
+async function deviceInfo({ image, revision, version, watchdog }: DeviceContext): Promise<DeviceInfo> {
   const [bootId, memory, meminfo, persistent] = await Promise.all([
     readFile('/proc/sys/kernel/random/boot_id', 'utf8'),
     processMemory(process.pid),
@@ -74,5 +75,6 @@ async function deviceInfo({ image, revision, version }: DeviceContext): Promise<
       totalBytes: totalmem(),
       availableBytes: Number(/^MemAvailable:\s+(\d+)/m.exec(meminfo)?.[1] ?? 0) * 1024,
     },
+    watchdog: watchdog(),
   };
 }

@@ -76,6 +76,7 @@ beforeEach(async () => {
     bootId: 'boot-1',
     printk,
     reopenMs: 20,
+    leftRescue: () => logged.push('the rescue shell was left'),
     log: (line) => logged.push(line),
     openApi: () => connectSocket({ path: socketPath, allowHalfOpen: true }),
     openShell: async (size) => {

@@ -24,6 +24,19 @@ export interface DeviceInfo {
   init: { version: string; pid: number; startedAt: string; residentBytes: number; privateBytes: number };
   cpus: number;
   memory: { totalBytes: number; availableBytes: number };
+  /** Absent when the device has none. */
+  watchdog?: WatchdogStatus;
+}
+
+/** What restarts the device when nothing else can. */
+export interface WatchdogStatus {
+  /** `/dev/watchdog0` */
+  device: string;
+  timeoutSeconds: number;
+  /** Whether it is being told that all is well; else the device restarts when the time is over. */
+  feeding: boolean;
+  /** Why it is not. */
+  reason?: string;
 }
 
 export type ComponentState = 'created' | 'starting' | 'running' | 'stopping' | 'exited' | 'waiting' | 'failed';
@@ -45,6 +58,8 @@ export interface ComponentStatus {
   detail?: string;
   pid?: number;
   startedAt?: string;
+  /** How long it has been running by the device's own count: its clock may be wrong, and may be set meanwhile. */
+  uptimeSeconds?: number;
   finishedAt?: string;
   exitCode?: number;
   /** Restarts by the supervisor since boot, not counting those a person asked for. */
