@@ -16,9 +16,15 @@ const firstPatienceMs = 300_000;
 /** The supervisor looks at its containers every 15 s. */
 const longestPauseMs = 60_000;
 
+/** What the watchdog looks at in a component. */
+export type WatchedComponent = Pick<
+  Component,
+  'name' | 'kind' | 'spec' | 'config' | 'state' | 'running' | 'health' | 'uptimeMs' | 'reason' | 'componentState'
+>;
+
 /** What the watchdog asks of the supervisor. */
 export interface Watched {
-  components(): Component[];
+  components(): WatchedComponent[];
   /** The boot has stopped, and a person was asked for: restarting would take the rescue shell away. */
   readonly haltedAt: string | undefined;
   readonly isShuttingDown: boolean;
@@ -53,7 +59,7 @@ export class Judge {
 }
 
 /** Whether nothing speaks against a component: also while it starts, unless that is one failure after the other. */
-function isWell(component: Component): boolean {
+function isWell(component: WatchedComponent): boolean {
   const { config, kind, spec, state, health, running, uptimeMs } = component;
   if (config.critical !== true || kind !== 'service' || spec === undefined || state.wish === 'stop') return true;
   if (!running || health === 'unhealthy') return false;
@@ -61,7 +67,7 @@ function isWell(component: Component): boolean {
   return health === 'none' && (uptimeMs ?? 0) >= settledMs;
 }
 
-function patienceWith({ state, config }: Component): number {
+function patienceWith({ state, config }: WatchedComponent): number {
   if (state.phase === 'created') return firstPatienceMs;
   return patienceMs + (parseDuration(config.stop_grace_period ?? '') ?? defaultGraceMs);
 }

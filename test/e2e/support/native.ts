@@ -35,7 +35,13 @@ export interface NativeDevice {
 export async function startNative(definition: string, name: string): Promise<NativeDevice> {
   const outDir = join(work, `native-${name}`);
   const onProgress = progressTo(sayWithTime());
-  await buildOs({ definitions: [definition, join(root, 'images/core.yml')], arch: hostArch(), outDir, relockGone: true, onProgress });
+  await buildOs({
+    definitions: [definition, join(root, 'images/core.yml')],
+    arch: hostArch(),
+    outDir,
+    relockGone: true,
+    onProgress,
+  });
   const folder = await mkdtemp(join(tmpdir(), 'gantry-native-'));
   const log = join(work, `native-${name}.log`);
   const script = join(root, 'test/bench/restart/device.sh');
@@ -74,7 +80,10 @@ export async function startNative(definition: string, name: string): Promise<Nat
       }),
     log: async (wanted, query = '') => {
       const text = await call('GET', `/containers/${wanted}/logs?stdout=1&stderr=1${query}`);
-      return text.split('\n').map((line) => line.slice(8)).filter((line) => line !== '');
+      return text
+        .split('\n')
+        .map((line) => line.slice(8))
+        .filter((line) => line !== '');
     },
     pidHere: (pid) => pidFromInside(namespaces.pid, pid),
     killInit: async () => {
@@ -104,7 +113,9 @@ function pidFromInside(ancestor: number, inside: number): number {
     try {
       const names = /^NSpid:\s+(.*)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]?.split(/\s+/) ?? [];
       if (names[1] === String(inside)) return pid;
-      queue.push(...readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number));
+      queue.push(
+        ...readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number),
+      );
     } catch {
       // It has ended meanwhile.
     }
