@@ -1,14 +1,22 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { closeSync, constants, existsSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
-import { basename } from 'node:path';
-import { loadLibc } from './libc.ts';
+import { basename, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 
-/** Requests of linux/watchdog.h. */
-const WDIOC_GETSUPPORT = 0x80285700;
-const WDIOC_SETTIMEOUT = 0xc0045706;
-const WDIOC_GETTIMEOUT = 0x80045707;
+/** Bit of linux/watchdog.h: the letter V, written last, stops it when its file is closed. */
 const WDIOF_MAGICCLOSE = 0x0100;
 
-const candidates = ['/dev/watchdog0', '/dev/watchdog'];
+/** How long busybox may take to set the time. */
+const settingMs = 5000;
+
+export interface WatchdogPaths {
+  /** The first that exists is taken. */
+  devices: readonly string[];
+  sysfs: string;
+}
+
+const kernelPaths: WatchdogPaths = { devices: ['/dev/watchdog0'], sysfs: '/sys/class/watchdog' };
 
 /** A hardware watchdog that this process has opened: from then on it resets the machine unless it is fed. */
 export interface WatchdogDevice {
@@ -24,21 +32,17 @@ export interface WatchdogDevice {
 /** Opens the machine's watchdog, which starts it. Undefined when there is none; rejects when another program has it. */
 export async function openWatchdog(
   wantedSeconds: number,
-  paths: readonly string[] = candidates,
+  paths: WatchdogPaths = kernelPaths,
 ): Promise<WatchdogDevice | undefined> {
-  const path = paths.find((candidate) => existsSync(candidate));
+  const path = paths.devices.find((candidate) => existsSync(candidate));
   if (path === undefined) return undefined;
-  const libc = await loadLibc();
+  const attributes = join(paths.sysfs, basename(path));
+  if ((read(attributes, 'timeout') ?? 0) < wantedSeconds) await lengthen(path, attributes, wantedSeconds);
   const fd = openSync(path, constants.O_WRONLY);
-  const number = Buffer.alloc(4);
-  number.writeInt32LE(wantedSeconds);
-  // Hardware that cannot wait that long keeps its own time.
-  libc.ioctl(fd, WDIOC_SETTIMEOUT, number);
-  const timeoutSeconds = libc.ioctl(fd, WDIOC_GETTIMEOUT, number) === 0 ? number.readInt32LE() : wantedSeconds;
-  keepArmed(path, await canDisarm(fd));
+  keepArmed(attributes);
   return {
     path,
-    timeoutSeconds,
+    timeoutSeconds: read(attributes, 'timeout') ?? wantedSeconds,
     feed: () => void writeSync(fd, '\0'),
     close: ({ disarm }) => {
       if (disarm) writeSync(fd, 'V');
@@ -47,22 +51,41 @@ export async function openWatchdog(
   };
 }
 
-async function canDisarm(fd: number): Promise<boolean> {
-  const info = Buffer.alloc(40);
-  if ((await loadLibc()).ioctl(fd, WDIOC_GETSUPPORT, info) !== 0) return false;
-  return (info.readUInt32LE() & WDIOF_MAGICCLOSE) !== 0;
+/**
+ * Setting the time takes an ioctl, which Node lacks, and an FFI library would cost 2 MB from then on. busybox's own
+ * watchdog program sets it first thing; killed, it leaves the watchdog running with that time.
+ */
+async function lengthen(path: string, attributes: string, seconds: number): Promise<void> {
+  const program = spawn('busybox', ['watchdog', '-F', '-T', String(seconds), path], { stdio: 'ignore' });
+  const ended = once(program, 'close').catch(() => undefined);
+  const end = performance.now() + settingMs;
+  // Hardware that cannot wait that long keeps its own time.
+  while (read(attributes, 'timeout') !== seconds && program.exitCode === null && performance.now() < end)
+    await delay(10);
+  program.kill('SIGKILL');
+  await ended;
 }
 
 /**
  * A driver without the magic close stops the watchdog whenever its file is closed, so also when this process is killed:
  * it is told never to stop. The others stop for the letter V only, which a power-off needs.
  */
-function keepArmed(path: string, disarmable: boolean): void {
-  if (disarmable) return;
-  const control = `/sys/class/watchdog/${basename(path)}/nowayout`;
+function keepArmed(attributes: string): void {
+  const options = read(attributes, 'options');
+  if (options === undefined || (options & WDIOF_MAGICCLOSE) !== 0 || read(attributes, 'nowayout') !== 0) return;
   try {
-    if (readFileSync(control, 'latin1').trim() === '0') writeFileSync(control, '1');
+    writeFileSync(join(attributes, 'nowayout'), '1');
   } catch {
     // An older kernel cannot be told: then the watchdog pauses while the init container is being replaced.
+  }
+}
+
+/** A number of the kernel's, decimal or with 0x. */
+function read(attributes: string, name: string): number | undefined {
+  try {
+    const number = Number(readFileSync(join(attributes, name), 'latin1'));
+    return Number.isNaN(number) ? undefined : number;
+  } catch {
+    return undefined;
   }
 }

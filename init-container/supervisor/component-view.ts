@@ -96,7 +96,7 @@ export class ComponentView {
 
   get health(): Health {
     if (!hasHealthcheck(this.config.healthcheck)) return 'none';
-    return this.running ? (this.monitor?.status ?? 'starting') : 'none';
+    return this.running ? (this.monitor?.status ?? this.state.health ?? 'starting') : 'none';
   }
 
   get stopSignal(): NodeJS.Signals {

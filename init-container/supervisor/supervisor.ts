@@ -95,6 +95,7 @@ export class ContainerSupervisor implements Supervisor {
     component.spec = undefined;
     component.cancelWaiting();
     if (!component.running) this.#forget(component);
+    void this.#options.stopped.forget(name);
   }
 
   /** All system containers, in the order of the OS definition. */
