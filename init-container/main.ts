@@ -1,4 +1,4 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readFile, readlink } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { devicePaths, type ImageInfo } from '../src/shared/device-paths.ts';
@@ -105,7 +105,9 @@ const stopRotation = rotateLogs(logsFolder);
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop(signal));
 
 await supervisor.adopt();
-watchdog = await Watchdog.start(supervisor);
+// On another distribution the watchdog is not ours: it would restart that machine whenever this service is stopped.
+const isOwnDevice = (await readlink('/proc/1/exe').catch(() => '')).endsWith('busybox');
+if (isOwnDevice) watchdog = await Watchdog.start(supervisor);
 await Promise.all([supervisor.boot(), swaps.recover()]);
 
 /** Ends this process and nothing else: the containers go on, and the next init container finds them. */

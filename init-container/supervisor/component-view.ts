@@ -85,7 +85,7 @@ export class ComponentView {
     const { state } = this;
     if (this.detail !== undefined) return this.detail;
     if (!state.gaveUp || this.running) return state.error;
-    const tries = state.restarts > 0 ? ` after ${state.restarts} restarts` : '';
+    const tries = state.restarts > 0 ? ` after ${state.restarts} ${state.restarts === 1 ? 'restart' : 'restarts'}` : '';
     return `failed${tries}: ${state.error ?? `exit code ${state.exitCode}`}`;
   }
 

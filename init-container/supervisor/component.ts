@@ -82,6 +82,7 @@ export class Component extends ComponentView {
     return this.#mutex.run(async () => {
       if (this.running) await this.#stop('swap', {});
       const old = this.record;
+      this.#save({ failures: undefined, gaveUp: undefined, excused: undefined });
       await this.#engine.discard(this.name);
       this.record = undefined;
       if (old && old.id !== this.id) this.#hooks.event(this, 'destroy', { id: old.id, image: old.image.ref });

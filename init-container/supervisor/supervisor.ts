@@ -53,6 +53,8 @@ export class ContainerSupervisor implements Supervisor {
   #shuttingDown = false;
   readonly #options: SupervisorOptions;
   #halted: string | undefined;
+  /** Started by a swap, and not found healthy yet. */
+  readonly #onTrial = new Set<string>();
   /** When the slow check last went through, in milliseconds since the device's boot. */
   #checkedAtMs = monotonicMs();
   /** Before it is known what runs, nobody may start or stop anything. */
@@ -164,11 +166,14 @@ export class ContainerSupervisor implements Supervisor {
   }
 
   async startForSwap(name: string): Promise<void> {
-    await (await this.#container(name)).startAnew();
+    const component = await this.#container(name);
+    this.#onTrial.add(name);
+    await component.startAnew();
   }
 
   async waitHealthy(name: string, signal: AbortSignal): Promise<void> {
     await waitUntilHealthy(await this.#container(name), this.changes, signal);
+    this.#onTrial.delete(name);
   }
 
   /** Finds again what runs, without touching it, and replaces or removes what is not as the revision says. */
@@ -269,6 +274,8 @@ export class ContainerSupervisor implements Supervisor {
       event: (subject, action, attributes) => this.events.record(subject, action, attributes),
       changed: (subject) => this.changes.emit('changed', subject.name),
       gaveUp: (subject) => {
+        // What fails in a swap is taken back by it.
+        if (this.#onTrial.has(subject.name)) return;
         if (this.#shuttingDown || subject.kind !== 'service' || subject.onFailure !== 'reboot') return;
         this.#options.reboot(`${subject.name} has ${subject.reason}`);
       },

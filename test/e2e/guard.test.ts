@@ -30,37 +30,37 @@ describe('a machine on its serial line alone', () => {
     // The API answers over the same line, and the line is a rescue shell again afterwards.
     expect(await machine.component('quiet')).toMatchObject({ state: 'waiting' });
     await until('the rescue shell to be back', 60, async () => shown('THE BOOT HAS STOPPED') > 1);
-    await typing('touch /run/fixed; exit\n', () =>
-      until('the boot to go on', 60, async () => shown('press Enter') > 0),
-    );
-    expect(await machine.component('broken')).toMatchObject({ state: 'exited', exitCode: 0 });
+    await typing('touch /run/fixed; exit\n', 'press Enter');
+    await until('broken to have run well', 60, async () => (await machine.component('broken')).exitCode === 0);
     await until('the last component', 60, async () => (await machine.component('quiet')).state === 'running');
   });
 
   it('is restarted by its watchdog when the init container does not answer any more', async () => {
-    const before = await info();
+    const before = await infoThenShell();
     expect(before.watchdog).toMatchObject({ device: '/dev/watchdog0', timeoutSeconds: 60, feeding: true });
-    const greetings = shown('press Enter');
-    const greeted = (times: number) => until('a greeting', 60, async () => shown('press Enter') >= greetings + times);
-    // A new init container goes on feeding.
-    await greeted(1);
-    await typing('\nkill -9 $(cat /run/gantry/init.ready)\n', () => greeted(2));
-    const after = await info();
-    expect(after).toMatchObject({ bootId: before.bootId, watchdog: { feeding: true } });
+    // The next init container goes on feeding.
+    await typing('\nkill -9 $(cat /run/gantry/init.ready)\n', 'press Enter');
+    const after = await infoThenShell();
+    expect(after).toMatchObject({ bootId: before.bootId, watchdog: { timeoutSeconds: 60, feeding: true } });
     expect(after.init.pid).not.toBe(before.init.pid);
-    await greeted(3);
-    const halts = shown('THE BOOT HAS STOPPED');
-    await typing('\nkill -STOP $(cat /run/gantry/init.ready)\n', () =>
-      until('the next boot', 180, async () => shown('THE BOOT HAS STOPPED') > halts),
-    );
+    await typing('\nkill -STOP $(cat /run/gantry/init.ready)\n', 'THE BOOT HAS STOPPED', 180);
     expect((await info()).bootId).not.toBe(before.bootId);
   });
 
-  /** With a plain terminal program on the line, until something has happened. */
-  async function typing(text: string, happened: () => Promise<unknown>): Promise<void> {
+  /** Asks over the link, and waits until the line is a console for people again. */
+  async function infoThenShell(): Promise<DeviceInfo> {
+    const before = shown('press Enter');
+    const answer = await info();
+    await until('the plain console', 60, async () => shown('press Enter') > before);
+    return answer;
+  }
+
+  /** With a plain terminal program on the line, until the console shows something once more. */
+  async function typing(text: string, expected: string, seconds = 60): Promise<void> {
+    const before = shown(expected);
     const line = connect(machine.emulator.instance.serial.path);
     line.on('error', () => undefined).resume();
     line.write(text);
-    await happened().finally(() => line.destroy());
+    await until(expected, seconds, async () => shown(expected) > before).finally(() => line.destroy());
   }
 });

@@ -225,6 +225,23 @@ describe.skipIf(process.getuid?.() !== 0)('a boot that stops', () => {
   });
 });
 
+it.skipIf(process.getuid?.() !== 0)(
+  'restarts the device, in order, when a component says so and has failed for good',
+  async () => {
+    const device = await startNative(definition('doomed'), 'doomed');
+    try {
+      const reason = 'doomed has failed after 1 restart: exit code 9: restarting the device, as its on_failure says';
+      await until('the device to restart', 30, async () => device.journal().includes(reason));
+      await device.untilIs('quiet', { state: 'exited' });
+      await until('PID 1 to be asked', 30, async () =>
+        device.journal().includes('reboot: stopping the system containers'),
+      );
+    } finally {
+      await device.stop();
+    }
+  },
+);
+
 async function healthOf(device: NativeDevice, name: string): Promise<string> {
   return JSON.stringify(JSON.parse(await device.call('GET', `/containers/${name}/json`)).State.Health);
 }
