@@ -21,7 +21,7 @@ import { spawnPty } from './native/pty.ts';
 import { runOnHost } from './native/run.ts';
 import { openRevisions } from './revisions/revisions.ts';
 import { openStore } from './store/image-store.ts';
-import type { Halt } from './supervisor/order.ts';
+import type { Halt } from './supervisor/fleet.ts';
 import { StoppedByHand } from './supervisor/stopped-by-hand.ts';
 import { ContainerSupervisor } from './supervisor/supervisor.ts';
 import { Watchdog } from './supervisor/watchdog.ts';

@@ -1,6 +1,6 @@
 import { logPath } from '../engine/paths.ts';
 import { lastLines } from '../logs/tail.ts';
-import type { Halt } from '../supervisor/order.ts';
+import type { Halt } from '../supervisor/fleet.ts';
 
 /** What the console says when the boot has stopped: what happened, to what, and what to do next. */
 export async function rescueLines({ component, reason }: Halt): Promise<string[]> {
