@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readFile, readlink } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { devicePaths, type ImageInfo } from '../src/shared/device-paths.ts';
@@ -10,6 +10,7 @@ import { apiRoutes } from './api/routes.ts';
 import { createApiServer } from './api/server.ts';
 import { startConsoleAgent } from './console/agent.ts';
 import { consoleTty } from './console/console-tty.ts';
+import { rescueLines } from './console/rescue.ts';
 import { Engine } from './engine/engine.ts';
 import { logsFolder } from './engine/paths.ts';
 import { rotateLogs } from './logs/rotate.ts';
@@ -24,7 +25,10 @@ import { openRevisions } from './revisions/revisions.ts';
 import { fallBackUnlessWhole } from './revisions/whole.ts';
 import { Collector } from './store/collector.ts';
 import { openStore } from './store/image-store.ts';
+import type { Halt } from './supervisor/fleet.ts';
+import { StoppedByHand } from './supervisor/stopped-by-hand.ts';
 import { ContainerSupervisor } from './supervisor/supervisor.ts';
+import { Watchdog } from './supervisor/watchdog.ts';
 import { FileJournal, readBootId } from './swap/journal.ts';
 import { openSwaps } from './swap/swaps.ts';
 
@@ -44,7 +48,11 @@ const store = await openStore({
 const damage = await fallBackUnlessWhole(revisions, store);
 if (damage !== undefined) await sayOnConsole(damage);
 
-const supervisor = new ContainerSupervisor(new Engine(store));
+const supervisor = new ContainerSupervisor(new Engine(store), {
+  reboot: (reason) => void rebootBecause(reason),
+  halted: (halt) => void showHalt(halt),
+  stopped: await StoppedByHand.open(join(devicePaths.data, 'stopped.json')),
+});
 const { revision, number } = revisions.current();
 for (const [name, spec] of Object.entries(revision.components)) supervisor.setSpec(name, spec);
 
@@ -84,9 +92,20 @@ const context: ApiContext = {
   logs: new LogWatcher(logsFolder),
   version: image.gantry,
 };
+let watchdog: Watchdog | undefined;
 const api = createApiServer(
   image.gantry,
-  apiRoutes({ ...context, image, revision: () => revisions.current(), power, store, revisions, swaps, collector }),
+  apiRoutes({
+    ...context,
+    image,
+    revision: () => revisions.current(),
+    watchdog: () => watchdog?.status,
+    power,
+    store,
+    revisions,
+    swaps,
+    collector,
+  }),
   [execUpgrade(context)],
 );
 await api.listen(devicePaths.apiSocket);
@@ -101,6 +120,7 @@ const agent =
         tty,
         openApi: () => connect({ path: devicePaths.apiSocket, allowHalfOpen: true }),
         openShell,
+        leftRescue: () => supervisor.goOn(),
         log: journal,
       });
 
@@ -108,6 +128,9 @@ const stopRotation = rotateLogs(logsFolder);
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop(signal));
 
 await supervisor.adopt();
+// On another distribution the watchdog is not ours: it would restart that machine whenever this service is stopped.
+const isOwnDevice = (await readlink('/proc/1/exe').catch(() => '')).endsWith('busybox');
+if (isOwnDevice) watchdog = await Watchdog.start(supervisor);
 await Promise.all([supervisor.boot(), swaps.recover()]);
 
 /** Ends this process and nothing else: the containers go on, and the next init container finds them. */
@@ -115,6 +138,7 @@ async function stop(signal: string): Promise<void> {
   journal(`${signal}: ending; the system containers go on running`);
   stopRotation();
   supervisor.close();
+  watchdog?.leave();
   await agent?.close();
   await api.close();
   process.exit(0);
@@ -124,9 +148,27 @@ async function stop(signal: string): Promise<void> {
 async function power(action: 'reboot' | 'poweroff'): Promise<void> {
   journal(`${action}: stopping the system containers`);
   await supervisor.shutDown();
+  if (action === 'poweroff') watchdog?.disarm();
   await runOnHost(['busybox', 'sync']);
   const result = await runOnHost(['busybox', action]);
   if (result.code !== 0) throw new Error(`busybox ${action} failed: ${result.stderr.trim()}`);
+}
+
+/** A component's definition asks for it. */
+async function rebootBecause(reason: string): Promise<void> {
+  const words = `${reason}: restarting the device, as its on_failure says`;
+  journal(words);
+  agent?.say(words);
+  await power('reboot').catch((error: Error) => journal(error.message));
+}
+
+/** The console is where a person looks when a boot does not come to its end. */
+async function showHalt(halt: Halt | undefined): Promise<void> {
+  const lines = halt && (await rescueLines(halt));
+  // It may have gone on while the log was being read.
+  if (halt && supervisor.haltedAt !== halt.component.name) return;
+  for (const line of lines ?? []) journal(line);
+  agent?.rescue(lines);
 }
 
 async function openShell({ columns, rows }: { columns: number; rows: number }) {

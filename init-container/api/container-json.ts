@@ -23,7 +23,7 @@ export function dockerStatus(component: Component, now = Date.now()): string {
   switch (dockerState(component)) {
     case 'running': {
       const words = health === 'starting' ? 'health: starting' : health;
-      return `Up ${since(state.startedAt)}${health === 'none' ? '' : ` (${words})`}`;
+      return `Up ${humanDuration(component.uptimeMs ?? 0)}${health === 'none' ? '' : ` (${words})`}`;
     }
     case 'restarting':
       return `Restarting (${state.exitCode ?? 0}) ${since(state.finishedAt)} ago`;

@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import { arch, availableParallelism, hostname, release, totalmem, uptime } from 'node:os';
-import { type DeviceInfo, powerRequestSchema } from '../../src/shared/api/types.ts';
+import { type DeviceInfo, powerRequestSchema, type WatchdogStatus } from '../../src/shared/api/types.ts';
 import { devicePaths, type ImageInfo } from '../../src/shared/device-paths.ts';
 import type { Digest } from '../../src/shared/oci/types.ts';
 import type { Collector } from '../store/collector.ts';
@@ -14,6 +14,7 @@ export interface DeviceContext extends ApiContext {
   /** The revision in force. */
   revision: () => { number: number; digest: Digest };
   collector: Pick<Collector, 'storage'>;
+  watchdog: () => WatchdogStatus | undefined;
   /** Shuts the device down in order; resolves when that has begun for good. */
   power: (action: 'reboot' | 'poweroff') => Promise<void>;
 }
@@ -50,7 +51,7 @@ export function deviceRoutes(context: DeviceContext): Route[] {
   ];
 }
 
-async function deviceInfo({ image, revision, version, collector }: DeviceContext): Promise<DeviceInfo> {
+async function deviceInfo({ image, revision, version, collector, watchdog }: DeviceContext): Promise<DeviceInfo> {
   const [bootId, memory, meminfo, storage, persistent] = await Promise.all([
     readFile('/proc/sys/kernel/random/boot_id', 'utf8'),
     processMemory(process.pid),
@@ -78,5 +79,6 @@ async function deviceInfo({ image, revision, version, collector }: DeviceContext
       availableBytes: Number(/^MemAvailable:\s+(\d+)/m.exec(meminfo)?.[1] ?? 0) * 1024,
     },
     storage,
+    watchdog: watchdog(),
   };
 }

@@ -39,6 +39,16 @@ test('nothing is given that was not asked for', () => {
   expect(spec.process.env.some((entry) => entry.startsWith('PATH='))).toBe(true);
 });
 
+test('a program that says when it is ready finds the socket, whatever else is mounted there', () => {
+  const input = { image: image({ Cmd: ['x'] }), user: { uid: 0, gid: 0 }, rootfs: '/r', cgroup: '/c' };
+  const config = { tmpfs: ['/run'], env: ['A=1'] };
+  const rest = { capabilities: [], lookupDevice: () => undefined };
+  const spec = bundleSpec({ ...input, ...rest, config, notify: '/run/gantry/containers/x/notify' });
+  expect(spec.process.env).toContain('NOTIFY_SOCKET=/run/notify/notify.sock');
+  expect(spec.mounts.at(-1)).toMatchObject({ destination: '/run/notify', source: '/run/gantry/containers/x/notify' });
+  expect(JSON.stringify(bundleSpec({ ...input, ...rest, config }))).not.toContain('notify');
+});
+
 test('the definition replaces what the image says, and LinuxKit words mean what they mean there', () => {
   const spec = build(
     {

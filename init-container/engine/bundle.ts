@@ -1,7 +1,7 @@
 import type { ComponentConfig } from '../../src/shared/definition/component-config.ts';
 import type { ImageConfig } from '../../src/shared/oci/types.ts';
 import { expandCapabilities } from './capabilities.ts';
-import type { OciProcess, OciSpec, OciUser } from './oci-spec.ts';
+import type { OciMount, OciProcess, OciSpec, OciUser } from './oci-spec.ts';
 import {
   type DeviceLookup,
   defaultMaskedPaths,
@@ -23,7 +23,12 @@ export interface BundleInput {
   /** What can be given here. */
   capabilities: string[];
   lookupDevice: DeviceLookup;
+  /** Folder with the socket on which the program says that it is ready; absent = nobody listens. */
+  notify?: string;
 }
+
+/** Where a container finds that folder. */
+const notifyFolder = '/run/notify';
 
 const defaultPath = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
@@ -42,7 +47,7 @@ export function bundleSpec(input: BundleInput): OciSpec {
     process,
     root: { path: input.rootfs, readonly: config.readonly ?? false },
     hostname: namespaces.some(({ type, path }) => type === 'uts' && !path) ? config.hostname : undefined,
-    mounts: mountsOf(config),
+    mounts: [...mountsOf(config), ...notifyMounts(input.notify)],
     annotations: config.annotations,
     linux: {
       namespaces,
@@ -68,7 +73,13 @@ export function environmentOf(image: ImageConfig, config: ComponentConfig): stri
   return env.some((entry) => entry.startsWith('PATH=')) ? env : [defaultPath, ...env];
 }
 
-function processOf({ image, config, user, capabilities: available }: BundleInput): OciProcess {
+/** The folder, not the socket: one that is made anew in it is seen as well. */
+function notifyMounts(source: string | undefined): OciMount[] {
+  if (source === undefined) return [];
+  return [{ destination: notifyFolder, type: 'bind', source, options: ['bind', 'ro', 'nosuid', 'nodev', 'noexec'] }];
+}
+
+function processOf({ image, config, user, capabilities: available, notify }: BundleInput): OciProcess {
   const args = argumentsOf(image, config);
   if (args.length === 0) throw new Error('neither the image nor the OS definition says what to run');
   const capabilities = expandCapabilities(config.capabilities ?? [], available);
@@ -81,7 +92,10 @@ function processOf({ image, config, user, capabilities: available }: BundleInput
       additionalGids: config.additionalGids ?? user.additionalGids,
     },
     args,
-    env: environmentOf(image, config),
+    env: [
+      ...environmentOf(image, config),
+      ...(notify === undefined ? [] : [`NOTIFY_SOCKET=${notifyFolder}/notify.sock`]),
+    ],
     cwd: config.cwd ?? (image.config?.WorkingDir || '/'),
     capabilities: {
       bounding: capabilities,

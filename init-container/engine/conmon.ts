@@ -12,10 +12,11 @@ const logBackstopBytes = 32 << 20;
 
 /**
  * Creates the container under a conmon of its own and returns its first process's PID; `crun start` lets it run. conmon
- * is in a cgroup of its own and in the device's mount namespace, so that it outlives the init container. Rejects with
- * crun's words when the container cannot be created.
+ * is in a cgroup of its own and in the device's mount namespace, so that it outlives the init container; it holds the
+ * file descriptors `held` open until the container has ended. Rejects with crun's words when the container cannot be
+ * created.
  */
-export async function createUnderConmon(name: string, id: string): Promise<number> {
+export async function createUnderConmon(name: string, id: string, held: number[] = []): Promise<number> {
   const paths = containerPaths(name);
   const cgroup = `${cgroupRoot}${conmonCgroup(name)}`;
   await mkdir(cgroup, { recursive: true });
@@ -33,7 +34,7 @@ export async function createUnderConmon(name: string, id: string): Promise<numbe
     ]);
     const child = spawn(file, args, {
       cwd: '/',
-      stdio: ['ignore', errors.fd, errors.fd, 'pipe', 'pipe'],
+      stdio: ['ignore', errors.fd, errors.fd, 'pipe', 'pipe', ...held],
       env: { PATH: process.env.PATH, _OCI_SYNCPIPE: '3', _OCI_STARTPIPE: '4' },
     });
     const failed = new Promise<never>((_, reject) => {

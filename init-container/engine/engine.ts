@@ -1,5 +1,5 @@
 import { readFileSync, rmSync, statSync } from 'node:fs';
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rm } from 'node:fs/promises';
 import {
   type ComponentConfig,
   componentConfigSchema,
@@ -9,6 +9,7 @@ import {
 import type { ComponentSpec } from '../../src/shared/definition/revision.ts';
 import { devicePaths } from '../../src/shared/device-paths.ts';
 import { replaceFile } from '../native/atomic-file.ts';
+import { DatagramSocket } from '../native/datagram.ts';
 import { identify, type ProcessIdentity } from '../native/processes.ts';
 import { runOnHost, runOnHostOrThrow } from '../native/run.ts';
 import type { ImageStore, StoredImage } from '../store/types.ts';
@@ -25,6 +26,8 @@ export interface Started {
   record: ContainerRecord;
   process: ProcessIdentity;
   conmon: ProcessIdentity | undefined;
+  /** Where the program says that it is ready, if its health check waits for that. */
+  notify?: DatagramSocket;
 }
 
 /** Makes, starts and removes containers with crun and conmon. Knows nothing of wishes, restarts or health. */
@@ -45,8 +48,9 @@ export class Engine {
   /**
    * Starts the container of a component, on its old writable layer if it was made from the same image and configuration.
    * Rejects with a sentence when the image, the configuration or the runtime is at fault; nothing is left running then.
+   * `onNotify` gets what the program says on its socket, if its health check is `ready`.
    */
-  async start(name: string, spec: ComponentSpec): Promise<Started> {
+  async start(name: string, spec: ComponentSpec, onNotify: (message: Buffer) => void): Promise<Started> {
     await this.#removeFromRuntime(name);
     const image = await this.#store.get(spec.image.digest);
     const record = await this.#ensureRecord(name, spec, image);
@@ -55,26 +59,44 @@ export class Engine {
 
     await prepareHost(record.config);
     await mountRootfs(name, image.layers);
-    const ociSpec = bundleSpec({
-      image: image.config,
-      config: record.config,
-      user: await resolveUser(image.config.config?.User, image.layers),
-      rootfs,
-      cgroup: containerCgroup(name),
-      capabilities: await availableCapabilities(),
-      lookupDevice,
-    });
-    await replaceFile(specFile, ociJson(ociSpec));
-    const pid = await createUnderConmon(name, record.id);
+    const notify = saysWhenReady(record.config) ? await listenForReady(name, onNotify) : undefined;
     try {
+      const ociSpec = bundleSpec({
+        image: image.config,
+        config: record.config,
+        user: await resolveUser(image.config.config?.User, image.layers),
+        rootfs,
+        cgroup: containerCgroup(name),
+        capabilities: await availableCapabilities(),
+        lookupDevice,
+        notify: notify && containerPaths(name).notify,
+      });
+      await replaceFile(specFile, ociJson(ociSpec));
+      const pid = await createUnderConmon(name, record.id, notify ? [notify.fd] : []);
       const process = await identify(pid);
       if (!process) throw new Error('the container ended before it was started');
       await runOnHostOrThrow(['crun', 'start', name], { timeoutMs: 60_000 });
-      return { record, process, conmon: await identifyFile(conmonPidFile) };
+      return { record, process, conmon: await identifyFile(conmonPidFile), notify };
     } catch (error) {
+      notify?.close();
       await this.#removeFromRuntime(name);
       throw error;
     }
+  }
+
+  /**
+   * What became of a start whose end this process did not see. `exited`: it ran, and conmon left its exit code. Undefined
+   * when the container was not started.
+   */
+  async findStarted(name: string): Promise<Omit<Started, 'record'> | 'exited' | undefined> {
+    // Those files were removed when that start began: what is there now is its own.
+    if (readExitCode(name) !== undefined) return 'exited';
+    const { pidFile, conmonPidFile } = containerPaths(name);
+    const state = await runOnHost(['crun', 'state', name], { timeoutMs: 60_000 });
+    if (state.code !== 0 || !/"status"\s*:\s*"running"/.test(state.stdout)) return undefined;
+    const [process, conmon] = [await identifyFile(pidFile), await identifyFile(conmonPidFile)];
+    if (process) return { process, conmon };
+    return readExitCode(name) === undefined ? undefined : 'exited';
   }
 
   /** The configuration a component would be started with. Rejects when its image is missing or its label is not valid. */
@@ -145,6 +167,20 @@ export function configOf(spec: ComponentSpec, image: Pick<StoredImage, 'config'>
   return mergeConfig(fromLabel, spec.config);
 }
 
+/** Whether the program itself says when it is ready. */
+export function saysWhenReady({ healthcheck }: ComponentConfig): boolean {
+  return healthcheck?.ready === true && healthcheck.disable !== true;
+}
+
+async function listenForReady(name: string, onNotify: (message: Buffer) => void): Promise<DatagramSocket> {
+  const { notify, notifySocket } = containerPaths(name);
+  await mkdir(notify, { recursive: true, mode: 0o755 });
+  const socket = await DatagramSocket.bind(notifySocket, onNotify);
+  // For a program of any user.
+  await chmod(notifySocket, 0o666);
+  return socket;
+}
+
 /** The exit code conmon left for the container's last run; undefined when it left none. */
 export function readExitCode(name: string): number | undefined {
   try {
@@ -153,6 +189,11 @@ export function readExitCode(name: string): number | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Before a start: an exit file that is there later is that start's own. */
+export function forgetExit(name: string): void {
+  rmSync(containerPaths(name).exit, { force: true });
 }
 
 export function wasOomKilled(name: string): boolean {

@@ -17,6 +17,9 @@ export function containerPaths(name: string) {
     control: join(folder, 'ctl'),
     /** conmon makes this empty file when the kernel killed the container for want of memory. */
     oom: join(folder, 'oom'),
+    /** Bound into containers that say themselves that they are ready; the socket is in it. */
+    notify: join(folder, 'notify'),
+    notifySocket: join(folder, 'notify', 'notify.sock'),
     record: join(folder, 'container.json'),
     state: join(folder, 'state.json'),
     /** conmon makes it by rename: the exit code in decimal. */

@@ -46,6 +46,18 @@ export interface ContainerState {
   error?: string;
   restarts: number;
   health?: Exclude<Health, 'none'>;
+  /** As `startedAt`, in milliseconds since the device's boot: right also while the clock is being set. */
+  startedAtMs?: number;
+  /** A start has begun and this process does not know yet how it went. */
+  starting?: { at: string; atMs: number };
+  /** Ends in a row that count for the restart policy; absent = none. */
+  failures?: number;
+  /** When the restart policy starts it again, in milliseconds since boot. */
+  restartAtMs?: number;
+  /** It has failed, and its restart policy does not start it again. */
+  gaveUp?: boolean;
+  /** It stopped the boot, and a person went on without it. */
+  excused?: boolean;
 }
 
 export const freshState: ContainerState = { phase: 'created', wish: 'run', restarts: 0 };

@@ -38,6 +38,7 @@ function describe(info: DeviceInfo): string {
       'init container',
       `${init.version}, pid ${init.pid}, ${formatBytes(init.privateBytes)} private memory, since ${init.startedAt}`,
     ],
+    ['watchdog', watchdogText(info.watchdog)],
   ];
   return facts.map(([name, value]) => `${name.padEnd(16)}${value}\n`).join('');
 }
@@ -46,4 +47,11 @@ function storageText({ totalBytes, freeBytes, reclaimableBytes, quarantinedBytes
   const quarantine = quarantinedBytes > 0 ? `, ${formatBytes(quarantinedBytes)} in quarantine` : '';
   const free = `${formatBytes(freeBytes)} free of ${formatBytes(totalBytes)}`;
   return `${free}, "gantry gc" would free ${formatBytes(reclaimableBytes)}${quarantine}`;
+}
+
+function watchdogText(watchdog: DeviceInfo['watchdog']): string {
+  if (watchdog === undefined) return 'none';
+  const { device, timeoutSeconds, feeding, reason } = watchdog;
+  if (feeding) return `${device}, restarts the device after ${timeoutSeconds} s without a sign of life`;
+  return `${device} IS NOT FED (${reason ?? 'no reason known'}): the device restarts within ${timeoutSeconds} s`;
 }

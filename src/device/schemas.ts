@@ -44,6 +44,9 @@ export const deviceInfoSchema = z.object({
       damage: z.string().optional(),
     })
     .optional(),
+  watchdog: z
+    .object({ device: z.string(), timeoutSeconds: z.number(), feeding: z.boolean(), reason: z.string().optional() })
+    .optional(),
 }) satisfies z.ZodType<DeviceInfo>;
 
 export const componentsSchema = z.array(
@@ -60,6 +63,7 @@ export const componentsSchema = z.array(
     detail: z.string().optional(),
     pid: count.optional(),
     startedAt: z.string().optional(),
+    uptimeSeconds: z.number().nonnegative().optional(),
     finishedAt: z.string().optional(),
     exitCode: z.number().int().optional(),
     restarts: count,

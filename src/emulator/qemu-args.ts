@@ -38,6 +38,8 @@ export function qemuArguments(plan: QemuPlan): string[] {
   args.push('-smp', String(plan.cpus), '-m', `${plan.memory}M`);
   args.push('-kernel', file('kernel'), '-initrd', file('initrd.img'), '-append', plan.cmdline);
   args.push('-device', 'virtio-rng-pci');
+  // Resets the machine when the device does not feed it any more.
+  args.push('-device', 'i6300esb');
   args.push(...disk('root', file('root.img'), 'readonly=on'));
   if (plan.dataDisk !== undefined) args.push(...dataDisk(plan.dataDisk, plan.dataWriteLog));
   if (plan.forwards !== undefined) {

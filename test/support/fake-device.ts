@@ -94,7 +94,9 @@ export class FakeDevice implements Device {
   async components(): Promise<ComponentStatus[]> {
     this.mustBeConnected();
     const atNs = performance.now() * 1e6;
-    return this.list.map((row) => (row.pid === undefined ? row : { ...row, cpu: { usageNs: atNs / 40, atNs } }));
+    return this.list.map((row) =>
+      row.pid === undefined ? row : { ...row, cpu: { usageNs: atNs / 40, atNs }, uptimeSeconds: uptimeOf(row) },
+    );
   }
 
   async inspect(name: string): Promise<Record<string, unknown>> {
@@ -296,6 +298,8 @@ class FakeConnection implements ConnectionWatch {
     for (const listener of this.listeners) listener(state);
   }
 }
+
+const uptimeOf = ({ startedAt }: ComponentStatus) => (Date.now() - Date.parse(startedAt ?? '')) / 1000;
 
 export function demoComponents(): ComponentStatus[] {
   const startedAt = time(bootedAt + 8000);

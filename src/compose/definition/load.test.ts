@@ -38,6 +38,27 @@ describe('loadDefinitions', () => {
     );
   });
 
+  it('refuses waiting for what comes later, or never', async () => {
+    const refused = async (text: string) =>
+      expect(loadDefinitions([definition(`${head}${text}`)])).rejects.toThrow(/depends on|waits until/);
+    await refused('onboot: [{name: a, image: x, depends_on: [b]}, {name: b, image: x}]\n');
+    await refused('onboot: [{name: a, image: x, depends_on: [b]}]\nservices: [{name: b, image: x}]\n');
+    await refused('services: [{name: a, image: x, depends_on: [b]}]\nonshutdown: [{name: b, image: x}]\n');
+    const completed = '{b: {condition: completed_successfully}}';
+    await refused(
+      `services: [{name: a, image: x, depends_on: ${completed}}, {name: b, image: x, restart: unless-stopped}]\n`,
+    );
+    const fine = `onboot: [{name: b, image: x}]\nservices: [{name: a, image: x, depends_on: ${completed}}]\n`;
+    await expect(loadDefinitions([definition(`${head}${fine}`)])).resolves.toMatchObject({ onboot: [{ name: 'b' }] });
+  });
+
+  it('refuses a policy that the kind of component cannot have', async () => {
+    const halting = definition(`${head}services: [{name: a, image: x, on_failure: halt}]\n`);
+    await expect(loadDefinitions([halting])).rejects.toThrow('a has on_failure: halt');
+    const critical = definition(`${head}onboot: [{name: a, image: x, critical: true}]\n`);
+    await expect(loadDefinitions([critical])).rejects.toThrow('a cannot be critical');
+  });
+
   it('refuses two components of one name, also across lists, and names that parts of the system have', async () => {
     const twice = definition(`${head}onboot: [{name: a, image: x}]\nservices: [{name: a, image: y}]\n`);
     await expect(loadDefinitions([twice])).rejects.toThrow('two components are called a');

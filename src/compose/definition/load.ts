@@ -55,6 +55,8 @@ function check(definition: LoadedDefinition, where: string): void {
     seen.add(container.name);
   }
   checkDependencies(containers, where);
+  checkOrder(definition, where);
+  checkFailures(definition, where);
   checkVolumes(definition, containers, where);
 }
 
@@ -99,6 +101,40 @@ function checkDependencies(containers: SystemContainerSpec[], where: string): vo
     done.add(name);
   };
   for (const name of graph.keys()) visit(name, []);
+}
+
+/** Those that run one after the other cannot wait for what comes later. */
+function checkOrder({ onboot, services, onshutdown }: LoadedDefinition, where: string): void {
+  const before = new Set<string>();
+  for (const list of [onboot, services, onshutdown]) {
+    // Services start together: each may wait for any other.
+    if (list === services) for (const { name } of list) before.add(name);
+    for (const container of list) {
+      for (const needed of dependencyNames(container)) {
+        if (before.has(needed)) continue;
+        const why = list === onboot ? 'onboot components run in order, before all services' : 'it runs later';
+        throw new ComposeError(`${container.name} depends on ${needed}, which starts after it: ${why}`, where);
+      }
+      before.add(container.name);
+    }
+  }
+}
+
+function checkFailures({ onboot, services, onshutdown }: LoadedDefinition, where: string): void {
+  const restarts = new Map(services.map(({ name, restart }) => [name, restart]));
+  const halting = [...services, ...onshutdown].find(({ on_failure }) => on_failure === 'halt');
+  if (halting) throw new ComposeError(`${halting.name} has on_failure: halt, which is for onboot components`, where);
+  const passing = [...onboot, ...onshutdown].find(({ critical }) => critical === true);
+  if (passing) throw new ComposeError(`${passing.name} cannot be critical: it does not go on running`, where);
+  for (const container of [...onboot, ...services]) {
+    if (Array.isArray(container.depends_on)) continue;
+    for (const [needed, { condition }] of Object.entries(container.depends_on ?? {})) {
+      const policy = restarts.get(needed) ?? '';
+      if (condition !== 'completed_successfully' || !/^(always|unless-stopped)$/.test(policy)) continue;
+      const why = `restart: ${policy} starts it again whenever it ends; use on-failure`;
+      throw new ComposeError(`${container.name} waits until ${needed} has completed, which never is: ${why}`, where);
+    }
+  }
 }
 
 function dependencyNames(container: SystemContainerSpec): string[] {

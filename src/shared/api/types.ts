@@ -27,6 +27,8 @@ export interface DeviceInfo {
   memory: { totalBytes: number; availableBytes: number };
   /** Not from a device of an older version. */
   storage?: StorageInfo;
+  /** Absent when the device has none. */
+  watchdog?: WatchdogStatus;
 }
 
 /** Of the file system that revisions and images are kept on: the data partition, or memory where there is none. */
@@ -39,6 +41,17 @@ export interface StorageInfo {
   quarantinedBytes: number;
   /** What this start found damaged, for people. */
   damage?: string;
+}
+
+/** What restarts the device when nothing else can. */
+export interface WatchdogStatus {
+  /** `/dev/watchdog0` */
+  device: string;
+  timeoutSeconds: number;
+  /** Whether it is being told that all is well; else the device restarts when the time is over. */
+  feeding: boolean;
+  /** Why it is not. */
+  reason?: string;
 }
 
 export type ComponentState = 'created' | 'starting' | 'running' | 'stopping' | 'exited' | 'waiting' | 'failed';
@@ -64,6 +77,8 @@ export interface ComponentStatus {
   detail?: string;
   pid?: number;
   startedAt?: string;
+  /** How long it has been running by the device's own count: its clock may be wrong, and may be set meanwhile. */
+  uptimeSeconds?: number;
   finishedAt?: string;
   exitCode?: number;
   /** Restarts by the supervisor since boot, not counting those a person asked for. */
