@@ -9,8 +9,9 @@ import { apiRoutes } from './api/routes.ts';
 import { createApiServer } from './api/server.ts';
 import { startConsoleAgent } from './console/agent.ts';
 import { consoleTty } from './console/console-tty.ts';
-import { Engine } from './engine/engine.ts';
+import { configOf, Engine } from './engine/engine.ts';
 import { logsFolder } from './engine/paths.ts';
+import { Volumes } from './engine/volumes.ts';
 import { rotateLogs } from './logs/rotate.ts';
 import { LogWatcher } from './logs/watcher.ts';
 import { replaceFile } from './native/atomic-file.ts';
@@ -37,8 +38,10 @@ const store = await openStore({
   log: journal,
 });
 
-const supervisor = new ContainerSupervisor(new Engine(store));
+const volumes = new Volumes({ configFor: async (spec) => configOf(spec, await store.get(spec.image.digest)) });
+const supervisor = new ContainerSupervisor(new Engine(store, volumes));
 const { revision, number } = revisions.current();
+volumes.use(revision);
 for (const [name, spec] of Object.entries(revision.components)) supervisor.setSpec(name, spec);
 
 const persistent = await readFile(devicePaths.persistentMark).then(
@@ -58,6 +61,7 @@ const swaps = await openSwaps({
 const context: ApiContext = {
   supervisor,
   store,
+  volumes,
   sessions: new ExecSessions(),
   logs: new LogWatcher(logsFolder),
   version: image.gantry,

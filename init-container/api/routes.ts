@@ -11,6 +11,7 @@ import type { Route } from './router.ts';
 import { statsRoutes } from './stats.ts';
 import { systemRoutes } from './system.ts';
 import { topRoutes } from './top.ts';
+import { volumeRoutes } from './volumes.ts';
 
 export type RouteContext = ApiContext & DeviceContext & SwapRouteParts;
 
@@ -30,6 +31,7 @@ export function doingRoutes(context: RouteContext): Route[] {
     ...execRoutes(context),
     ...eventRoutes(context),
     ...imageRoutes(context),
+    ...volumeRoutes(context),
     ...deviceRoutes(context),
     ...swapRoutes(context),
   ];

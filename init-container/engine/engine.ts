@@ -9,17 +9,21 @@ import {
 import type { ComponentSpec } from '../../src/shared/definition/revision.ts';
 import { devicePaths } from '../../src/shared/device-paths.ts';
 import { replaceFile } from '../native/atomic-file.ts';
+import { hostPath } from '../native/host-command.ts';
 import { identify, type ProcessIdentity } from '../native/processes.ts';
 import { runOnHost, runOnHostOrThrow } from '../native/run.ts';
 import type { ImageStore, StoredImage } from '../store/types.ts';
 import { argumentsOf, bundleSpec, environmentOf } from './bundle.ts';
 import { availableCapabilities } from './capabilities.ts';
+import { writeConfigFiles } from './config-files.ts';
 import { createUnderConmon } from './conmon.ts';
 import { resolveUser } from './image-user.ts';
+import { defaultPidsLimit, limitsOf } from './limits.ts';
 import { ociJson } from './oci-spec.ts';
 import { containerCgroup, containerPaths, logsFolder } from './paths.ts';
 import { type ContainerRecord, containerId, loadRecord, removeRecord, saveRecord, specKey } from './record.ts';
 import { discardRootfs, mountRootfs } from './rootfs.ts';
+import type { Volumes } from './volumes.ts';
 
 export interface Started {
   record: ContainerRecord;
@@ -30,9 +34,11 @@ export interface Started {
 /** Makes, starts and removes containers with crun and conmon. Knows nothing of wishes, restarts or health. */
 export class Engine {
   readonly #store: ImageStore;
+  readonly #volumes: Volumes;
 
-  constructor(store: ImageStore) {
+  constructor(store: ImageStore, volumes: Volumes) {
     this.#store = store;
+    this.#volumes = volumes;
   }
 
   /** Makes the folders that conmon and the supervisor need. */
@@ -49,18 +55,26 @@ export class Engine {
   async start(name: string, spec: ComponentSpec): Promise<Started> {
     await this.#removeFromRuntime(name);
     const image = await this.#store.get(spec.image.digest);
-    const record = await this.#ensureRecord(name, spec, image);
+    let record = await this.#ensureRecord(name, spec, image);
     const { exit, oom, spec: specFile, rootfs, pidFile, conmonPidFile } = containerPaths(name);
     for (const file of [exit, oom, pidFile, conmonPidFile]) rmSync(file, { force: true });
 
     await prepareHost(record.config);
     await mountRootfs(name, image.layers);
+    const volumes = await this.#volumes.prepareVolumes(record.config, hostPath(rootfs));
+    const defaultPids = await defaultPidsLimit();
+    record = { ...record, volumes: Object.fromEntries(volumes), limits: limitsOf(record.config, defaultPids) };
+    saveRecord(record);
     const ociSpec = bundleSpec({
       image: image.config,
       config: record.config,
       user: await resolveUser(image.config.config?.User, image.layers),
       rootfs,
+      arch: process.arch === 'arm64' ? 'arm64' : 'amd64',
+      volumes,
+      files: await writeConfigFiles(name, record.config.files ?? []),
       cgroup: containerCgroup(name),
+      defaultPids,
       capabilities: await availableCapabilities(),
       lookupDevice,
     });
