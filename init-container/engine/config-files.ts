@@ -2,14 +2,12 @@ import { chmod, chown, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ConfigFile } from '../../src/shared/definition/component-config.ts';
 import type { OciMount } from './oci-spec.ts';
-import { containerPaths } from './paths.ts';
 
 /**
- * Writes the files of a component's configuration beside its container, and says how they are mounted: read-only, each at
- * its path. The container must not run: it would keep the old ones.
+ * Writes the files of a component's configuration into a folder of theirs, and says how they are mounted: read-only, each
+ * at its path. The container must not run: it would keep the old ones.
  */
-export async function writeConfigFiles(name: string, files: ConfigFile[]): Promise<OciMount[]> {
-  const { files: folder } = containerPaths(name);
+export async function writeConfigFiles(folder: string, files: ConfigFile[]): Promise<OciMount[]> {
   await rm(folder, { recursive: true, force: true });
   if (files.length === 0) return [];
   await mkdir(folder, { mode: 0o700 });

@@ -56,7 +56,7 @@ export class Engine {
     await this.#removeFromRuntime(name);
     const image = await this.#store.get(spec.image.digest);
     let record = await this.#ensureRecord(name, spec, image);
-    const { exit, oom, spec: specFile, rootfs, pidFile, conmonPidFile } = containerPaths(name);
+    const { exit, oom, spec: specFile, rootfs, files, pidFile, conmonPidFile } = containerPaths(name);
     for (const file of [exit, oom, pidFile, conmonPidFile]) rmSync(file, { force: true });
 
     await prepareHost(record.config);
@@ -72,7 +72,7 @@ export class Engine {
       rootfs,
       arch: process.arch === 'arm64' ? 'arm64' : 'amd64',
       volumes,
-      files: await writeConfigFiles(name, record.config.files ?? []),
+      files: await writeConfigFiles(files, record.config.files ?? []),
       cgroup: containerCgroup(name),
       defaultPids,
       capabilities: await availableCapabilities(),

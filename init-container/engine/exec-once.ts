@@ -2,6 +2,7 @@ import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { identify, signalProcess } from '../native/processes.ts';
 import { runOnHost } from '../native/run.ts';
+import { containerProcess } from './container-process.ts';
 import { containerPaths } from './paths.ts';
 
 let counter = 0;
