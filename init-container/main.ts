@@ -38,10 +38,12 @@ const store = await openStore({
   log: journal,
 });
 
-const volumes = new Volumes({ configFor: async (spec) => configOf(spec, await store.get(spec.image.digest)) });
+const volumes = new Volumes({
+  revision: () => revisions.current().revision,
+  configFor: async (spec) => configOf(spec, await store.get(spec.image.digest)),
+});
 const supervisor = new ContainerSupervisor(new Engine(store, volumes));
 const { revision, number } = revisions.current();
-volumes.use(revision);
 for (const [name, spec] of Object.entries(revision.components)) supervisor.setSpec(name, spec);
 
 const persistent = await readFile(devicePaths.persistentMark).then(

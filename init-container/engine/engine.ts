@@ -61,7 +61,7 @@ export class Engine {
 
     await prepareHost(record.config);
     await mountRootfs(name, image.layers);
-    const volumes = await this.#volumes.prepareVolumes(record.config, hostPath(rootfs));
+    const volumes = await this.#volumes.prepareVolumes(spec, record.config, hostPath(rootfs));
     const defaultPids = await defaultPidsLimit();
     record = { ...record, volumes: Object.fromEntries(volumes), limits: limitsOf(record.config, defaultPids) };
     saveRecord(record);

@@ -33,5 +33,5 @@ test('they go before `resources`, which keeps what they do not say', () => {
 
 test('no limit of processes is asked for in words', () => {
   expect(limitsOf({ pids_limit: -1 }, 2048)).toEqual({});
-  expect(resourcesOf({ resources: { pids: { limit: -1 } } }, 2048)).toEqual({ pids: { limit: -1 } });
+  expect(resourcesOf({ resources: { pids: { limit: -1 } } }, 2048)).toEqual({});
 });

@@ -50,7 +50,8 @@ export function resourcesOf(config: ComponentConfig, defaultPids: number | undef
     ...config.resources,
     ...(bytes === undefined ? {} : { memory: { ...memory, limit: bytes } }),
     ...(config.cpus === undefined ? {} : { cpu: { ...cpu, ...cpus } }),
-    ...(most === undefined ? {} : { pids: { ...pids, limit: most } }),
+    // No limit is what a new cgroup has; to say so needs the controller.
+    pids: typeof most === 'number' && most > 0 ? { ...pids, limit: most } : undefined,
   };
 }
 

@@ -18,8 +18,7 @@ export async function copyFolder(source: string | undefined, target: string): Pr
   try {
     if (source === undefined) await mkdir(fresh, { mode: 0o755 });
     else {
-      const [needed, free] = [await folderBytes(source), await freeBytes(dirname(target))];
-      if (needed > free) throw new Error(`${words(needed)} do not fit into the ${words(free)} that are free`);
+      await mustFit(source, target);
       const { code, stderr } = await run(['busybox', 'cp', '-a', source, fresh]);
       if (code !== 0) throw new Error(stderr.trim() || 'busybox cp was killed');
     }
@@ -34,14 +33,21 @@ export async function copyFolder(source: string | undefined, target: string): Pr
   await rm(old, { recursive: true, force: true });
 }
 
-/** Bytes that a folder takes on its disk. */
-export async function folderBytes(path: string): Promise<number> {
+/** Rejects with a sentence when there is no room for a copy of `source` at `target`, beside what is there. */
+export async function mustFit(source: string, target: string): Promise<void> {
+  const [needed, free] = [await folderBytes(source), await freeBytes(target)];
+  if (needed > free) throw new Error(`${words(needed)} do not fit into the ${words(free)} that are free`);
+}
+
+async function folderBytes(path: string): Promise<number> {
   const { code, stdout, stderr } = await run(['busybox', 'du', '-s', '-k', path]);
   if (code !== 0) throw new Error(`the size of ${path} cannot be found out: ${stderr.trim() || 'du was killed'}`);
   return Number.parseInt(stdout, 10) * 1024;
 }
 
+/** Of the file system on which `path` is, or will be. */
 async function freeBytes(path: string): Promise<number> {
+  if (!(await exists(path))) return freeBytes(dirname(path));
   const { bavail, bsize } = await statfs(path);
   return Math.max(0, bavail * bsize - reserveBytes);
 }

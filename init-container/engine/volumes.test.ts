@@ -24,6 +24,8 @@ import { Volumes } from './volumes.ts';
 let base: string;
 let rootfs: string;
 let volumes: Volumes;
+/** In force. */
+let current: Revision;
 beforeEach(() => {
   base = mkdtempSync(join(tmpdir(), 'gantry-volumes-'));
   rootfs = join(base, 'rootfs');
@@ -31,7 +33,9 @@ beforeEach(() => {
   const paths = { data: join(base, 'data'), run: join(base, 'run') };
   // What an image itself binds is in its label; this one stands for an image that binds `keys`.
   const labels: Record<string, ComponentConfig> = { 'sshd:1': { binds: ['keys:/etc/keys'] } };
-  volumes = new Volumes({ configFor: async (spec) => ({ ...labels[spec.image.ref], ...spec.config }), paths });
+  const configFor = async (spec: ComponentSpec) => ({ ...labels[spec.image.ref], ...spec.config });
+  volumes = new Volumes({ revision: () => current, configFor, paths });
+  current = revision('web:1');
 });
 afterEach(() => rmSync(base, { recursive: true, force: true }));
 
@@ -52,10 +56,12 @@ const revision = (web: string, config: ComponentConfig = { binds }): Revision =>
 const folderOf = async (name: string, of: Revision) =>
   (await volumes.volumeFolders(of)).find((volume) => volume.name === name)?.folder ?? '';
 
+const prepare = (bindsOfIt: string[], of = current) =>
+  volumes.prepareVolumes(of.components.web ?? component('web:1'), { binds: bindsOfIt }, rootfs);
+
 /** As if the component had run in that revision and written this. */
 async function runIn(of: Revision, text?: string): Promise<string> {
-  volumes.use(of);
-  const folder = (await volumes.prepareVolumes({ binds: ['state:/state'] }, rootfs)).get('state') ?? '';
+  const folder = (await prepare(['state:/state'], of)).get('state') ?? '';
   const file = join(folder, 'value');
   if (text !== undefined) writeFileSync(file, text);
   return existsSync(file) ? readFileSync(file, 'utf8') : 'nothing';
@@ -95,21 +101,19 @@ describe('a new one', () => {
     writeFileSync(join(inImage, 'sub/file'), 'from the image');
     symlinkSync('/etc/passwd', join(inImage, 'link'));
     chownSync(inImage, 33, 34);
-    volumes.use(revision('web:1'));
-    const both = [{ binds: ['all:/all'] }, { binds: ['all:/all:ro'] }].map((c) => volumes.prepareVolumes(c, rootfs));
+    const both = ['all:/all', 'all:/all:ro'].map((bind) => prepare([bind]));
     const folder = (await Promise.all(both))[0]?.get('all') ?? '';
     const { uid, gid, mode } = statSync(folder);
     expect([uid, gid, mode & 0o777]).toEqual([33, 34, 0o700]);
     expect(readlinkSync(join(folder, 'link'))).toBe('/etc/passwd');
     writeFileSync(join(folder, 'sub/file'), 'changed');
-    await volumes.prepareVolumes({ binds: ['all:/all'] }, rootfs);
+    await prepare(['all:/all']);
     expect(readFileSync(join(folder, 'sub/file'), 'utf8')).toBe('changed');
     expect(readdirSync(dirname(folder))).toEqual(['all']);
   });
 
   test("is empty and root's when the image has nothing there", async () => {
-    volumes.use(revision('web:1'));
-    const folder = (await volumes.prepareVolumes({ binds: ['now:/now'] }, rootfs)).get('now') ?? '';
+    const folder = (await prepare(['now:/now'])).get('now') ?? '';
     const { uid, mode } = statSync(folder);
     expect([readdirSync(folder), uid, mode & 0o777]).toEqual([[], 0, 0o755]);
   });
@@ -123,14 +127,16 @@ describe('a new one', () => {
     writeFileSync(join(rootfs, 'inside/mine'), 'm');
     symlinkSync('../../../inside', join(rootfs, 'now'));
     symlinkSync('loop', join(rootfs, 'loop'));
-    volumes.use(revision('web:1', { binds: [...binds, 'state:/loop'] }));
-    const folders = await volumes.prepareVolumes({ binds: ['all:/all', 'now:/now', 'state:/loop'] }, rootfs);
+    const folders = await prepare(['all:/all', 'now:/now', 'state:/loop']);
     expect(['all', 'now', 'state'].map((name) => readdirSync(folders.get(name) ?? ''))).toEqual([[], ['mine'], []]);
   });
 
-  test('belongs to a revision: another one has nothing of that name', async () => {
-    volumes.use({ schema: 1, components: {} });
-    await expect(volumes.prepareVolumes({ binds: ['all:/all'] }, rootfs)).rejects.toThrow('another revision');
+  test('that belongs to a revision has one user', async () => {
+    current = revision('web:1');
+    current.components.backup = component('backup:1', { binds: ['all:/a', 'state:/s'] });
+    await expect(prepare(['state:/state'])).rejects.toThrow('backup and web bind the volume "state"');
+    await prepare(['all:/all']);
+    expect(existsSync(join(base, 'data/volumes/revision'))).toBe(false);
   });
 });
 
@@ -166,10 +172,8 @@ describe('a `revision` one in a swap', () => {
   test('is not copied when nothing of it changes, or when it does not belong to a revision', async () => {
     await runIn(one, 'by one');
     const more = { ...one, components: { ...one.components, other: component('other:1') } };
-    expect(await volumes.revisionCopies(one, more)).toEqual([]);
-    expect((await volumes.revisionCopies(one, two)).map(({ name, users }) => [name, users])).toEqual([
-      ['state', ['web']],
-    ]);
+    await volumes.copyRevisionVolume('state', one, more, { fresh: true });
+    expect(readdirSync(dirname(await folderOf('state', one)))).toHaveLength(1);
     await volumes.copyRevisionVolume('all', one, two, { fresh: true });
     expect(existsSync(join(base, 'data/volumes/permanent'))).toBe(false);
   });
@@ -191,12 +195,12 @@ describe('a `revision` one in a swap', () => {
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', join(base, 'data')]);
     try {
       await runIn(one, 'x'.repeat(3 << 20));
-      const [copy] = await volumes.revisionCopies(one, two);
-      expect(copy?.bytes).toBe(3 << 20);
-      const copying = volumes.copyRevisionVolume('state', one, two, { fresh: true });
-      await expect(copying).rejects.toThrow(
-        'the volume "state" cannot be copied for the new revision: 3 MiB do not fit',
-      );
+      const words =
+        'the volume "state" cannot be copied for the new revision: 3 MiB do not fit into the 1 MiB that are free';
+      await expect(volumes.mustFit(one, two)).rejects.toThrow(words);
+      await expect(volumes.copyRevisionVolume('state', one, two, { fresh: true })).rejects.toThrow(words);
+      await runIn(one, 'x');
+      await volumes.mustFit(one, two);
       expect(readdirSync(dirname(await folderOf('state', one)))).toHaveLength(1);
     } finally {
       execFileSync('umount', [join(base, 'data')]);

@@ -1,15 +1,16 @@
 import { join } from 'node:path';
-import { canonicalJson } from '../../src/shared/canonical-json.ts';
 import type { ComponentConfig } from '../../src/shared/definition/component-config.ts';
 import type { ComponentSpec, Persistence, Revision } from '../../src/shared/definition/revision.ts';
 import { devicePaths } from '../../src/shared/device-paths.ts';
-import { digestOf, hexOf } from '../../src/shared/oci/digest.ts';
+import { hexOf } from '../../src/shared/oci/digest.ts';
 import { exists } from '../store/durable.ts';
 import { parseBind } from './binds.ts';
 import { specKey } from './record.ts';
-import { copyFolder, folderBytes, folderInRoot } from './volume-copy.ts';
+import { copyFolder, folderInRoot, mustFit } from './volume-copy.ts';
 
 export interface VolumesOptions {
+  /** The revision in force: it declares the volumes. */
+  revision: () => Revision;
   /** The configuration a component would be started with; rejects when its image is not there. */
   configFor: (spec: ComponentSpec) => Promise<ComponentConfig>;
   /** `devicePaths`, or folders of a test. */
@@ -27,61 +28,58 @@ export interface VolumeFolder {
 
 /**
  * The volumes that components bind, and where they are. A `permanent` one is a folder of the data partition, a `boot` one
- * of /run. A `revision` one has a folder for each state of the components that bind it (image and configuration), so that
- * a rollback to the same state finds its data again, as it was. An undeclared volume, which only an image's own
- * configuration can bind, is permanent, as Docker's named ones.
+ * of /run. A `revision` one has a folder for each state (image and configuration) of the component that binds it, so that
+ * a rollback to the same state finds its data again, as it was; only one component may bind it, because a swap of one
+ * would pull the data from under the other. An undeclared volume, which only an image's own configuration can bind, is
+ * permanent, as Docker's named ones.
  */
 export class Volumes {
-  readonly #configFor: VolumesOptions['configFor'];
-  readonly #paths: { data: string; run: string };
-  #revision: Revision = { schema: 1, components: {} };
+  readonly #options: Required<VolumesOptions>;
   /** Two components that start together may bind the same new volume. */
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor({ configFor, paths = devicePaths }: VolumesOptions) {
-    this.#configFor = configFor;
-    this.#paths = paths;
-  }
-
-  /** Containers that start from now on belong to this revision. */
-  use(revision: Revision): void {
-    this.#revision = revision;
+  constructor(options: VolumesOptions) {
+    this.#options = { paths: devicePaths, ...options };
   }
 
   /** All volumes of a revision with their folders, by name; those that garbage collection keeps. */
-  async volumeFolders(revision: Revision = this.#revision): Promise<VolumeFolder[]> {
-    const users = new Map<string, string[]>(Object.keys(revision.volumes ?? {}).map((name) => [name, []]));
-    for (const [name, spec] of Object.entries(revision.components)) {
-      // Without its image it cannot run; what its definition says is then all there is.
-      const config = await this.#configFor(spec).catch(() => spec.config);
-      for (const volume of volumesIn(config)) users.set(volume, [...(users.get(volume) ?? []), name]);
-    }
+  async volumeFolders(revision = this.#options.revision()): Promise<VolumeFolder[]> {
+    const users = await this.#usersOf(revision);
     return [...users]
-      .map(([name, names]) => this.#folderOf(name, revision, names.toSorted()))
-      .toSorted((a, b) => (a.name < b.name ? -1 : 1));
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
+      .flatMap(([name, names]): VolumeFolder[] => {
+        const persistence = persistenceOf(name, revision);
+        if (persistence !== 'revision')
+          return [{ name, persistence, folder: this.#folder(name, persistence), users: names }];
+        return names.flatMap((user) => {
+          const spec = revision.components[user];
+          return spec ? [{ name, persistence, folder: this.#folder(name, persistence, spec), users: [user] }] : [];
+        });
+      });
   }
 
   /**
    * The folders of the volumes that a container is about to bind, by name. A new one gets what the image has at its
-   * place, with the owner and mode of it; else it is empty and root's. `rootfs`: the container's root; it must not run.
+   * place, with the owner and mode of it; else it is empty and root's. `config`: the component's, merged. `rootfs`: the
+   * container's root; it must not run.
    */
-  prepareVolumes(config: ComponentConfig, rootfs: string): Promise<Map<string, string>> {
+  prepareVolumes(spec: ComponentSpec, config: ComponentConfig, rootfs: string): Promise<Map<string, string>> {
     const binds = (config.binds ?? []).map(parseBind).filter(({ volume }) => volume);
     if (binds.length === 0) return Promise.resolve(new Map());
     return this.#alone(async () => {
-      const folders = new Map((await this.volumeFolders()).map(({ name, folder }) => [name, folder]));
-      const found = new Map<string, string>();
+      const folders = new Map<string, string>();
       for (const { source: name, destination } of binds) {
-        const folder = folders.get(name);
-        if (folder === undefined) throw new Error(`the volume "${name}" belongs to another revision`);
+        const persistence = persistenceOf(name, this.#options.revision());
+        if (persistence === 'revision') await this.#mustHaveOneUser(name);
+        const folder = this.#folder(name, persistence, spec);
         if (!(await exists(folder))) {
           await copyFolder(await folderInRoot(rootfs, destination), folder).catch((error: Error) => {
             throw new Error(`the volume "${name}" cannot be made: ${error.message}`, { cause: error });
           });
         }
-        found.set(name, folder);
+        folders.set(name, folder);
       }
-      return found;
+      return folders;
     });
   }
 
@@ -102,33 +100,48 @@ export class Volumes {
     });
   }
 
-  /** What `copyRevisionVolume` would copy between two revisions, so that a swap can see beforehand whether it fits. */
-  async revisionCopies(from: Revision, to: Revision): Promise<{ name: string; users: string[]; bytes: number }[]> {
-    const copies = await this.#copies(from, to);
-    return Promise.all(
-      copies.map(async ({ name, users, source }) => ({ name, users, bytes: await folderBytes(source) })),
-    );
+  /** Rejects with a sentence when what a swap would copy does not fit: before anything stops for it. */
+  async mustFit(from: Revision, to: Revision): Promise<void> {
+    for (const { name, source, target } of await this.#copies(from, to)) {
+      await mustFit(source, target).catch((error: Error) => {
+        throw new Error(`the volume "${name}" cannot be copied for the new revision: ${error.message}`);
+      });
+    }
   }
 
   async #copies(from: Revision, to: Revision) {
     const sources = new Map((await this.volumeFolders(from)).map(({ name, folder }) => [name, folder]));
-    const copies: { name: string; users: string[]; source: string; target: string }[] = [];
-    for (const { name, persistence, folder: target, users } of await this.volumeFolders(to)) {
+    const copies: { name: string; source: string; target: string }[] = [];
+    for (const { name, persistence, folder: target } of await this.volumeFolders(to)) {
       const source = sources.get(name);
       if (persistence !== 'revision' || source === undefined || source === target || !(await exists(source))) continue;
-      copies.push({ name, users, source, target });
+      copies.push({ name, source, target });
     }
     return copies;
   }
 
-  #folderOf(name: string, revision: Revision, users: string[]): VolumeFolder {
-    const persistence = revision.volumes?.[name]?.persistence ?? 'permanent';
-    const base = persistence === 'boot' ? this.#paths.run : this.#paths.data;
-    const folder = persistence === 'boot' ? join(base, 'volumes', name) : join(base, 'volumes', persistence, name);
-    if (persistence !== 'revision') return { name, persistence, folder, users };
-    const specs = Object.entries(revision.components).filter(([component]) => users.includes(component));
-    const key = digestOf(canonicalJson(Object.fromEntries(specs.map(([user, spec]) => [user, specKey(spec)]))));
-    return { name, persistence, folder: join(folder, hexOf(key)), users };
+  async #usersOf(revision: Revision): Promise<Map<string, string[]>> {
+    const users = new Map<string, string[]>(Object.keys(revision.volumes ?? {}).map((name) => [name, []]));
+    for (const [name, spec] of Object.entries(revision.components).toSorted(([a], [b]) => (a < b ? -1 : 1))) {
+      // Without its image it cannot run; what its definition says is then all there is.
+      const config = await this.#options.configFor(spec).catch(() => spec.config);
+      for (const volume of volumesIn(config)) users.set(volume, [...(users.get(volume) ?? []), name]);
+    }
+    return users;
+  }
+
+  async #mustHaveOneUser(name: string): Promise<void> {
+    const users = (await this.#usersOf(this.#options.revision())).get(name) ?? [];
+    if (users.length < 2) return;
+    const words = `${users.join(' and ')} bind the volume "${name}", which belongs to a revision`;
+    throw new Error(`${words}: only one component may; give each its own, or make it permanent`);
+  }
+
+  #folder(name: string, persistence: Persistence, spec?: ComponentSpec): string {
+    const { data, run } = this.#options.paths;
+    if (persistence === 'boot') return join(run, 'volumes', name);
+    const folder = join(data, 'volumes', persistence, name);
+    return persistence === 'revision' && spec ? join(folder, hexOf(specKey(spec))) : folder;
   }
 
   #alone<T>(work: () => Promise<T>): Promise<T> {
@@ -137,6 +150,9 @@ export class Volumes {
     return result;
   }
 }
+
+const persistenceOf = (name: string, revision: Revision): Persistence =>
+  revision.volumes?.[name]?.persistence ?? 'permanent';
 
 function volumesIn(config: ComponentConfig): Set<string> {
   const volumes = new Set<string>();
