@@ -1,5 +1,5 @@
 import { uptime } from 'node:os';
-import { parseBind } from '../engine/binds.ts';
+import { parseBind } from '../../src/shared/definition/bind.ts';
 import { grantsOf } from '../engine/grants.ts';
 import { isPrivileged, isReadOnly, isUnfiltered, maskedPathsOf, readonlyPathsOf } from '../engine/restrictions.ts';
 import type { Component } from '../supervisor/component.ts';

@@ -1,5 +1,5 @@
+import { parseBind } from '../../src/shared/definition/bind.ts';
 import type { ComponentConfig } from '../../src/shared/definition/component-config.ts';
-import { parseBind } from './binds.ts';
 import {
   defaultMaskedPaths,
   defaultReadonlyPaths,

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
+import { parseBind } from '../../src/shared/definition/bind.ts';
 import type { ComponentConfig } from '../../src/shared/definition/component-config.ts';
 import type { ComponentSpec, Persistence, Revision } from '../../src/shared/definition/revision.ts';
 import { devicePaths } from '../../src/shared/device-paths.ts';
 import { hexOf } from '../../src/shared/oci/digest.ts';
 import { exists } from '../store/durable.ts';
-import { parseBind } from './binds.ts';
 import { specKey } from './record.ts';
 import { copyFolder, folderInRoot, mustFit } from './volume-copy.ts';
 

@@ -1,4 +1,5 @@
 import { basename, dirname, resolve } from 'node:path';
+import { parseBind } from '../../shared/definition/bind.ts';
 import { distance } from '../../shared/text/nearest.ts';
 import type { FileSpec } from '../component/recipe.ts';
 import { ComposeError } from '../errors.ts';
@@ -65,8 +66,8 @@ function checkVolumes({ volumes }: LoadedDefinition, containers: SystemContainer
   const users = new Map<string, string>();
   for (const container of containers) {
     for (const bind of [...(container.binds ?? []), ...(container['binds.add'] ?? [])]) {
-      const source = bind.slice(0, bind.indexOf(':'));
-      if (source.startsWith('/')) continue;
+      const { source, volume } = parsedBind(bind, container.name, where);
+      if (!volume) continue;
       const persistence = kept.get(source);
       if (persistence === undefined) {
         const hint = 'name it under volumes, or begin it with / for a folder of the device';
@@ -83,6 +84,14 @@ function checkVolumes({ volumes }: LoadedDefinition, containers: SystemContainer
         throw new ComposeError(`${container.name} cannot be swapped by overlap: ${why}`, where);
       }
     }
+  }
+}
+
+function parsedBind(bind: string, component: string, where: string) {
+  try {
+    return parseBind(bind);
+  } catch (error) {
+    throw new ComposeError(`${component}: ${(error as Error).message}`, where);
   }
 }
 
