@@ -11,8 +11,9 @@ import { createApiServer } from './api/server.ts';
 import { startConsoleAgent } from './console/agent.ts';
 import { consoleTty } from './console/console-tty.ts';
 import { rescueLines } from './console/rescue.ts';
-import { Engine } from './engine/engine.ts';
+import { configOf, Engine } from './engine/engine.ts';
 import { logsFolder } from './engine/paths.ts';
+import { Volumes } from './engine/volumes.ts';
 import { rotateLogs } from './logs/rotate.ts';
 import { LogWatcher } from './logs/watcher.ts';
 import { replaceFile } from './native/atomic-file.ts';
@@ -48,7 +49,11 @@ const store = await openStore({
 const damage = await fallBackUnlessWhole(revisions, store);
 if (damage !== undefined) await sayOnConsole(damage);
 
-const supervisor = new ContainerSupervisor(new Engine(store), {
+const volumes = new Volumes({
+  revision: () => revisions.current().revision,
+  configFor: async (spec) => configOf(spec, await store.get(spec.image.digest)),
+});
+const supervisor = new ContainerSupervisor(new Engine(store, volumes), {
   reboot: (reason) => void rebootBecause(reason),
   halted: (halt) => void showHalt(halt),
   stopped: await StoppedByHand.open(join(devicePaths.data, 'stopped.json')),
@@ -69,8 +74,7 @@ const swaps = await openSwaps({
   processId: randomUUID(),
   swappers: {},
   restart: async (effect) => (effect === 'reboot' ? power('reboot') : stop('a swap')),
-  copyVolume: (volume) =>
-    Promise.reject(new Error(`the volume ${volume} belongs to a revision, which this device cannot copy`)),
+  copyVolume: (...copy) => volumes.copyRevisionVolume(...copy),
   persistent,
   log: journal,
 });
@@ -80,6 +84,10 @@ const collector = new Collector({
   revisions,
   data: devicePaths.data,
   imagesInUse: () => supervisor.components().flatMap(({ record }) => (record ? [record.image.digest] : [])),
+  volumeFolders: async (content) => {
+    const folders = await volumes.volumeFolders(content);
+    return folders.filter(({ persistence }) => persistence === 'revision').map(({ folder }) => folder);
+  },
   busyWith: () => (swaps.latest === undefined || swaps.latest.ended ? undefined : 'a swap'),
   ...(damage === undefined ? {} : { damage }),
   log: journal,
@@ -88,6 +96,7 @@ const collector = new Collector({
 const context: ApiContext = {
   supervisor,
   store,
+  volumes,
   sessions: new ExecSessions(),
   logs: new LogWatcher(logsFolder),
   version: image.gantry,

@@ -12,6 +12,7 @@ import type { Route } from './router.ts';
 import { statsRoutes } from './stats.ts';
 import { systemRoutes } from './system.ts';
 import { topRoutes } from './top.ts';
+import { volumeRoutes } from './volumes.ts';
 
 export type RouteContext = ApiContext & DeviceContext & ImageContext & SwapRouteParts;
 
@@ -31,6 +32,7 @@ export function doingRoutes(context: RouteContext): Route[] {
     ...execRoutes(context),
     ...eventRoutes(context),
     ...imageRoutes(context),
+    ...volumeRoutes(context),
     ...deviceRoutes(context),
     ...gcRoutes(context),
     ...swapRoutes(context),

@@ -115,7 +115,7 @@ async function info({ supervisor, store, version }: ApiContext) {
     ContainerdCommit: commit,
     RuncCommit: commit,
     InitCommit: commit,
-    SecurityOptions: [],
+    SecurityOptions: ['name=seccomp,profile=builtin'],
     Warnings: [],
   };
 }

@@ -1,16 +1,11 @@
 import type { ComponentConfig } from '../../src/shared/definition/component-config.ts';
-import type { ImageConfig } from '../../src/shared/oci/types.ts';
+import type { Arch, ImageConfig } from '../../src/shared/oci/types.ts';
 import { expandCapabilities } from './capabilities.ts';
+import { resourcesOf } from './limits.ts';
 import type { OciMount, OciProcess, OciSpec, OciUser } from './oci-spec.ts';
-import {
-  type DeviceLookup,
-  defaultMaskedPaths,
-  defaultReadonlyPaths,
-  devicesOf,
-  isPrivileged,
-  mountsOf,
-  rlimit,
-} from './spec-parts.ts';
+import { isReadOnly, isUnfiltered, maskedPathsOf, readonlyPathsOf } from './restrictions.ts';
+import { seccompFilter } from './seccomp.ts';
+import { type DeviceLookup, devicesOf, mountsOf, rlimit } from './spec-parts.ts';
 
 export interface BundleInput {
   image: ImageConfig;
@@ -19,7 +14,14 @@ export interface BundleInput {
   /** From the image's `User`, looked up in its own /etc/passwd. */
   user: OciUser;
   rootfs: string;
+  arch: Arch;
+  /** Folders of the volumes it binds, by name. */
+  volumes: ReadonlyMap<string, string>;
+  /** Mounts of its configuration's files. */
+  files: OciMount[];
   cgroup: string;
+  /** See `defaultPidsLimit`. */
+  defaultPids: number | undefined;
   /** What can be given here. */
   capabilities: string[];
   lookupDevice: DeviceLookup;
@@ -34,30 +36,31 @@ const defaultPath = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbi
 
 /**
  * The runtime configuration of a system container, with LinuxKit's defaults: the host's network, IPC and UTS namespaces,
- * a PID namespace of its own, no capability that is not listed. Throws with a sentence on what cannot be run.
+ * a PID namespace of its own, no capability that is not listed; and, beyond LinuxKit, a read-only root, a system call
+ * filter and a limit of processes. Throws with a sentence on what cannot be run.
  */
 export function bundleSpec(input: BundleInput): OciSpec {
   const { config } = input;
   const process = processOf(input);
-  const privileged = isPrivileged(process.capabilities.bounding);
   const { nodes, rules } = devicesOf(config.devices ?? [], input.lookupDevice);
   const namespaces = namespacesOf(config);
   return {
     ociVersion: '1.0.2',
     process,
-    root: { path: input.rootfs, readonly: config.readonly ?? false },
+    root: { path: input.rootfs, readonly: isReadOnly(config) },
     hostname: namespaces.some(({ type, path }) => type === 'uts' && !path) ? config.hostname : undefined,
-    mounts: [...mountsOf(config), ...notifyMounts(input.notify)],
+    mounts: [...mountsOf(config, input.volumes, input.files), ...notifyMounts(input.notify)],
     annotations: config.annotations,
     linux: {
       namespaces,
       devices: nodes.length > 0 ? nodes : undefined,
       cgroupsPath: config.cgroupsPath ?? input.cgroup,
-      resources: { ...config.resources, devices: [...rules, ...deviceRules(config.resources)] },
+      resources: { ...resourcesOf(config, input.defaultPids), devices: [...rules, ...deviceRules(config.resources)] },
       rootfsPropagation: config.rootfsPropagation,
-      maskedPaths: config.maskedPaths ?? (privileged ? [] : defaultMaskedPaths),
-      readonlyPaths: config.readonlyPaths ?? (privileged ? [] : defaultReadonlyPaths),
+      maskedPaths: maskedPathsOf(config),
+      readonlyPaths: readonlyPathsOf(config),
       sysctl: config.sysctl,
+      seccomp: isUnfiltered(config) ? undefined : seccompFilter(input.arch, process.capabilities.bounding),
     },
   };
 }

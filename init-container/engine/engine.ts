@@ -10,17 +10,21 @@ import type { ComponentSpec } from '../../src/shared/definition/revision.ts';
 import { devicePaths } from '../../src/shared/device-paths.ts';
 import { replaceFile } from '../native/atomic-file.ts';
 import { DatagramSocket } from '../native/datagram.ts';
+import { hostPath } from '../native/host-command.ts';
 import { identify, type ProcessIdentity } from '../native/processes.ts';
 import { runOnHost, runOnHostOrThrow } from '../native/run.ts';
 import type { ImageStore, StoredImage } from '../store/types.ts';
 import { argumentsOf, bundleSpec, environmentOf } from './bundle.ts';
 import { availableCapabilities } from './capabilities.ts';
+import { writeConfigFiles } from './config-files.ts';
 import { createUnderConmon } from './conmon.ts';
 import { resolveUser } from './image-user.ts';
+import { defaultPidsLimit, limitsOf } from './limits.ts';
 import { ociJson } from './oci-spec.ts';
 import { containerCgroup, containerPaths, logsFolder } from './paths.ts';
 import { type ContainerRecord, containerId, loadRecord, removeRecord, saveRecord, specKey } from './record.ts';
 import { discardRootfs, mountRootfs } from './rootfs.ts';
+import type { Volumes } from './volumes.ts';
 
 export interface Started {
   record: ContainerRecord;
@@ -33,9 +37,11 @@ export interface Started {
 /** Makes, starts and removes containers with crun and conmon. Knows nothing of wishes, restarts or health. */
 export class Engine {
   readonly #store: ImageStore;
+  readonly #volumes: Volumes;
 
-  constructor(store: ImageStore) {
+  constructor(store: ImageStore, volumes: Volumes) {
     this.#store = store;
+    this.#volumes = volumes;
   }
 
   /** Makes the folders that conmon and the supervisor need. */
@@ -53,12 +59,16 @@ export class Engine {
   async start(name: string, spec: ComponentSpec, onNotify: (message: Buffer) => void): Promise<Started> {
     await this.#removeFromRuntime(name);
     const image = await this.#store.get(spec.image.digest);
-    const record = await this.#ensureRecord(name, spec, image);
-    const { exit, oom, spec: specFile, rootfs, pidFile, conmonPidFile } = containerPaths(name);
+    let record = await this.#ensureRecord(name, spec, image);
+    const { exit, oom, spec: specFile, rootfs, files, pidFile, conmonPidFile } = containerPaths(name);
     for (const file of [exit, oom, pidFile, conmonPidFile]) rmSync(file, { force: true });
 
     await prepareHost(record.config);
     await mountRootfs(name, image.layers);
+    const volumes = await this.#volumes.prepareVolumes(spec, record.config, hostPath(rootfs));
+    const defaultPids = await defaultPidsLimit();
+    record = { ...record, volumes: Object.fromEntries(volumes), limits: limitsOf(record.config, defaultPids) };
+    saveRecord(record);
     const notify = saysWhenReady(record.config) ? await listenForReady(name, onNotify) : undefined;
     try {
       const ociSpec = bundleSpec({
@@ -66,17 +76,21 @@ export class Engine {
         config: record.config,
         user: await resolveUser(image.config.config?.User, image.layers),
         rootfs,
+        arch: process.arch === 'arm64' ? 'arm64' : 'amd64',
+        volumes,
+        files: await writeConfigFiles(files, record.config.files ?? []),
         cgroup: containerCgroup(name),
+        defaultPids,
         capabilities: await availableCapabilities(),
         lookupDevice,
         notify: notify && containerPaths(name).notify,
       });
       await replaceFile(specFile, ociJson(ociSpec));
       const pid = await createUnderConmon(name, record.id, notify ? [notify.fd] : []);
-      const process = await identify(pid);
-      if (!process) throw new Error('the container ended before it was started');
+      const first = await identify(pid);
+      if (!first) throw new Error('the container ended before it was started');
       await runOnHostOrThrow(['crun', 'start', name], { timeoutMs: 60_000 });
-      return { record, process, conmon: await identifyFile(conmonPidFile), notify };
+      return { record, process: first, conmon: await identifyFile(conmonPidFile), notify };
     } catch (error) {
       notify?.close();
       await this.#removeFromRuntime(name);

@@ -10,6 +10,8 @@ export function containerPaths(name: string) {
     rootfs: join(folder, 'rootfs'),
     upper: join(folder, 'upper'),
     work: join(folder, 'work'),
+    /** Those of the component's configuration. */
+    files: join(folder, 'files'),
     pidFile: join(folder, 'pid'),
     conmonPidFile: join(folder, 'conmon.pid'),
     conmonLog: join(folder, 'conmon.log'),

@@ -9,6 +9,7 @@ import { digestOf } from '../../src/shared/oci/digest.ts';
 import type { Digest, ImageConfig } from '../../src/shared/oci/types.ts';
 import { faultPointSync } from '../native/fault-point.ts';
 import type { ProcessIdentity } from '../native/processes.ts';
+import type { Limits } from './limits.ts';
 import { containerPaths } from './paths.ts';
 
 /** A container as it was made: what later calls need even when the definition has changed since. */
@@ -25,6 +26,9 @@ export interface ContainerRecord {
   config: ComponentConfig;
   args: string[];
   env: string[];
+  /** Folders of its volumes by name, as of its last start. */
+  volumes?: Record<string, string>;
+  limits?: Limits;
 }
 
 /** Why the supervisor (and not the container itself) ended it, or is about to. */

@@ -7,3 +7,9 @@ export function hostCommand(argv: string[]): string[] {
   const namespace = process.env.GANTRY_HOST_MNT;
   return namespace ? ['busybox', 'nsenter', `--mount=${namespace}`, '--', ...argv] : argv;
 }
+
+/** A path of the device as this process can read it: what is mounted there later does not always reach its own view. */
+export function hostPath(path: string): string {
+  const namespace = process.env.GANTRY_HOST_MNT;
+  return namespace ? `${namespace.replace(/\/ns\/mnt$/, '')}/root${path}` : path;
+}

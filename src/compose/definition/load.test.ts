@@ -29,6 +29,28 @@ describe('loadDefinitions', () => {
     await expect(loadDefinitions([path])).rejects.toThrow('a → b → a');
   });
 
+  it('refuses volumes that cannot be as they are written', async () => {
+    const state = 'volumes: [{name: state, persistence: revision}]\n';
+    const wrong: [string, string][] = [
+      ['services: [{name: a, image: x, binds: ["stat:/s"]}]', 'a binds the volume "stat", which does not exist'],
+      ['services: [{name: a, image: x, binds: ["no/path:/s"]}]', 'a: bind "no/path:/s" is neither'],
+      ['services: [{name: a, image: x, binds: [state]}]', 'a: bind "state" is neither'],
+      [
+        'services: [{name: a, image: x, binds: ["state:/s"]}]\nonboot: [{name: b, image: x, binds: ["state:/s:ro"]}]',
+        'b and a bind the volume state, which belongs to a revision: only one component may',
+      ],
+      [
+        'services: [{name: a, image: x, binds: ["state:/s"], swap: {strategy: overlap}}]',
+        'a cannot be swapped by overlap',
+      ],
+    ];
+    for (const [text, words] of wrong) {
+      await expect(loadDefinitions([definition(`${head}${state}${text}\n`)])).rejects.toThrow(words);
+    }
+    const twice = 'services: [{name: a, image: x, binds: ["state:/s", "state:/again:ro"]}]';
+    expect((await loadDefinitions([definition(`${head}${state}${twice}\n`)])).volumes).toHaveLength(1);
+  });
+
   it('offers the nearest name for an unknown dependency', async () => {
     const path = definition(
       `${head}services:\n  - {name: mosquitto, image: x}\n  - {name: b, image: x, depends_on: [mosqito]}\n`,

@@ -1,4 +1,5 @@
 import { basename, dirname, resolve } from 'node:path';
+import { parseBind } from '../../shared/definition/bind.ts';
 import { distance } from '../../shared/text/nearest.ts';
 import type { FileSpec } from '../component/recipe.ts';
 import { ComposeError } from '../errors.ts';
@@ -64,20 +65,35 @@ function checkVolumes({ volumes }: LoadedDefinition, containers: SystemContainer
   const kept = new Map(volumes.map(({ name, persistence }) => [name, persistence]));
   const twice = volumes.find(({ name }, at) => volumes.findIndex((volume) => volume.name === name) !== at);
   if (twice) throw new ComposeError(`two volumes are called ${twice.name}`, where);
+  const users = new Map<string, string>();
   for (const container of containers) {
     for (const bind of [...(container.binds ?? []), ...(container['binds.add'] ?? [])]) {
-      const source = bind.slice(0, bind.indexOf(':'));
-      if (source.startsWith('/')) continue;
+      const { source, volume } = parsedBind(bind, container.name, where);
+      if (!volume) continue;
       const persistence = kept.get(source);
       if (persistence === undefined) {
         const hint = 'name it under volumes, or begin it with / for a folder of the device';
         throw new ComposeError(`${container.name} binds the volume "${source}", which does not exist; ${hint}`, where);
       }
+      const user = users.get(source) ?? container.name;
+      if (persistence === 'revision' && user !== container.name) {
+        const words = `${user} and ${container.name} bind the volume ${source}, which belongs to a revision`;
+        throw new ComposeError(`${words}: only one component may; give each its own, or make it permanent`, where);
+      }
+      users.set(source, user);
       if (persistence === 'revision' && container.swap?.strategy === 'overlap') {
         const why = `its volume ${source} belongs to a revision, and is copied while nothing writes to it`;
         throw new ComposeError(`${container.name} cannot be swapped by overlap: ${why}`, where);
       }
     }
+  }
+}
+
+function parsedBind(bind: string, component: string, where: string) {
+  try {
+    return parseBind(bind);
+  } catch (error) {
+    throw new ComposeError(`${component}: ${(error as Error).message}`, where);
   }
 }
 
