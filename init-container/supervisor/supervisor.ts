@@ -192,7 +192,9 @@ export class ContainerSupervisor implements Supervisor {
     for (const entry of left) if (entry.isDirectory()) this.#ensure(entry.name);
     this.#watcher = watchExits((name) => this.#components.get(name)?.noticeExit());
     this.#checks = setInterval(() => void this.#checkAll(), checkIntervalMs);
-    await Promise.all([...this.#components.values()].map((component) => component.adopt()));
+    const adopt = (component: Component) =>
+      component.adopt().catch((error: Error) => journal(`${component.name}: cannot be adopted: ${error.message}`));
+    await Promise.all([...this.#components.values()].map(adopt));
     const adopted = this.components().filter((component) => component.running);
     if (adopted.length > 0)
       journal(`found running: ${adopted.map(({ name, state }) => `${name} (PID ${state.process?.pid})`).join(', ')}`);
