@@ -18,6 +18,8 @@ import { hostCommand } from './native/host-command.ts';
 import { journal } from './native/journal.ts';
 import { spawnPty } from './native/pty.ts';
 import { runOnHost } from './native/run.ts';
+import { openParts } from './parts/open-parts.ts';
+import { ping } from './parts/ping.ts';
 import { openRevisions } from './revisions/revisions.ts';
 import { openStore } from './store/image-store.ts';
 import { ContainerSupervisor } from './supervisor/supervisor.ts';
@@ -45,6 +47,14 @@ const persistent = await readFile(devicePaths.persistentMark).then(
   () => true,
   () => false,
 );
+const parts = await openParts({
+  images: store,
+  factory,
+  image,
+  persistent,
+  works: (signal) => ping(devicePaths.apiSocket, signal),
+  log: journal,
+});
 const swaps = await openSwaps({
   revisions,
   images: store,
@@ -87,6 +97,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => 
 
 await supervisor.adopt();
 await Promise.all([supervisor.boot(), swaps.recover()]);
+await parts.slots?.noteHealthy();
 
 /** Ends this process and nothing else: the containers go on, and the next init container finds them. */
 async function stop(signal: string): Promise<void> {
