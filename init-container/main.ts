@@ -22,6 +22,8 @@ import { hostCommand } from './native/host-command.ts';
 import { journal } from './native/journal.ts';
 import { spawnPty } from './native/pty.ts';
 import { runOnHost } from './native/run.ts';
+import { openParts } from './parts/open-parts.ts';
+import { ping } from './parts/ping.ts';
 import { openRevisions } from './revisions/revisions.ts';
 import { fallBackUnlessWhole } from './revisions/whole.ts';
 import { Collector } from './store/collector.ts';
@@ -65,6 +67,14 @@ const persistent = await readFile(devicePaths.persistentMark).then(
   () => true,
   () => false,
 );
+const parts = await openParts({
+  images: store,
+  factory,
+  image,
+  persistent,
+  works: (signal) => ping(devicePaths.apiSocket, signal),
+  log: journal,
+});
 const swaps = await openSwaps({
   revisions,
   images: store,
@@ -141,6 +151,7 @@ await supervisor.adopt();
 const isOwnDevice = (await readlink('/proc/1/exe').catch(() => '')).endsWith('busybox');
 if (isOwnDevice) watchdog = await Watchdog.start(supervisor);
 await Promise.all([supervisor.boot(), swaps.recover()]);
+await parts.slots?.noteHealthy();
 
 /** Ends this process and nothing else: the containers go on, and the next init container finds them. */
 async function stop(signal: string): Promise<void> {

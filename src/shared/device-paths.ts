@@ -36,4 +36,8 @@ export interface ImageInfo {
   arch: 'amd64' | 'arm64';
   /** Version of Gantry that composed it. */
   gantry: string;
+  /** The machine it was composed for: `pc`, `virt`. */
+  board: string;
+  /** Modules that find the root image there, for the initramfs of another kernel. */
+  bootModules: string[];
 }
