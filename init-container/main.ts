@@ -1,7 +1,7 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { devicePaths, type ImageInfo } from '../src/shared/device-paths.ts';
+import { devicePaths, type ImageInfo, machinePaths } from '../src/shared/device-paths.ts';
 import type { ApiContext } from './api/context.ts';
 import { execUpgrade } from './api/exec.ts';
 import { ExecSessions } from './api/exec-sessions.ts';
@@ -14,8 +14,9 @@ import { logsFolder } from './engine/paths.ts';
 import { rotateLogs } from './logs/rotate.ts';
 import { LogWatcher } from './logs/watcher.ts';
 import { replaceFile } from './native/atomic-file.ts';
-import { hostCommand } from './native/host-command.ts';
+import { machineCommand } from './native/host-command.ts';
 import { journal } from './native/journal.ts';
+import { distribution } from './native/machine.ts';
 import { spawnPty } from './native/pty.ts';
 import { runOnHost } from './native/run.ts';
 import { openRevisions } from './revisions/revisions.ts';
@@ -27,6 +28,7 @@ import { openSwaps } from './swap/swaps.ts';
 /** Told to PID 1's launcher: the API answers. */
 const readyMark = join(devicePaths.run, 'init.ready');
 
+const apiSocket = distribution === undefined ? devicePaths.apiSocket : machinePaths.apiSocketInside;
 const image = JSON.parse(await readFile(devicePaths.imageInfo, 'utf8')) as ImageInfo;
 await mkdir(logsFolder, { recursive: true });
 
@@ -67,23 +69,26 @@ const api = createApiServer(
   apiRoutes({ ...context, image, revision: () => revisions.current(), power, store, revisions, swaps }),
   [execUpgrade(context)],
 );
-await api.listen(devicePaths.apiSocket);
+await api.listen(apiSocket);
 await replaceFile(readyMark, `${process.pid}\n`, 0o644);
-journal(`the API answers at ${devicePaths.apiSocket}; revision ${number}`);
+journal(`the API answers at ${apiSocket}; revision ${number}`);
 
-const tty = consoleTty();
+// A machine's console belongs to its distribution.
+const tty = distribution === undefined ? consoleTty() : undefined;
 const agent =
   tty === undefined
     ? undefined
     : startConsoleAgent({
         tty,
-        openApi: () => connect({ path: devicePaths.apiSocket, allowHalfOpen: true }),
+        openApi: () => connect({ path: apiSocket, allowHalfOpen: true }),
         openShell,
         log: journal,
       });
 
 const stopRotation = rotateLogs(logsFolder);
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop(signal));
+// The service on top of a distribution asks for this before the machine goes down and before it is removed.
+process.once('SIGPWR', () => void stopAll());
 
 await supervisor.adopt();
 await Promise.all([supervisor.boot(), swaps.recover()]);
@@ -98,6 +103,13 @@ async function stop(signal: string): Promise<void> {
   process.exit(0);
 }
 
+/** Ends the system containers in order, then this process. */
+async function stopAll(): Promise<void> {
+  journal('SIGPWR: stopping the system containers');
+  await supervisor.shutDown();
+  await stop('SIGPWR');
+}
+
 /** Everything in order first; then PID 1 does the rest, as for anyone who types `reboot`. */
 async function power(action: 'reboot' | 'poweroff'): Promise<void> {
   journal(`${action}: stopping the system containers`);
@@ -109,7 +121,7 @@ async function power(action: 'reboot' | 'poweroff'): Promise<void> {
 
 async function openShell({ columns, rows }: { columns: number; rows: number }) {
   const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', HOME: '/root', TERM: 'vt102' };
-  const { stream, resize, exited, hangUp } = await spawnPty(hostCommand(['/bin/sh', '-l']), { columns, rows, env });
+  const { stream, resize, exited, hangUp } = await spawnPty(machineCommand(['/bin/sh', '-l']), { columns, rows, env });
   stream.once('close', hangUp);
   return { stream, resize: async (c: number, r: number) => resize(c, r), exited };
 }

@@ -3,6 +3,7 @@ import { arch, availableParallelism, hostname, release, totalmem, uptime } from 
 import { type DeviceInfo, powerRequestSchema } from '../../src/shared/api/types.ts';
 import { devicePaths, type ImageInfo } from '../../src/shared/device-paths.ts';
 import type { Digest } from '../../src/shared/oci/types.ts';
+import { distribution } from '../native/machine.ts';
 import { initStartedAt, processMemory } from '../supervisor/status.ts';
 import type { ApiContext } from './context.ts';
 import { readJson, sendJson } from './respond.ts';
@@ -35,6 +36,10 @@ export function deviceRoutes(context: DeviceContext): Route[] {
       pattern: '/gantry/v1/power',
       handler: async ({ request, response }) => {
         const { action } = await readJson(request, powerRequestSchema);
+        if (distribution !== undefined) {
+          const next = `To ${action} the machine, use its own means, for example in a shell on it`;
+          throw new HttpError(501, `this machine belongs to ${distribution}, beside which Gantry runs. ${next}`);
+        }
         if (switching) throw new HttpError(409, 'the device is shutting down already');
         switching = true;
         sendJson(response, 202, { message: `${action}: stopping the system containers` });
@@ -63,6 +68,7 @@ async function deviceInfo({ image, revision, version }: DeviceContext): Promise<
     hostname: hostname(),
     arch: arch() === 'arm64' ? 'arm64' : 'amd64',
     kernel: release(),
+    ...(distribution === undefined ? {} : { distribution }),
     image: { name: image.name, id: image.id },
     bootId: bootId.trim(),
     uptimeSeconds: uptime(),

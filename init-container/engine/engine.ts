@@ -9,6 +9,8 @@ import {
 import type { ComponentSpec } from '../../src/shared/definition/revision.ts';
 import { devicePaths } from '../../src/shared/device-paths.ts';
 import { replaceFile } from '../native/atomic-file.ts';
+import { journal } from '../native/journal.ts';
+import { distribution } from '../native/machine.ts';
 import { identify, type ProcessIdentity } from '../native/processes.ts';
 import { runOnHost, runOnHostOrThrow } from '../native/run.ts';
 import type { ImageStore, StoredImage } from '../store/types.ts';
@@ -16,6 +18,8 @@ import { argumentsOf, bundleSpec, environmentOf } from './bundle.ts';
 import { availableCapabilities } from './capabilities.ts';
 import { createUnderConmon } from './conmon.ts';
 import { resolveUser } from './image-user.ts';
+import { availableControllers, keepableLimits } from './limits.ts';
+import { machinePath, onMachine } from './machine-paths.ts';
 import { ociJson } from './oci-spec.ts';
 import { containerCgroup, containerPaths, logsFolder } from './paths.ts';
 import { type ContainerRecord, containerId, loadRecord, removeRecord, saveRecord, specKey } from './record.ts';
@@ -57,14 +61,14 @@ export class Engine {
     await mountRootfs(name, image.layers);
     const ociSpec = bundleSpec({
       image: image.config,
-      config: record.config,
+      config: await withinLimits(name, record.config),
       user: await resolveUser(image.config.config?.User, image.layers),
       rootfs,
       cgroup: containerCgroup(name),
       capabilities: await availableCapabilities(),
       lookupDevice,
     });
-    await replaceFile(specFile, ociJson(ociSpec));
+    await replaceFile(specFile, ociJson(distribution === undefined ? ociSpec : onMachine(ociSpec)));
     const pid = await createUnderConmon(name, record.id);
     try {
       const process = await identify(pid);
@@ -166,11 +170,23 @@ async function identifyFile(path: string): Promise<ProcessIdentity | undefined> 
 
 /** LinuxKit's `runtime`: folders and cgroups that must exist before the container starts. */
 async function prepareHost(config: ComponentConfig): Promise<void> {
-  const folders = config.runtime?.mkdir ?? [];
+  const wanted = config.runtime?.mkdir ?? [];
+  const folders = distribution === undefined ? wanted : wanted.map((folder) => machinePath(folder));
   if (folders.length > 0) await runOnHostOrThrow(['busybox', 'mkdir', '-p', '--', ...folders]);
   for (const cgroup of config.runtime?.cgroups ?? []) {
     await mkdir(`/sys/fs/cgroup/${cgroup.replace(/^\/+/, '')}`, { recursive: true });
   }
+}
+
+/** Without the limits that this machine cannot keep, as Docker does it: a warning says so, and the container runs. */
+async function withinLimits(name: string, config: ComponentConfig): Promise<ComponentConfig> {
+  if (config.resources === undefined) return config;
+  const { kept, lost } = keepableLimits(config.resources, await availableControllers());
+  if (lost.length === 0) return config;
+  journal(
+    `${name}: its limits of ${lost.join(', ')} are not kept: cgroup v2 of this machine has no controllers for them`,
+  );
+  return { ...config, resources: kept };
 }
 
 /** Type and numbers of a device node. glibc's encoding of st_rdev. */

@@ -23,12 +23,10 @@ function describe(info: DeviceInfo): string {
   const { memory, init, revision } = info;
   const facts: [string, string][] = [
     ['host name', info.hostname],
+    ...(info.distribution === undefined ? [] : [['runs on', info.distribution] satisfies [string, string]]),
     ['image', `${info.image.name} (${info.image.id.slice(0, 19)})`],
     ['revision', `${revision.number} (${revision.digest.slice(0, 19)})`],
-    [
-      'keeps revisions',
-      info.persistent ? 'yes, on its data partition' : 'no: a power-off takes it back to the factory revision',
-    ],
+    ['keeps revisions', keepsRevisions(info)],
     ['kernel', `${info.kernel} ${info.arch}, ${info.cpus} ${info.cpus === 1 ? 'processor' : 'processors'}`],
     ['memory', `${formatBytes(memory.availableBytes)} available of ${formatBytes(memory.totalBytes)}`],
     ['up for', formatDuration(info.uptimeSeconds)],
@@ -38,4 +36,9 @@ function describe(info: DeviceInfo): string {
     ],
   ];
   return facts.map(([name, value]) => `${name.padEnd(16)}${value}\n`).join('');
+}
+
+function keepsRevisions({ persistent, distribution }: DeviceInfo): string {
+  if (!persistent) return 'no: a power-off takes it back to the factory revision';
+  return distribution === undefined ? 'yes, on its data partition' : 'yes, in /var/lib/gantry';
 }
