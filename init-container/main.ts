@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, readFile, readlink } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { devicePaths, type ImageInfo } from '../src/shared/device-paths.ts';
+import { devicePaths, type ImageInfo, machinePaths } from '../src/shared/device-paths.ts';
 import type { ApiContext } from './api/context.ts';
 import { execUpgrade } from './api/exec.ts';
 import { ExecSessions } from './api/exec-sessions.ts';
@@ -18,8 +18,9 @@ import { rotateLogs } from './logs/rotate.ts';
 import { LogWatcher } from './logs/watcher.ts';
 import { replaceFile } from './native/atomic-file.ts';
 import { sayOnConsole } from './native/console-message.ts';
-import { hostCommand } from './native/host-command.ts';
+import { machineCommand } from './native/host-command.ts';
 import { journal } from './native/journal.ts';
+import { distribution } from './native/machine.ts';
 import { spawnPty } from './native/pty.ts';
 import { runOnHost } from './native/run.ts';
 import { openParts } from './parts/open-parts.ts';
@@ -38,6 +39,7 @@ import { openSwaps } from './swap/swaps.ts';
 /** Told to PID 1's launcher: the API answers. */
 const readyMark = join(devicePaths.run, 'init.ready');
 
+const apiSocket = distribution === undefined ? devicePaths.apiSocket : machinePaths.apiSocketInside;
 const image = JSON.parse(await readFile(devicePaths.imageInfo, 'utf8')) as ImageInfo;
 await mkdir(logsFolder, { recursive: true });
 
@@ -72,7 +74,7 @@ const parts = await openParts({
   factory,
   image,
   persistent,
-  works: (signal) => ping(devicePaths.apiSocket, signal),
+  works: (signal) => ping(apiSocket, signal),
   log: journal,
 });
 const swaps = await openSwaps({
@@ -82,7 +84,7 @@ const swaps = await openSwaps({
   journal: new FileJournal(join(devicePaths.data, 'swap.json'), journal),
   bootId: await readBootId(),
   processId: randomUUID(),
-  swappers: {},
+  swappers: parts.swappers,
   restart: async (effect) => (effect === 'reboot' ? power('reboot') : stop('a swap')),
   copyVolume: (...copy) => volumes.copyRevisionVolume(...copy),
   persistent,
@@ -127,17 +129,18 @@ const api = createApiServer(
   }),
   [execUpgrade(context)],
 );
-await api.listen(devicePaths.apiSocket);
+await api.listen(apiSocket);
 await replaceFile(readyMark, `${process.pid}\n`, 0o644);
-journal(`the API answers at ${devicePaths.apiSocket}; revision ${number}`);
+journal(`the API answers at ${apiSocket}; revision ${number}`);
 
-const tty = consoleTty();
+// A machine's console belongs to its distribution.
+const tty = distribution === undefined ? consoleTty() : undefined;
 const agent =
   tty === undefined
     ? undefined
     : startConsoleAgent({
         tty,
-        openApi: () => connect({ path: devicePaths.apiSocket, allowHalfOpen: true }),
+        openApi: () => connect({ path: apiSocket, allowHalfOpen: true }),
         openShell,
         leftRescue: () => supervisor.goOn(),
         log: journal,
@@ -145,11 +148,12 @@ const agent =
 
 const stopRotation = rotateLogs(logsFolder);
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop(signal));
+// The service on top of a distribution asks for this before the machine goes down and before it is removed.
+process.once('SIGPWR', () => void stopAll());
 
 await supervisor.adopt();
 // On another distribution the watchdog is not ours: it would restart that machine whenever this service is stopped.
-const isOwnDevice = (await readlink('/proc/1/exe').catch(() => '')).endsWith('busybox');
-if (isOwnDevice) watchdog = await Watchdog.start(supervisor);
+if (distribution === undefined) watchdog = await Watchdog.start(supervisor);
 await Promise.all([supervisor.boot(), swaps.recover()]);
 await parts.slots?.noteHealthy();
 
@@ -162,6 +166,13 @@ async function stop(signal: string): Promise<void> {
   await agent?.close();
   await api.close();
   process.exit(0);
+}
+
+/** Ends the system containers in order, then this process. */
+async function stopAll(): Promise<void> {
+  journal('SIGPWR: stopping the system containers');
+  await supervisor.shutDown();
+  await stop('SIGPWR');
 }
 
 /** Everything in order first; then PID 1 does the rest, as for anyone who types `reboot`. */
@@ -193,7 +204,7 @@ async function showHalt(halt: Halt | undefined): Promise<void> {
 
 async function openShell({ columns, rows }: { columns: number; rows: number }) {
   const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', HOME: '/root', TERM: 'vt102' };
-  const { stream, resize, exited, hangUp } = await spawnPty(hostCommand(['/bin/sh', '-l']), { columns, rows, env });
+  const { stream, resize, exited, hangUp } = await spawnPty(machineCommand(['/bin/sh', '-l']), { columns, rows, env });
   stream.once('close', hangUp);
   return { stream, resize: async (c: number, r: number) => resize(c, r), exited };
 }

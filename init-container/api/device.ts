@@ -3,6 +3,7 @@ import { arch, availableParallelism, hostname, release, totalmem, uptime } from 
 import { type DeviceInfo, powerRequestSchema, type WatchdogStatus } from '../../src/shared/api/types.ts';
 import { devicePaths, type ImageInfo } from '../../src/shared/device-paths.ts';
 import type { Digest } from '../../src/shared/oci/types.ts';
+import { distribution } from '../native/machine.ts';
 import type { Collector } from '../store/collector.ts';
 import { initStartedAt, processMemory } from '../supervisor/status.ts';
 import type { ApiContext } from './context.ts';
@@ -38,6 +39,10 @@ export function deviceRoutes(context: DeviceContext): Route[] {
       pattern: '/gantry/v1/power',
       handler: async ({ request, response }) => {
         const { action } = await readJson(request, powerRequestSchema);
+        if (distribution !== undefined) {
+          const next = `To ${action} the machine, use its own means, for example in a shell on it`;
+          throw new HttpError(501, `this machine belongs to ${distribution}, beside which Gantry runs. ${next}`);
+        }
         if (switching) throw new HttpError(409, 'the device is shutting down already');
         switching = true;
         sendJson(response, 202, { message: `${action}: stopping the system containers` });
@@ -67,6 +72,7 @@ async function deviceInfo({ image, revision, version, collector, watchdog }: Dev
     hostname: hostname(),
     arch: arch() === 'arm64' ? 'arm64' : 'amd64',
     kernel: release(),
+    ...(distribution === undefined ? {} : { distribution }),
     image: { name: image.name, id: image.id },
     bootId: bootId.trim(),
     uptimeSeconds: uptime(),

@@ -11,6 +11,8 @@ import { devicePaths } from '../../src/shared/device-paths.ts';
 import { replaceFile } from '../native/atomic-file.ts';
 import { DatagramSocket } from '../native/datagram.ts';
 import { hostPath } from '../native/host-command.ts';
+import { journal } from '../native/journal.ts';
+import { distribution } from '../native/machine.ts';
 import { identify, type ProcessIdentity } from '../native/processes.ts';
 import { runOnHost, runOnHostOrThrow } from '../native/run.ts';
 import type { ImageStore, StoredImage } from '../store/types.ts';
@@ -18,9 +20,11 @@ import { argumentsOf, bundleSpec, environmentOf } from './bundle.ts';
 import { availableCapabilities } from './capabilities.ts';
 import { writeConfigFiles } from './config-files.ts';
 import { createUnderConmon } from './conmon.ts';
+import { availableControllers, keepableLimits } from './controllers.ts';
 import { resolveUser } from './image-user.ts';
 import { defaultPidsLimit, limitsOf } from './limits.ts';
-import { ociJson } from './oci-spec.ts';
+import { machinePath, onMachine } from './machine-paths.ts';
+import { type OciSpec, ociJson } from './oci-spec.ts';
 import { containerCgroup, containerPaths, logsFolder } from './paths.ts';
 import { type ContainerRecord, containerId, loadRecord, removeRecord, saveRecord, specKey } from './record.ts';
 import { discardRootfs, mountRootfs } from './rootfs.ts';
@@ -71,7 +75,7 @@ export class Engine {
     saveRecord(record);
     const notify = saysWhenReady(record.config) ? await listenForReady(name, onNotify) : undefined;
     try {
-      const ociSpec = bundleSpec({
+      const wanted = bundleSpec({
         image: image.config,
         config: record.config,
         user: await resolveUser(image.config.config?.User, image.layers),
@@ -85,7 +89,8 @@ export class Engine {
         lookupDevice,
         notify: notify && containerPaths(name).notify,
       });
-      await replaceFile(specFile, ociJson(ociSpec));
+      const ociSpec = await withinLimits(name, wanted);
+      await replaceFile(specFile, ociJson(distribution === undefined ? ociSpec : onMachine(ociSpec)));
       const pid = await createUnderConmon(name, record.id, notify ? [notify.fd] : []);
       const first = await identify(pid);
       if (!first) throw new Error('the container ended before it was started');
@@ -221,11 +226,22 @@ async function identifyFile(path: string): Promise<ProcessIdentity | undefined> 
 
 /** LinuxKit's `runtime`: folders and cgroups that must exist before the container starts. */
 async function prepareHost(config: ComponentConfig): Promise<void> {
-  const folders = config.runtime?.mkdir ?? [];
+  const wanted = config.runtime?.mkdir ?? [];
+  const folders = distribution === undefined ? wanted : wanted.map((folder) => machinePath(folder));
   if (folders.length > 0) await runOnHostOrThrow(['busybox', 'mkdir', '-p', '--', ...folders]);
   for (const cgroup of config.runtime?.cgroups ?? []) {
     await mkdir(`/sys/fs/cgroup/${cgroup.replace(/^\/+/, '')}`, { recursive: true });
   }
+}
+
+/** Without the limits that this machine cannot keep, as Docker does it: a warning says so, and the container runs. */
+async function withinLimits(name: string, spec: OciSpec): Promise<OciSpec> {
+  const { kept, lost } = keepableLimits(spec.linux.resources, await availableControllers());
+  if (lost.length === 0) return spec;
+  journal(
+    `${name}: its limits of ${lost.join(', ')} are not kept: cgroup v2 of this machine has no controllers for them`,
+  );
+  return { ...spec, linux: { ...spec.linux, resources: kept } };
 }
 
 /** Type and numbers of a device node. glibc's encoding of st_rdev. */

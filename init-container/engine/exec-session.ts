@@ -8,7 +8,7 @@ import type { Readable, Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { devicePaths } from '../../src/shared/device-paths.ts';
 import { replaceFile } from '../native/atomic-file.ts';
-import { hostCommand } from '../native/host-command.ts';
+import { hostCommand, machineCommand } from '../native/host-command.ts';
 import { spawnOnPipes } from '../native/pipes.ts';
 import { signalProcess } from '../native/processes.ts';
 import { type PtyProcess, spawnPty } from '../native/pty.ts';
@@ -112,7 +112,7 @@ export class ExecSession {
 
   async #command(): Promise<string[]> {
     const { container, argv } = this.request;
-    if (!container) return hostCommand(argv);
+    if (!container) return machineCommand(argv);
     const [height, width] = this.#size;
     const process = { ...container.process, ...(this.request.tty ? { consoleSize: { height, width } } : {}) };
     await replaceFile(`${this.#file}.json`, ociJson(process));

@@ -50,7 +50,11 @@ export class BasePart implements PartSwapper {
 
   async verify(change: PartChange, side: Side): Promise<void> {
     // They are what every container is started with.
-    for (const tool of [['crun', '--version'], ['conmon', '--version'], ['busybox', 'true']]) {
+    for (const tool of [
+      ['crun', '--version'],
+      ['conmon', '--version'],
+      ['busybox', 'true'],
+    ]) {
       await this.#options.run(tool).catch((cause: Error) => {
         throw new Error(`${tool[0]} of ${change[side].image.ref} does not run: ${cause.message}`, { cause });
       });
@@ -72,13 +76,17 @@ export class BasePart implements PartSwapper {
     const lower: string[] = [];
     for (const layer of layers) if (await exists(join(layer, 'usr'))) lower.push(join(layer, 'usr'));
     if (lower.length === 0) throw new Error(`${image.ref} has no /usr: it is no base component`);
-    await writeImageFolder(join(this.#state.path, 'images', name), [{ name: 'lower', text: lower.join(':'), mode: 0o600 }]);
+    await writeImageFolder(join(this.#state.path, 'images', name), [
+      { name: 'lower', text: lower.join(':'), mode: 0o600 },
+    ]);
   }
 
   /** The root image's own tools do it: those that are being replaced may not run. */
   async #use(name: string): Promise<void> {
     const own = join(this.#paths.run, 'base/factory');
-    const shell = (await exists(own)) ? [`${own}/bin/busybox`, 'sh', `${own}/lib/gantry/use-base`] : ['/usr/lib/gantry/use-base'];
+    const shell = (await exists(own))
+      ? [`${own}/bin/busybox`, 'sh', `${own}/lib/gantry/use-base`]
+      : ['/usr/lib/gantry/use-base'];
     await this.#options.run([...shell, name]);
   }
 }

@@ -23,12 +23,10 @@ function describe(info: DeviceInfo): string {
   const { memory, init, revision, storage } = info;
   const facts: [string, string][] = [
     ['host name', info.hostname],
+    ...(info.distribution === undefined ? [] : [['runs on', info.distribution] satisfies [string, string]]),
     ['image', `${info.image.name} (${info.image.id.slice(0, 19)})`],
     ['revision', `${revision.number} (${revision.digest.slice(0, 19)})`],
-    [
-      'keeps revisions',
-      info.persistent ? 'yes, on its data partition' : 'no: a power-off takes it back to the factory revision',
-    ],
+    ['keeps revisions', keepsRevisions(info)],
     ['kernel', `${info.kernel} ${info.arch}, ${info.cpus} ${info.cpus === 1 ? 'processor' : 'processors'}`],
     ['memory', `${formatBytes(memory.availableBytes)} available of ${formatBytes(memory.totalBytes)}`],
     ...(storage ? [['storage', storageText(storage)] as [string, string]] : []),
@@ -54,4 +52,9 @@ function watchdogText(watchdog: DeviceInfo['watchdog']): string {
   const { device, timeoutSeconds, feeding, reason } = watchdog;
   if (feeding) return `${device}, restarts the device after ${timeoutSeconds} s without a sign of life`;
   return `${device} IS NOT FED (${reason ?? 'no reason known'}): the device restarts within ${timeoutSeconds} s`;
+}
+
+function keepsRevisions({ persistent, distribution }: DeviceInfo): string {
+  if (!persistent) return 'no: a power-off takes it back to the factory revision';
+  return distribution === undefined ? 'yes, on its data partition' : 'yes, in /var/lib/gantry';
 }

@@ -9,7 +9,7 @@ import type { Arch } from '../shared/oci/types.ts';
 import { gantryVersion } from '../shared/version.ts';
 import { fileEntries } from './component/files.ts';
 import type { FileSpec } from './component/recipe.ts';
-import { type LoadedDefinition, loadDefinitions } from './definition/load.ts';
+import { type LoadedDefinition, type LoadOptions, loadDefinitions } from './definition/load.ts';
 import { ComposeError } from './errors.ts';
 import { imageBoards } from './image/boards.ts';
 import {
@@ -130,8 +130,8 @@ export async function buildOs(options: BuildOsOptions): Promise<BuiltOs> {
 }
 
 /** The merged definition, checked, as `gantry build --dry-run` shows it. */
-export async function describeOs(definitions: string[]): Promise<object> {
-  const { dirs: _dirs, files, ...definition } = await loadDefinitions(definitions);
+export async function describeOs(definitions: string[], options: LoadOptions = {}): Promise<object> {
+  const { dirs: _dirs, files, ...definition } = await loadDefinitions(definitions, options);
   return { ...definition, files: files.map(({ spec }) => spec) };
 }
 
@@ -150,7 +150,8 @@ async function replaceDir(from: string, to: string): Promise<void> {
   await rm(old, { recursive: true, force: true });
 }
 
-async function definitionFiles(definition: LoadedDefinition, extra: FileSpec[]): Promise<Entry[]> {
+/** Entries for the `files` of the definitions, and for more of them. */
+export async function definitionFiles(definition: LoadedDefinition, extra: FileSpec[]): Promise<Entry[]> {
   const ids = Object.fromEntries([...definition.onboot, ...definition.services].map((c, i) => [c.name, 100 + i]));
   const entries: Entry[] = [];
   for (const { spec, baseDir, where } of definition.files) {

@@ -21,6 +21,7 @@ export const deviceInfoSchema = z.object({
   hostname: z.string(),
   arch: z.enum(['amd64', 'arm64']),
   kernel: z.string(),
+  distribution: z.string().optional(),
   image: z.object({ name: z.string(), id: z.string() }),
   bootId: z.string(),
   uptimeSeconds: z.number().nonnegative(),

@@ -15,8 +15,13 @@ export interface LoadedDefinition extends Omit<OsDefinition, 'kernel' | 'files'>
   dirs: string[];
 }
 
+export interface LoadOptions {
+  /** False: the definition may be without a kernel. */
+  kernel?: boolean;
+}
+
 /** Reads OS definitions and merges them as LinuxKit does: kernel fields override, lists append. Checks the whole. */
-export async function loadDefinitions(paths: string[]): Promise<LoadedDefinition> {
+export async function loadDefinitions(paths: string[], options: LoadOptions = {}): Promise<LoadedDefinition> {
   const first = paths[0];
   if (first === undefined) throw new ComposeError('no OS definition was named');
   const merged: LoadedDefinition = {
@@ -42,12 +47,13 @@ export async function loadDefinitions(paths: string[]): Promise<LoadedDefinition
     merged.files.push(...definition.files.map((spec) => ({ spec, baseDir: dir, where: path })));
     if (!merged.dirs.includes(dir)) merged.dirs.push(dir);
   }
-  check(merged, paths.join(', '));
+  check(merged, paths.join(', '), options);
   return merged;
 }
 
-function check(definition: LoadedDefinition, where: string): void {
-  if (definition.kernel.image === '') throw new ComposeError('no kernel: name one with kernel: { image: … }', where);
+function check(definition: LoadedDefinition, where: string, { kernel = true }: LoadOptions): void {
+  if (kernel && definition.kernel.image === '')
+    throw new ComposeError('no kernel: name one with kernel: { image: … }', where);
   if (definition.init.length === 0) throw new ComposeError('no init: name the base and the init container', where);
   const containers = [...definition.onboot, ...definition.services, ...definition.onshutdown];
   const seen = new Set(['kernel', 'base', 'init']);

@@ -13,6 +13,8 @@ export interface DeviceInfo {
   hostname: string;
   arch: 'amd64' | 'arm64';
   kernel: string;
+  /** Name of the distribution that Gantry runs on top of; absent on a device of its own. */
+  distribution?: string;
   /** Name and id of the composed image. */
   image: { name: string; id: string };
   /** From /proc/sys/kernel/random/boot_id: changes at each boot. */
