@@ -9,9 +9,12 @@ import { apiRoutes } from './api/routes.ts';
 import { createApiServer } from './api/server.ts';
 import { startConsoleAgent } from './console/agent.ts';
 import { consoleTty } from './console/console-tty.ts';
+import { reopenLog } from './engine/control-fifo.ts';
 import { Engine } from './engine/engine.ts';
 import { logsFolder } from './engine/paths.ts';
-import { rotateLogs } from './logs/rotate.ts';
+import { LogKeeper } from './logs/keeper.ts';
+import { logSizes } from './logs/sizes.ts';
+import { collectSources } from './logs/sources.ts';
 import { LogWatcher } from './logs/watcher.ts';
 import { replaceFile } from './native/atomic-file.ts';
 import { hostCommand } from './native/host-command.ts';
@@ -82,7 +85,15 @@ const agent =
         log: journal,
       });
 
-const stopRotation = rotateLogs(logsFolder);
+const logKeeper = new LogKeeper({
+  folder: logsFolder,
+  reopen: reopenLog,
+  durable: persistent,
+  sizes: () => logSizes(logsFolder),
+  report: journal,
+});
+logKeeper.start();
+const stopSources = await collectSources({ folder: logsFolder, initOutput: devicePaths.initOutput, report: journal });
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop(signal));
 
 await supervisor.adopt();
@@ -91,10 +102,11 @@ await Promise.all([supervisor.boot(), swaps.recover()]);
 /** Ends this process and nothing else: the containers go on, and the next init container finds them. */
 async function stop(signal: string): Promise<void> {
   journal(`${signal}: ending; the system containers go on running`);
-  stopRotation();
+  logKeeper.close();
   supervisor.close();
   await agent?.close();
   await api.close();
+  stopSources();
   process.exit(0);
 }
 
