@@ -11,10 +11,13 @@ import { createApiServer } from './api/server.ts';
 import { startConsoleAgent } from './console/agent.ts';
 import { consoleTty } from './console/console-tty.ts';
 import { rescueLines } from './console/rescue.ts';
+import { reopenLog } from './engine/control-fifo.ts';
 import { configOf, Engine } from './engine/engine.ts';
 import { logsFolder } from './engine/paths.ts';
 import { Volumes } from './engine/volumes.ts';
-import { rotateLogs } from './logs/rotate.ts';
+import { LogKeeper } from './logs/keeper.ts';
+import { logSizes } from './logs/sizes.ts';
+import { collectSources } from './logs/sources.ts';
 import { LogWatcher } from './logs/watcher.ts';
 import { replaceFile } from './native/atomic-file.ts';
 import { sayOnConsole } from './native/console-message.ts';
@@ -146,7 +149,15 @@ const agent =
         log: journal,
       });
 
-const stopRotation = rotateLogs(logsFolder);
+const logKeeper = new LogKeeper({
+  folder: logsFolder,
+  reopen: reopenLog,
+  durable: persistent,
+  sizes: () => logSizes(logsFolder),
+  report: journal,
+});
+logKeeper.start();
+const stopSources = await collectSources({ folder: logsFolder, initOutput: devicePaths.initOutput, report: journal });
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop(signal));
 // The service on top of a distribution asks for this before the machine goes down and before it is removed.
 process.once('SIGPWR', () => void stopAll());
@@ -160,11 +171,12 @@ await parts.slots?.noteHealthy();
 /** Ends this process and nothing else: the containers go on, and the next init container finds them. */
 async function stop(signal: string): Promise<void> {
   journal(`${signal}: ending; the system containers go on running`);
-  stopRotation();
+  logKeeper.close();
   supervisor.close();
   watchdog?.leave();
   await agent?.close();
   await api.close();
+  stopSources();
   process.exit(0);
 }
 

@@ -2,13 +2,13 @@ import { spawn } from 'node:child_process';
 import { mkdir, open, writeFile } from 'node:fs/promises';
 import type { Readable, Writable } from 'node:stream';
 import { devicePaths } from '../../src/shared/device-paths.ts';
+import { keepSecondName } from '../logs/rotate.ts';
+import { logSizes } from '../logs/sizes.ts';
+import { endLastLine } from '../logs/source.ts';
 import { hostCommand } from '../native/host-command.ts';
-import { cgroupRoot, conmonCgroup, containerPaths, logPath } from './paths.ts';
+import { cgroupRoot, conmonCgroup, containerPaths, logPath, logsFolder } from './paths.ts';
 
 const handshakeMs = 120_000;
-
-/** conmon throws the log away when it reaches this size: only if the init container, which rotates it, was away for long. */
-const logBackstopBytes = 32 << 20;
 
 /**
  * Creates the container under a conmon of its own and returns its first process's PID; `crun start` lets it run. conmon
@@ -19,6 +19,8 @@ const logBackstopBytes = 32 << 20;
 export async function createUnderConmon(name: string, id: string, held: number[] = []): Promise<number> {
   const paths = containerPaths(name);
   const cgroup = `${cgroupRoot}${conmonCgroup(name)}`;
+  await endLastLine(logPath(name));
+  const { backstop } = logSizes(logsFolder);
   await mkdir(cgroup, { recursive: true });
   const errors = await open(paths.conmonLog, 'w', 0o600);
   try {
@@ -29,7 +31,7 @@ export async function createUnderConmon(name: string, id: string, held: number[]
       ...['-r', '/usr/bin/crun', '-b', paths.folder, '-p', paths.pidFile],
       ...['--conmon-pidfile', paths.conmonPidFile],
       ...['--exit-dir', devicePaths.exits, '--persist-dir', paths.folder],
-      ...['-l', `k8s-file:${logPath(name)}`, '--log-size-max', String(logBackstopBytes), '--no-sync-log'],
+      ...['-l', `k8s-file:${logPath(name)}`, '--log-size-max', String(backstop), '--no-sync-log'],
       ...['--log-level', 'error', '--full-attach'],
     ]);
     const child = spawn(file, args, {
@@ -50,6 +52,7 @@ export async function createUnderConmon(name: string, id: string, held: number[]
       start.end('\0');
     }
     const line = await Promise.race([firstLine(sync, handshakeMs), failed]).finally(() => sync.destroy());
+    keepSecondName(logPath(name));
     return pidFrom(line, await readErrors(paths.conmonLog));
   } finally {
     await errors.close();

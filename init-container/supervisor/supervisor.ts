@@ -108,6 +108,11 @@ export class ContainerSupervisor implements Supervisor {
       .sort((a, b) => rank(a.kind, a.spec?.order) - rank(b.kind, b.spec?.order) || (a.name < b.name ? -1 : 1));
   }
 
+  /** A component that is no system container: the kernel, the init container, files of the root image. */
+  part(name: string): ComponentSpec | undefined {
+    return this.#parts.get(name);
+  }
+
   /** By name, `/name`, Docker id or a unique beginning of one (at least one digit). Throws `UnknownComponentError`. */
   find(reference: string): Component {
     const name = reference.replace(/^\/+/, '');

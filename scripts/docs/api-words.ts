@@ -30,6 +30,10 @@ export const routeWords: Record<string, string> = {
   'GET /volumes/{name}': 'Inspect one.',
   'GET /gantry/v1/device': 'The device: `DeviceInfo`.',
   'GET /gantry/v1/components': 'All components, in the order of the OS definition: a list of `ComponentStatus`.',
+  'GET /gantry/v1/logs/{name}':
+    'The log of a component: a system container (also one that is no more), the init container, the kernel. Query: `follow`, ' +
+    '`tail`, `since`, `until`, `timestamps`, `cursor`. Frames as Docker’s, one a line (1 stdout, 2 stderr); 3 is a sentence ' +
+    'of the device about the log; 4 is a place in it: given as `cursor`, another request goes on exactly there.',
   'POST /gantry/v1/power': 'Reboot, or switch off.',
   'POST /gantry/v1/gc': 'Remove what nothing needs any more: `GarbageList`.',
   'POST /gantry/v1/exec':

@@ -100,7 +100,7 @@ const routes: Route[] = [
   jsonRoute('GET', '/containers/web/json', () => ({ Name: '/web', Config: { Env: ['A=1'] } })),
   {
     method: 'GET',
-    pattern: '/containers/web/logs',
+    pattern: '/gantry/v1/logs/web',
     handler: ({ response, query }) => {
       response.writeHead(200, { 'Content-Type': 'application/vnd.docker.multiplexed-stream' });
       response.write(frame(1, Buffer.from('to \x1b[1mstdout\x1b[0m\n')));

@@ -101,9 +101,10 @@ export class GantryDevice implements Device {
 
   async *logs(name: string, options?: LogOptions): AsyncGenerator<LogLine> {
     try {
-      yield* readLogs(this.#api, name, options);
+      yield* readLogs({ api: this.#api, connection: this.#connection }, name, options);
     } catch (error) {
-      throw await this.#explain(name, error);
+      const explained = await this.#explain(name, error);
+      throw explained instanceof UnknownComponentError ? explained : error;
     }
   }
 

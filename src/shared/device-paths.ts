@@ -25,6 +25,8 @@ export const devicePaths = {
   run: '/run/gantry',
   containers: '/run/gantry/containers',
   exits: '/run/gantry/exits',
+  /** What the init container and its launcher say: written by the launcher. */
+  initOutput: '/run/gantry/init.log',
   apiSocket: '/var/run/docker.sock',
 } as const;
 

@@ -132,13 +132,14 @@ export class FakeDevice implements Device {
 
   async *logs(name: string, options: LogOptions = {}): AsyncIterable<LogLine> {
     const lines = this.logLines.get(name) ?? [];
-    const all = lines.filter(
-      (line) => options.since === undefined || Date.parse(line.time ?? '') / 1000 >= options.since,
-    );
-    let at = lines.length - (options.tail === undefined ? all.length : Math.min(all.length, options.tail));
+    const { position = {}, tail = lines.length } = options;
+    let at = position.cursor === undefined ? Math.max(0, lines.length - tail) : Number(position.cursor);
     for (;;) {
       const now = this.logLines.get(name) ?? [];
-      for (; at < now.length; at++) yield now[at] as LogLine;
+      for (; at < now.length; at++) {
+        position.cursor = String(at + 1);
+        yield now[at] as LogLine;
+      }
       if (options.signal?.aborted) return;
       if (this.connection.current.state !== 'connected') throw new Error('the stream broke');
       if (this.list.find((row) => row.name === name)?.state !== 'running') return;
