@@ -86,7 +86,7 @@ const stopRotation = rotateLogs(logsFolder);
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop(signal));
 
 await supervisor.adopt();
-await Promise.all([supervisor.boot(), swaps.recover()]);
+await Promise.all([supervisor.boot(), swaps.recover().then(() => supervisor.settleLeftPairs())]);
 
 /** Ends this process and nothing else: the containers go on, and the next init container finds them. */
 async function stop(signal: string): Promise<void> {

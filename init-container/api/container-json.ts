@@ -63,7 +63,7 @@ function mountsOf(component: Component) {
 export function summaryOf(component: Component) {
   return {
     Id: component.id,
-    Names: [`/${component.name}`],
+    Names: [`/${component.containerName}`],
     Image: component.image?.ref ?? '',
     ImageID: component.image?.digest ?? '',
     Command: (component.record?.args ?? component.config.command ?? []).join(' '),
@@ -109,7 +109,7 @@ export function inspectionOf(component: Component) {
     HostnamePath: '',
     HostsPath: '',
     LogPath: '',
-    Name: `/${component.name}`,
+    Name: `/${component.containerName}`,
     RestartCount: state.restarts,
     Driver: 'overlay2',
     Platform: 'linux',

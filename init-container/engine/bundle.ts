@@ -1,4 +1,5 @@
 import type { ComponentConfig } from '../../src/shared/definition/component-config.ts';
+import { listenFault } from '../../src/shared/definition/listen.ts';
 import type { ImageConfig } from '../../src/shared/oci/types.ts';
 import { expandCapabilities } from './capabilities.ts';
 import type { OciProcess, OciSpec, OciUser } from './oci-spec.ts';
@@ -33,6 +34,8 @@ const defaultPath = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbi
  */
 export function bundleSpec(input: BundleInput): OciSpec {
   const { config } = input;
+  const fault = listenFault(config);
+  if (fault !== undefined) throw new Error(fault);
   const process = processOf(input);
   const privileged = isPrivileged(process.capabilities.bounding);
   const { nodes, rules } = devicesOf(config.devices ?? [], input.lookupDevice);
@@ -81,7 +84,7 @@ function processOf({ image, config, user, capabilities: available }: BundleInput
       additionalGids: config.additionalGids ?? user.additionalGids,
     },
     args,
-    env: environmentOf(image, config),
+    env: [...environmentOf(image, config), ...listenEnvironment(config)],
     cwd: config.cwd ?? (image.config?.WorkingDir || '/'),
     capabilities: {
       bounding: capabilities,
@@ -95,6 +98,14 @@ function processOf({ image, config, user, capabilities: available }: BundleInput
     noNewPrivileges: config.noNewPrivileges ?? true,
     oomScoreAdj: config.oomScoreAdj,
   };
+}
+
+/**
+ * As sd_listen_fds(3) says. The container's first process is 1 as it sees itself; whatever else runs in it sees from the
+ * number that these are not for it.
+ */
+function listenEnvironment({ listen = [] }: ComponentConfig): string[] {
+  return listen.length === 0 ? [] : [`LISTEN_FDS=${listen.length}`, 'LISTEN_PID=1'];
 }
 
 function namespacesOf(config: ComponentConfig): { type: string; path?: string }[] {

@@ -11,11 +11,11 @@ let counter = 0;
  * -1. Output is what it printed on both streams.
  */
 export async function execInContainer(
-  name: string,
+  instance: string,
   argv: string[],
   timeoutMs: number,
 ): Promise<{ exitCode: number; output: string }> {
-  const pidFile = join(containerPaths(name).folder, `probe-${process.pid}-${counter++}.pid`);
+  const pidFile = join(containerPaths(instance).folder, `probe-${process.pid}-${counter++}.pid`);
   // Killing crun would leave the command running in the container: it is the command that must be killed.
   let late = false;
   const killer = setTimeout(() => {
@@ -23,7 +23,7 @@ export async function execInContainer(
     void killByPidFile(pidFile);
   }, timeoutMs);
   try {
-    const command = ['crun', 'exec', '--pid-file', pidFile, name, ...argv];
+    const command = ['crun', 'exec', '--pid-file', pidFile, instance, ...argv];
     const result = await runOnHost(command, { timeoutMs: timeoutMs + 2000 });
     const output = `${result.stdout}${result.stderr}`.trim();
     if (late) return { exitCode: -1, output: `no end after ${timeoutMs} ms. ${output}` };

@@ -1,6 +1,6 @@
 import { readdir, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { reopenLog } from '../engine/control-fifo.ts';
+import { reopenLog, writersOf } from '../engine/control-fifo.ts';
 import { journal } from '../native/journal.ts';
 import { keptRotations, rotatedPath } from './files.ts';
 
@@ -12,11 +12,14 @@ const checkIntervalMs = 5000;
 export async function rotateIfLarge(path: string, name: string, limit = rotateAtBytes): Promise<boolean> {
   const info = await stat(path).catch(() => undefined);
   if (!info || info.size < limit) return false;
+  // Each conmon that opens its log anew puts a new file in the other's place: while there are two, the log may grow.
+  const [writer, second] = await writersOf(name);
+  if (second !== undefined) return false;
   for (let generation = keptRotations; generation > 1; generation--) {
     await rename(rotatedPath(path, generation - 1), rotatedPath(path, generation)).catch(ignoreMissing);
   }
   await rename(path, rotatedPath(path, 1));
-  await reopenLog(name);
+  if (writer !== undefined) await reopenLog(writer);
   return true;
 }
 

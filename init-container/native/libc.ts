@@ -10,6 +10,16 @@ export interface Libc {
   pipe2(fds: Buffer, flags: number): number;
   /** `fds` is an array of struct pollfd. */
   poll(fds: Buffer, count: number, timeoutMs: number): number;
+  socket(domain: number, type: number, protocol: number): number;
+  setsockopt(fd: number, level: number, option: number, value: Buffer, length: number): number;
+  bind(fd: number, address: Buffer, length: number): number;
+  listen(fd: number, backlog: number): number;
+  /** With an integer as its argument. */
+  fcntl(fd: number, command: number, argument: number): number;
+  /** A system call that libc may have no function for, with three integers. */
+  syscall3(number: number, a: number, b: number, c: number): number;
+  /** Why the last call failed. */
+  errno(): number;
 }
 
 let loaded: Promise<Libc> | undefined;
@@ -24,6 +34,8 @@ async function load(): Promise<Libc> {
   const { default: koffi } = await import('koffi');
   const libc = koffi.load('libc.so.6');
   const ioctl = libc.func('int ioctl(int fd, unsigned long request, ...)');
+  const fcntl = libc.func('int fcntl(int fd, int command, ...)');
+  const syscall = libc.func('long syscall(long number, ...)');
   return {
     posixOpenpt: libc.func('int posix_openpt(int flags)'),
     grantpt: libc.func('int grantpt(int fd)'),
@@ -31,6 +43,13 @@ async function load(): Promise<Libc> {
     ptsname: libc.func('int ptsname_r(int fd, void *buffer, size_t length)'),
     pipe2: libc.func('int pipe2(void *fds, int flags)'),
     poll: libc.func('int poll(void *fds, unsigned long count, int timeout)'),
+    socket: libc.func('int socket(int domain, int type, int protocol)'),
+    setsockopt: libc.func('int setsockopt(int fd, int level, int option, const void *value, unsigned int length)'),
+    bind: libc.func('int bind(int fd, const void *address, unsigned int length)'),
+    listen: libc.func('int listen(int fd, int backlog)'),
+    fcntl: (fd, command, argument) => fcntl(fd, command, 'int', argument),
+    syscall3: (number, a, b, c) => Number(syscall(number, 'long', a, 'long', b, 'long', c)),
+    errno: () => koffi.errno(),
     ioctl: (fd, request, argument) => ioctl(fd, request, 'void *', argument),
   };
 }

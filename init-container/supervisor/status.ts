@@ -13,13 +13,14 @@ const monotonicNs = () => Number(process.hrtime.bigint());
 /** What `/gantry/v1/components` tells about a system container. */
 export async function statusOf(component: Component): Promise<ComponentStatus> {
   const { state, image } = component;
-  const usage = component.running ? await readUsage(component.name) : undefined;
+  const usage = component.running ? await readUsage(component.instance) : undefined;
   return {
     name: component.name,
     kind: component.kind,
     image: image?.ref ?? '',
     digest: image?.digest ?? 'sha256:',
     id: component.id,
+    ...(component.beside ? { beside: true } : {}),
     state: component.componentState,
     health: component.health,
     detail: component.detail ?? state.error,

@@ -101,6 +101,10 @@ export class SimulatedSupervisor implements Supervisor {
     if (fault !== 'ends') this.#machine.up.set(name, image.digest);
   }
 
+  prepareForSwap = (): Promise<void> => Promise.resolve();
+  startBesideForSwap = (name: string): Promise<void> => this.startForSwap(name);
+  settleForSwap = (): Promise<void> => Promise.resolve();
+
   async waitHealthy(name: string): Promise<void> {
     const image = this.#image(name);
     this.calls.push(`probe ${image.ref}`);

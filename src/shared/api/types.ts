@@ -38,6 +38,8 @@ export interface ComponentStatus {
   digest: Digest;
   /** Docker's container id; only for system containers. */
   id?: string;
+  /** A swap has started this container beside the old one, which still answers for the component's name. */
+  beside?: true;
   /** `kernel` and `base` are always `running`. */
   state: ComponentState;
   health: Health;
