@@ -8,7 +8,7 @@ import { buildOs } from '../../../src/compose/build-os.ts';
 import { OciLayout } from '../../../src/compose/oci/layout.ts';
 import { hostArch } from '../../../src/emulator/index.ts';
 import { progressTo, type Say } from '../../e2e/support/compose.ts';
-import { ociDir, work } from '../../e2e/support/paths.ts';
+import { ociDir, root, work } from '../../e2e/support/paths.ts';
 import { until } from '../../e2e/support/until.ts';
 import type { AtEnd } from '../../support/at-end.ts';
 import { writeDockerArchive } from './docker-archive.ts';
@@ -28,7 +28,7 @@ const image = 'web:1';
 export async function startGantry(atEnd: AtEnd, say: Say): Promise<Engine> {
   const arch = hostArch();
   const outDir = join(work, `bench-web-${arch}`);
-  await buildOs({ definitions: [script('web.yml')], arch, outDir, relockGone: true, onProgress: progressTo(say) });
+  await buildOs({ definitions: [join(root, 'images/web.yml')], arch, outDir, relockGone: true, onProgress: progressTo(say) });
   const folder = temporaryFolder(atEnd);
   const log = join(work, 'bench-gantry.log');
   const options = { log, cgroup: `gantry-bench-device-${process.pid}` };
