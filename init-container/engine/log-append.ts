@@ -1,5 +1,5 @@
 import { closeSync } from 'node:fs';
-import { readdir, readlink } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { setAppend, takeDescriptor } from '../native/sockets.ts';
 import { readPidFile } from './exec-once.ts';
 import { componentOf, containerPaths, logPath } from './paths.ts';
@@ -11,10 +11,11 @@ import { componentOf, containerPaths, logPath } from './paths.ts';
 export async function appendToLog(instance: string): Promise<void> {
   const conmon = await readPidFile(containerPaths(instance).conmonPidFile);
   if (!conmon) return;
+  const log = await stat(logPath(componentOf(instance))).catch(() => undefined);
   const descriptors = `/proc/${conmon.pid}/fd`;
   for (const descriptor of await readdir(descriptors).catch(() => [])) {
-    const target = await readlink(`${descriptors}/${descriptor}`).catch(() => '');
-    if (target !== logPath(componentOf(instance))) continue;
+    const file = await stat(`${descriptors}/${descriptor}`).catch(() => undefined);
+    if (!log || !file || file.ino !== log.ino || file.dev !== log.dev) continue;
     const fd = await takeDescriptor(conmon.pid, Number(descriptor));
     if (fd === undefined) continue;
     try {

@@ -28,7 +28,13 @@ const image = 'web:1';
 export async function startGantry(atEnd: AtEnd, say: Say): Promise<Engine> {
   const arch = hostArch();
   const outDir = join(work, `bench-web-${arch}`);
-  await buildOs({ definitions: [join(root, 'images/web.yml')], arch, outDir, relockGone: true, onProgress: progressTo(say) });
+  await buildOs({
+    definitions: [join(root, 'images/web.yml')],
+    arch,
+    outDir,
+    relockGone: true,
+    onProgress: progressTo(say),
+  });
   const folder = temporaryFolder(atEnd);
   const log = join(work, 'bench-gantry.log');
   const options = { log, cgroup: `gantry-bench-device-${process.pid}` };
