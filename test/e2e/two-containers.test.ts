@@ -19,7 +19,9 @@ beforeAll(async () => {
   factory = componentSpecSchema.parse((revision.components as Record<string, unknown>)[name]);
   await device.untilIs(name, { state: 'running' });
 });
-afterAll(() => device?.stop());
+afterAll(async () => {
+  await device?.stop();
+});
 
 /** What the next container is to be: its name is in all that it says. */
 function next(more: ComponentConfig = {}): { called: string; spec: ComponentSpec } {
@@ -34,20 +36,30 @@ async function containers(): Promise<{ Names: string[]; Id: string; State: strin
 const pidOf = async (reference: string): Promise<number> =>
   JSON.parse(await device.call('GET', `/containers/${reference}/json`)).State.Pid;
 
+/** All that the component ever said, older files first. */
+function logLines(): string[] {
+  const file = device.path(`/var/lib/gantry/logs/${name}.log`);
+  const files = [`${file}.2`, `${file}.1`, file].filter((path) => existsSync(path));
+  const lines = files.flatMap((path) => readFileSync(path, 'utf8').split('\n').filter(Boolean));
+  return lines.map((line) => line.replace(/^\S+ \S+ \S /, ''));
+}
+
 const says = (called: string) =>
-  until(`${called} to count`, 20, async () => (await device.log(name)).some((line) => line.startsWith(`${called} 3 `)));
+  until(`${called} to count`, 20, async () => logLines().some((line) => line.startsWith(`${called} 3 `)));
 
 /** Of each container's lines none is missing, torn or mixed with another's. */
-async function expectWholeLog(): Promise<void> {
+function expectWholeLog(): void {
   const counts = new Map<string, number>();
-  for (const line of await device.log(name)) {
+  for (const line of logLines()) {
     const counted = /^(\w+) (\d+) of many, a line that is long enough to be torn$/.exec(line);
     if (!counted) {
       expect(line).toMatch(/^\w+ (bye|has .*)$/);
       continue;
     }
     const [, called = '', number] = counted;
-    expect(`${called} ${number}`).toBe(`${called} ${counts.get(called) ?? 0}`);
+    // The factory's is started again and again under the same name.
+    if (number !== '0' || called !== 'first')
+      expect(`${called} ${number}`).toBe(`${called} ${counts.get(called) ?? 0}`);
     counts.set(called, Number(number) + 1);
   }
   expect(counts.size).toBeGreaterThan(0);
@@ -80,8 +92,8 @@ describe('two containers', () => {
     expect(await containers()).toHaveLength(1);
     expect(await device.component(name)).toMatchObject({ pid: status.pid, state: 'running' });
     expect((await device.component(name)).beside).toBeUndefined();
-    await expectWholeLog();
-    expect(await device.log(name)).toContain('first bye');
+    expectWholeLog();
+    expect(logLines()).toContain('first bye');
   });
 
   it('leave the old one in force when the new one is not wanted', async () => {
@@ -115,7 +127,7 @@ describe('two containers', () => {
     await until('one container to be left', 20, async () => (await containers()).length === 1);
     expect(await device.component(name)).toMatchObject({ pid: old.pid, state: 'running' });
     expect(device.journal()).toContain('two containers run; keeping the old one');
-    await expectWholeLog();
+    expectWholeLog();
   });
 
   it('keeps the new one after kill -9 when that is what the current revision says', async () => {
@@ -161,7 +173,7 @@ describe('two containers', () => {
     const before = leftovers();
     for (const keep of ['new', 'old', 'new', 'new', 'old', 'new'] as const) await once(keep);
     await until('everything to be as before', 20, async () => expect(leftovers()).toEqual(before));
-    await expectWholeLog();
+    expectWholeLog();
   });
 });
 
@@ -173,7 +185,7 @@ describe('sockets that the device holds', () => {
   });
 
   it('are passed as sd_listen_fds says, and are the same ones ever after', async () => {
-    const told = (await device.log(name)).filter((line) => line.includes('sockets for'));
+    const told = logLines().filter((line) => line.includes('sockets for'));
     expect(new Set(told.map((line) => line.replace(/^\w+ /, ''))).size).toBe(1);
     expect(told.at(-1)).toMatch(
       /has 3 sockets for 1, is 1: 3 -> socket:\[\d+\] 4 -> socket:\[\d+\] 5 -> socket:\[\d+\] /,
@@ -202,7 +214,7 @@ describe('sockets that the device holds', () => {
     await device.drive('startForSwap', name);
     expect(holders()).toHaveLength(0);
     await says(none.called);
-    expect((await device.log(name)).at(-1)).not.toContain('socket:');
+    expect(logLines().at(-1)).not.toContain('socket:');
   });
 });
 
