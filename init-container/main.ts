@@ -11,7 +11,7 @@ import { createApiServer } from './api/server.ts';
 import { startConsoleAgent } from './console/agent.ts';
 import { consoleTty } from './console/console-tty.ts';
 import { rescueLines } from './console/rescue.ts';
-import { reopenLog } from './engine/control-fifo.ts';
+import { reopenLogOf, writersOf } from './engine/control-fifo.ts';
 import { configOf, Engine } from './engine/engine.ts';
 import { logsFolder } from './engine/paths.ts';
 import { Volumes } from './engine/volumes.ts';
@@ -151,7 +151,8 @@ const agent =
 
 const logKeeper = new LogKeeper({
   folder: logsFolder,
-  reopen: reopenLog,
+  reopen: reopenLogOf,
+  alone: async (name) => (await writersOf(name)).length < 2,
   durable: persistent,
   sizes: () => logSizes(logsFolder),
   report: journal,
@@ -163,9 +164,8 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => 
 process.once('SIGPWR', () => void stopAll());
 
 await supervisor.adopt();
-// On another distribution the watchdog is not ours: it would restart that machine whenever this service is stopped.
 if (distribution === undefined) watchdog = await Watchdog.start(supervisor);
-await Promise.all([supervisor.boot(), swaps.recover()]);
+await Promise.all([supervisor.boot(), swaps.recover().then(() => supervisor.settleLeftPairs())]);
 await parts.slots?.noteHealthy();
 
 /** Ends this process and nothing else: the containers go on, and the next init container finds them. */

@@ -108,7 +108,7 @@ function restrictionsOf({ config, record }: Component) {
 export function summaryOf(component: Component) {
   return {
     Id: component.id,
-    Names: [`/${component.name}`],
+    Names: [`/${component.containerName}`],
     Image: component.image?.ref ?? '',
     ImageID: component.image?.digest ?? '',
     Command: (component.record?.args ?? component.config.command ?? []).join(' '),
@@ -154,7 +154,7 @@ export function inspectionOf(component: Component) {
     HostnamePath: '',
     HostsPath: '',
     LogPath: '',
-    Name: `/${component.name}`,
+    Name: `/${component.containerName}`,
     RestartCount: state.restarts,
     Driver: 'overlay2',
     Platform: 'linux',

@@ -49,7 +49,11 @@ export function execRoutes({ supervisor, store, sessions }: ApiContext): Route[]
           tty: wanted.Tty ?? false,
           consoleSize: wanted.ConsoleSize ?? undefined,
           env: [],
-          container: { name: component.name, process: await processFor(component, wanted, layers) },
+          container: {
+            name: component.name,
+            instance: component.instance,
+            process: await processFor(component, wanted, layers),
+          },
         });
         supervisor.events.record(component, `exec_create: ${wanted.Cmd.join(' ')}`, { execID: session.id });
         sendJson(response, 201, { Id: session.id });
@@ -194,7 +198,7 @@ async function processFor(
   wanted: z.infer<typeof createSchema>,
   layers: string[],
 ): Promise<OciProcess> {
-  const base = await containerProcess(containerPaths(component.name).spec);
+  const base = await containerProcess(containerPaths(component.instance).spec);
   const env = [...base.env, ...(wanted.Env ?? [])];
   if (wanted.Tty && !env.some((entry) => entry.startsWith('TERM='))) env.push('TERM=xterm');
   const user = wanted.User

@@ -22,7 +22,7 @@ export function imageRoutes({ store, supervisor, collector }: ImageContext): Rou
       pattern: '/images/json',
       handler: async ({ response }) => {
         const images = await store.list();
-        const users = (digest: Digest) => supervisor.components().filter((c) => c.image?.digest === digest).length;
+        const users = (digest: Digest) => supervisor.instances().filter((c) => c.image?.digest === digest).length;
         const summaries = images.map(async (image) => ({
           Id: image.digest,
           ParentId: '',

@@ -66,7 +66,7 @@ function ping({ request, response }: Call): void {
 
 /** The fields that `docker info` prints; the machine's id stands in for the engine's. */
 async function info({ supervisor, store, version }: ApiContext) {
-  const states = supervisor.components().map(dockerState);
+  const states = supervisor.instances().map(dockerState);
   const running = states.filter((state) => state === 'running').length;
   const bootId = await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => '');
   const controllers = await availableControllers().catch(() => new Set<string>());

@@ -1,4 +1,5 @@
 import type { ComponentConfig } from '../../src/shared/definition/component-config.ts';
+import { listenFault } from '../../src/shared/definition/listen.ts';
 import type { Arch, ImageConfig } from '../../src/shared/oci/types.ts';
 import { expandCapabilities } from './capabilities.ts';
 import { resourcesOf } from './limits.ts';
@@ -41,6 +42,8 @@ const defaultPath = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbi
  */
 export function bundleSpec(input: BundleInput): OciSpec {
   const { config } = input;
+  const fault = listenFault(config);
+  if (fault !== undefined) throw new Error(fault);
   const process = processOf(input);
   const { nodes, rules } = devicesOf(config.devices ?? [], input.lookupDevice);
   const namespaces = namespacesOf(config);
@@ -97,6 +100,7 @@ function processOf({ image, config, user, capabilities: available, notify }: Bun
     args,
     env: [
       ...environmentOf(image, config),
+      ...listenEnvironment(config),
       ...(notify === undefined ? [] : [`NOTIFY_SOCKET=${notifyFolder}/notify.sock`]),
     ],
     cwd: config.cwd ?? (image.config?.WorkingDir || '/'),
@@ -112,6 +116,14 @@ function processOf({ image, config, user, capabilities: available, notify }: Bun
     noNewPrivileges: config.noNewPrivileges ?? true,
     oomScoreAdj: config.oomScoreAdj,
   };
+}
+
+/**
+ * As sd_listen_fds(3) says. The container's first process is 1 as it sees itself; whatever else runs in it sees from the
+ * number that these are not for it.
+ */
+function listenEnvironment({ listen = [] }: ComponentConfig): string[] {
+  return listen.length === 0 ? [] : [`LISTEN_FDS=${listen.length}`, 'LISTEN_PID=1'];
 }
 
 function namespacesOf(config: ComponentConfig): { type: string; path?: string }[] {

@@ -12,11 +12,11 @@ let counter = 0;
  * -1. Output is what it printed on both streams.
  */
 export async function execInContainer(
-  name: string,
+  instance: string,
   argv: string[],
   timeoutMs: number,
 ): Promise<{ exitCode: number; output: string }> {
-  const pidFile = join(containerPaths(name).folder, `probe-${process.pid}-${counter++}.pid`);
+  const pidFile = join(containerPaths(instance).folder, `probe-${process.pid}-${counter++}.pid`);
   // Killing crun would leave the command running in the container: it is the command that must be killed.
   let late = false;
   const killer = setTimeout(() => {
@@ -24,7 +24,7 @@ export async function execInContainer(
     void killByPidFile(pidFile);
   }, timeoutMs);
   try {
-    const command = ['crun', 'exec', '--pid-file', pidFile, ...(await restrictionsOf(name)), name, ...argv];
+    const command = ['crun', 'exec', '--pid-file', pidFile, ...(await restrictionsOf(instance)), instance, ...argv];
     const result = await runOnHost(command, { timeoutMs: timeoutMs + 2000 });
     const output = `${result.stdout}${result.stderr}`.trim();
     if (late) return { exitCode: -1, output: `no end after ${timeoutMs} ms. ${output}` };
@@ -36,8 +36,8 @@ export async function execInContainer(
 }
 
 /** crun gives a command the container's user, capabilities and filter by itself, but not this. */
-async function restrictionsOf(name: string): Promise<string[]> {
-  const { noNewPrivileges } = await containerProcess(containerPaths(name).spec);
+async function restrictionsOf(instance: string): Promise<string[]> {
+  const { noNewPrivileges } = await containerProcess(containerPaths(instance).spec);
   return noNewPrivileges ? ['--no-new-privs'] : [];
 }
 

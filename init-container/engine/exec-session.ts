@@ -20,8 +20,8 @@ export interface ExecRequest {
   tty: boolean;
   /** Rows, columns: Docker's order. */
   consoleSize?: readonly [number, number];
-  /** Undefined = the device itself; else what crun shall start in the container of this name. */
-  container?: { name: string; process: OciProcess };
+  /** Undefined = the device itself; else what crun shall start in a container of this component. */
+  container?: { name: string; instance: string; process: OciProcess };
   /** Only for the device itself. */
   env: string[];
 }
@@ -103,7 +103,7 @@ export class ExecSession {
   }
 
   get #file(): string {
-    return join(devicePaths.containers, this.request.container?.name ?? '', `exec-${this.id.slice(0, 16)}`);
+    return join(devicePaths.containers, this.request.container?.instance ?? '', `exec-${this.id.slice(0, 16)}`);
   }
 
   get #pidFile(): string {
@@ -123,7 +123,7 @@ export class ExecSession {
       `${this.#file}.json`,
       '--pid-file',
       this.#pidFile,
-      container.name,
+      container.instance,
     ]);
   }
 

@@ -15,6 +15,8 @@ export interface KeeperOptions {
   folder: string;
   /** Has the writer of the log of this component begin a new file. False when there is none. */
   reopen: (name: string) => Promise<boolean>;
+  /** Whether no more than one process writes it. */
+  alone: (name: string) => Promise<boolean>;
   /** Whether the logs are on a disk, and have to get there. */
   durable: boolean;
   sizes: () => LogSizes;
@@ -65,7 +67,8 @@ export class LogKeeper {
     for (const name of new Set(logs.map((file) => file.replace(/\.log.*/, '')))) {
       const path = join(folder, `${name}.log`);
       if (statSync(path, { throwIfNoEntry: false })) this.#asked.delete(name);
-      if (await rotate(path, sizes, () => this.#reopen(name))) {
+      const writer = { reopen: () => this.#reopen(name), alone: () => this.#options.alone(name) };
+      if (await rotate(path, sizes, writer)) {
         moved = true;
         if (this.#options.durable) await syncFile(rotatedPath(path, 1));
       }

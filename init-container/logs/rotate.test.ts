@@ -23,6 +23,8 @@ import { LogReader, readLog } from './reader.ts';
 import { rotate } from './rotate.ts';
 import { type LogSizes, sizesFor } from './sizes.ts';
 
+const alone = async () => true;
+
 let folder: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'gantry-rotate-'));
@@ -206,7 +208,7 @@ test('whatever is written, rotated, restarted and broken off: each line is read 
     fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 60 }), async (steps) => {
       const path = join(folder, `random-${runs++}.log`);
       const conmon = new Conmon(path, sizes.backstop);
-      await rotate(path, sizes, async () => true);
+      await rotate(path, sizes, { reopen: async () => true, alone });
       const client = new Client(path);
       await client.read(1);
       client.start();
@@ -226,7 +228,7 @@ test('whatever is written, rotated, restarted and broken off: each line is read 
               conmon.reopen();
               return true;
             };
-            if (existsSync(path) && (await rotate(path, sizes, reopen))) rotations++;
+            if (existsSync(path) && (await rotate(path, sizes, { reopen, alone }))) rotations++;
           } else if (action.do === 'restart') conmon.restart();
           else if (action.do === 'place') client.place();
           else if (action.do === 'reconnect') await client.reconnect();
@@ -266,13 +268,13 @@ test('a log that conmon replaced while nobody was there keeps what was in it, an
   const path = join(folder, 'flood.log');
   const conmon = new Conmon(path, sizes.backstop);
   conmon.write('stdout', 'before');
-  await rotate(path, sizes, async () => true);
+  await rotate(path, sizes, { reopen: async () => true, alone });
   for (let i = 0; i < 400; i++) {
     conmon.nextRead();
     conmon.write('stdout', `flood ${i}`);
   }
   expect(conmon.reopens).toBeGreaterThan(3);
-  expect(await rotate(path, sizes, async () => true)).toBe(true);
+  expect(await rotate(path, sizes, { reopen: async () => true, alone })).toBe(true);
   const lines = await linesOf(path);
   expect([lines[0], lines.at(-1)]).toEqual(['before', 'flood 399']);
   expect(lines.filter((line) => line.startsWith('gantry: lines may be missing here'))).toHaveLength(1);
@@ -283,7 +285,7 @@ test('a process that was killed in the middle of moving a log aside loses nothin
   const path = join(folder, 'killed.log');
   const conmon = new Conmon(path, sizes.backstop);
   for (let i = 0; i < 12; i++) conmon.write('stdout', `line ${i} ${'x'.repeat(20)}`);
-  await rotate(path, { ...sizes, file: 1 << 20 }, async () => true);
+  await rotate(path, { ...sizes, file: 1 << 20 }, { reopen: async () => true, alone });
   renameSync(path, rotatedPath(path, 1));
   // Killed here: the second name is still there, and conmon writes to the old file.
   conmon.write('stdout', 'line 12');
@@ -291,9 +293,9 @@ test('a process that was killed in the middle of moving a log aside loses nothin
     conmon.reopen();
     return true;
   };
-  await rotate(path, sizes, reopen);
+  await rotate(path, sizes, { reopen, alone });
   conmon.write('stdout', 'line 13');
-  await rotate(path, sizes, reopen);
+  await rotate(path, sizes, { reopen, alone });
   expect((await linesOf(path)).map((line) => line.split(' ')[1])).toEqual(
     Array.from({ length: 14 }, (_, i) => String(i)),
   );
@@ -320,6 +322,7 @@ test('the log that takes most gives its oldest files when there is too much in a
   const keeper = new LogKeeper({
     folder: own,
     reopen: async () => false,
+    alone,
     durable: true,
     sizes: () => ({ file: 1 << 20, backstop: 4 << 20, total: 80 * 1024 }),
     report: (message) => expect.fail(message),
@@ -328,4 +331,13 @@ test('the log that takes most gives its oldest files when there is too much in a
   const left = readdirSync(own).filter((name) => name !== 'loud.log.0' && name !== 'quiet.log.0');
   expect(left.sort()).toEqual(['loud.log', 'loud.log.1', 'quiet.log', 'quiet.log.1']);
   expect(existsSync(spareName(join(own, 'loud.log')))).toBe(true);
+});
+
+test('a log that two processes write is left to grow until there is one again', async () => {
+  const path = join(folder, 'two.log');
+  writeFileSync(path, Buffer.alloc(100));
+  const small = { file: 10, backstop: 1000, total: 1000 };
+  const reopen = async () => expect.unreachable('a writer was told to begin a new file');
+  expect(await rotate(path, small, { reopen, alone: async () => false })).toBe(false);
+  expect(await rotate(path, small, { reopen: async () => false, alone })).toBe(true);
 });

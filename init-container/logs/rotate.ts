@@ -10,9 +10,14 @@ export const gap = 'lines may be missing here: the log grew faster than it could
 
 /**
  * Keeps one log below its size without losing a line, whether this process or conmon begins the new file. `reopen` has the
- * log's writer begin it; it resolves to false when there is no writer. True when a file has been moved aside.
+ * log's writer begin it; it resolves to false when there is no writer. While it is not `alone` the log may grow: each of
+ * two writers would put a new file in the other's place. True when a file has been moved aside.
  */
-export async function rotate(path: string, sizes: LogSizes, reopen: () => Promise<boolean>): Promise<boolean> {
+export async function rotate(
+  path: string,
+  sizes: LogSizes,
+  { reopen, alone }: { reopen: () => Promise<boolean>; alone: () => Promise<boolean> },
+): Promise<boolean> {
   const spare = statOf(spareName(path));
   const current = statOf(path);
   let moved = false;
@@ -31,6 +36,7 @@ export async function rotate(path: string, sizes: LogSizes, reopen: () => Promis
   keepSecondName(path);
   // Two new files in quick succession, ours and conmon's own, would lose what is between them.
   if (current.size < sizes.file || current.size >= 0.75 * sizes.backstop) return moved;
+  if (!(await alone())) return moved;
   shift(path);
   renameSync(path, rotatedPath(path, 1));
   rmSync(spareName(path), { force: true });

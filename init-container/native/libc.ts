@@ -16,6 +16,10 @@ export interface Libc {
   syscall(number: number, a: number, b: number, c: number): number;
   /** `fds` is an array of struct pollfd. */
   poll(fds: Buffer, count: number, timeoutMs: number): number;
+  setsockopt(fd: number, level: number, option: number, value: Buffer, length: number): number;
+  listen(fd: number, backlog: number): number;
+  /** Why the last call failed. */
+  errno(): number;
 }
 
 let loaded: Promise<Libc> | undefined;
@@ -41,9 +45,12 @@ async function load(): Promise<Libc> {
     poll: libc.func('int poll(void *fds, unsigned long count, int timeout)'),
     socket: libc.func('int socket(int domain, int type, int protocol)'),
     bind: libc.func('int bind(int fd, void *address, unsigned int length)'),
+    setsockopt: libc.func('int setsockopt(int fd, int level, int option, const void *value, unsigned int length)'),
+    listen: libc.func('int listen(int fd, int backlog)'),
     recv: libc.func('long recv(int fd, void *buffer, size_t length, int flags)'),
     fcntl: (fd, command, argument) => fcntl(fd, command, 'int', argument),
     syscall: (number, a, b, c) => Number(syscall(number, 'long', a, 'long', b, 'long', c)),
+    errno: () => koffi.errno(),
     ioctl: (fd, request, argument) => ioctl(fd, request, 'void *', argument),
   };
 }

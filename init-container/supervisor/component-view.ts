@@ -21,6 +21,8 @@ import { defaultOnFailure } from './policy.ts';
  */
 export class ComponentView {
   readonly name: string;
+  /** Which of its two possible containers this is: what crun and the folders go by. */
+  instance: string;
   spec: ComponentSpec | undefined;
   record: ContainerRecord | undefined;
   state: ContainerState;
@@ -29,10 +31,21 @@ export class ComponentView {
   detail: string | undefined;
   monitor: HealthMonitor | undefined;
 
-  constructor(name: string) {
+  constructor(name: string, instance = name) {
     this.name = name;
-    this.record = loadRecord(name);
-    this.state = loadState(name) ?? { ...freshState };
+    this.instance = instance;
+    this.record = loadRecord(instance);
+    this.state = loadState(instance) ?? { ...freshState };
+  }
+
+  /** It came up beside the container in force and may take its place. */
+  get beside(): boolean {
+    return this.state.beside ?? false;
+  }
+
+  /** The container's name for Docker's clients, of which no two are equal. */
+  get containerName(): string {
+    return this.beside ? `${this.name}.new` : this.name;
   }
 
   get running(): boolean {

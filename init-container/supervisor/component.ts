@@ -1,8 +1,16 @@
 import { canonicalJson } from '../../src/shared/canonical-json.ts';
+import type { ComponentSpec } from '../../src/shared/definition/revision.ts';
 import { parseDuration } from '../../src/shared/duration.ts';
 import { type Engine, forgetExit, readExitCode, saysWhenReady, wasOomKilled } from '../engine/engine.ts';
-import { containerPaths } from '../engine/paths.ts';
-import { type ContainerState, type StopReason, saveState } from '../engine/record.ts';
+import { containerPaths, otherInstance } from '../engine/paths.ts';
+import {
+  type ContainerState,
+  freshState,
+  loadRecord,
+  loadState,
+  type StopReason,
+  saveState,
+} from '../engine/record.ts';
 import { monotonicMs } from '../native/clock.ts';
 import { journal } from '../native/journal.ts';
 import { isRunning, signalProcess } from '../native/processes.ts';
@@ -35,9 +43,10 @@ export class Component extends ComponentView {
   readonly #mutex = new Mutex();
   #readiness: Readiness | undefined;
   #exitWaiters: (() => void)[] = [];
+  #clearing: Promise<void> = Promise.resolve();
 
-  constructor(name: string, engine: Engine, hooks: ComponentHooks) {
-    super(name);
+  constructor(name: string, engine: Engine, hooks: ComponentHooks, instance?: string) {
+    super(name, instance);
     this.#engine = engine;
     this.#hooks = hooks;
   }
@@ -76,18 +85,97 @@ export class Component extends ComponentView {
     });
   }
 
-  /** Starts what the specification says, on a new writable layer. */
-  startAnew(): Promise<void> {
+  /** The name of the container that could come up beside this one, once what was left of the last such one is gone. */
+  async spareInstance(): Promise<string> {
+    await this.#clearing;
+    return otherInstance(this.instance);
+  }
+
+  /** Makes the container that `startAnew` or a second instance with this specification will let run. */
+  async prepare(spec: ComponentSpec): Promise<void> {
+    await this.#engine.prepare(await this.spareInstance(), spec);
+  }
+
+  /** Starts what the specification says in a new container: the old one's remains are cleared away afterwards. */
+  startAnew(beforeStart: () => Promise<void> = () => Promise.resolve()): Promise<void> {
     this.cancelWaiting();
     return this.#mutex.run(async () => {
       if (this.running) await this.#stop('swap', {});
-      const old = this.record;
-      this.#save({ failures: undefined, gaveUp: undefined, excused: undefined });
-      await this.#engine.discard(this.name);
+      const { wish, restarts } = this.state;
+      const clearOld = this.#leave(await this.spareInstance());
       this.record = undefined;
-      if (old && old.id !== this.id) this.#hooks.event(this, 'destroy', { id: old.id, image: old.image.ref });
-      await this.#start();
+      this.state = { ...freshState, wish, restarts };
+      await beforeStart();
+      await this.#start().finally(clearOld);
     });
+  }
+
+  /** Ends this container and goes on as the one that came up beside it. */
+  succeedBy(next: Component): Promise<void> {
+    this.cancelWaiting();
+    return this.#mutex.run(async () => {
+      if (this.running) await this.#stop('swap', {});
+      const { wish } = this.state;
+      next.handOn();
+      const clearOld = this.#leave(next.instance);
+      this.record = next.record;
+      this.spec = next.spec;
+      this.state = next.state;
+      this.#readiness = next.#readiness;
+      next.#readiness = undefined;
+      this.activity = undefined;
+      this.detail = undefined;
+      this.#save({ wish, beside: undefined });
+      if (this.running) this.#startMonitor();
+      this.#hooks.changed(this);
+      clearOld();
+      this.noticeExit();
+    });
+  }
+
+  /** Clears away what was prepared from another specification than this, or, without one, from any. */
+  dropPrepared(unless?: ComponentSpec): void {
+    const spare = otherInstance(this.instance);
+    if (!this.#engine.isPrepared(spare) || (unless && this.#engine.isPrepared(spare, unless))) return;
+    this.#clear(spare);
+  }
+
+  /** Goes on as another container. Returns how to clear away what is left of the present one, which has ended. */
+  #leave(instance: string): () => void {
+    const { record, instance: old } = this;
+    this.instance = instance;
+    return () => {
+      if (record) this.#hooks.event(this, 'destroy', { id: record.id, image: record.image.ref });
+      this.#clear(old);
+    };
+  }
+
+  /** In the background; the next container waits for it. */
+  #clear(instance: string): void {
+    this.#clearing = this.#engine
+      .forget(instance)
+      .catch((error: Error) => journal(`${instance}: what is left of it cannot be removed: ${error.message}`));
+  }
+
+  /** Another object goes on with this container. */
+  handOn(): void {
+    this.cancelWaiting();
+    this.monitor?.stop();
+    this.monitor = undefined;
+  }
+
+  /** Starts the container, which is to be known as one beside another from its first moment. */
+  startBeside(): Promise<void> {
+    this.#save({ beside: true });
+    return this.start();
+  }
+
+  /** After a restart of this process: which of the containers that it left this is. */
+  standFor(instance: string, { beside }: { beside: boolean }): void {
+    this.instance = instance;
+    this.record = loadRecord(instance);
+    this.state = loadState(instance) ?? { ...freshState };
+    if (this.beside && !beside) this.#save({ beside: undefined });
   }
 
   /** Removes the container, which must not run. */
@@ -95,7 +183,7 @@ export class Component extends ComponentView {
     return this.#mutex.run(async () => {
       if (this.running) return;
       const existed = this.record !== undefined;
-      await this.#engine.forget(this.name);
+      await this.#engine.forget(this.instance);
       if (existed) this.#hooks.event(this, 'destroy');
       this.record = undefined;
     });
@@ -162,7 +250,7 @@ export class Component extends ComponentView {
   /** Its exit file has changed, or may have. */
   noticeExit(): void {
     if (!this.running) return;
-    const code = readExitCode(this.name);
+    const code = readExitCode(this.instance);
     if (code !== undefined) this.#ended(code);
   }
 
@@ -208,7 +296,7 @@ export class Component extends ComponentView {
     // Straight from waiting to starting: in between it would look as if it were left as it is.
     this.#waiting?.abort();
     this.#waiting = undefined;
-    forgetExit(this.name);
+    forgetExit(this.instance);
     // Before it can print anything: its log is read from here on.
     const began = { at: new Date().toISOString(), atMs: monotonicMs() };
     this.#save({ starting: began, restartAtMs: undefined, gaveUp: undefined });
@@ -216,7 +304,7 @@ export class Component extends ComponentView {
     const had = this.record?.specKey;
     const readiness = new Readiness(() => this.monitor?.checkNow());
     try {
-      const started = await this.#engine.start(this.name, spec, readiness.hear);
+      const started = await this.#engine.start(this.instance, spec, readiness.hear);
       this.record = started.record;
       readiness.listen(started.notify);
       this.#readiness = readiness;
@@ -291,7 +379,7 @@ export class Component extends ComponentView {
     this.monitor = undefined;
     this.#readiness?.close();
     this.#readiness = undefined;
-    const oomKilled = wasOomKilled(this.name);
+    const oomKilled = wasOomKilled(this.instance);
     this.#save({
       phase: 'exited',
       exitCode,
@@ -307,7 +395,7 @@ export class Component extends ComponentView {
     if (this.activity !== 'stopping') {
       if (this.kind === 'service') journal(`${this.name}: ended with exit code ${exitCode}`);
       void this.#mutex
-        .run(() => (this.running ? Promise.resolve() : this.#engine.cleanUp(this.name)))
+        .run(() => (this.running ? Promise.resolve() : this.#engine.cleanUp(this.instance)))
         .catch((error: Error) => journal(`${this.name}: ${error.message}`));
       this.#save({ failures: failuresAfter(this.state.failures ?? 0, ranMs) || undefined });
       this.#considerRestart(exitCode);
@@ -348,9 +436,9 @@ export class Component extends ComponentView {
 
   /** This process's predecessor ended in the middle of a start: what it started runs, has ended, or never was. */
   async #adoptStart(began: { at: string; atMs: number }): Promise<void> {
-    const found = await this.#engine.findStarted(this.name);
+    const found = await this.#engine.findStarted(this.instance);
     if (found === undefined) {
-      await this.#engine.cleanUp(this.name);
+      await this.#engine.cleanUp(this.instance);
       this.#save({ starting: undefined });
       return;
     }
@@ -379,7 +467,7 @@ export class Component extends ComponentView {
     if (health === 'healthy') readiness.assumeReady();
     this.#readiness = readiness;
     await readiness
-      .listenAgain(conmon.pid, containerPaths(this.name).notifySocket)
+      .listenAgain(conmon.pid, containerPaths(this.instance).notifySocket)
       .catch((error: Error) => journal(`${this.name}: it cannot say any more that it is ready: ${error.message}`));
   }
 
@@ -394,7 +482,7 @@ export class Component extends ComponentView {
     this.monitor?.stop();
     this.monitor = undefined;
     if (!process || !hasHealthcheck(check)) return;
-    const target = { name: this.name, pid: process.pid, hostNetwork: (this.config.net ?? 'host') === 'host' };
+    const target = { name: this.instance, pid: process.pid, hostNetwork: (this.config.net ?? 'host') === 'host' };
     this.monitor = new HealthMonitor({
       settings: healthSettings(check),
       status: this.state.health,
@@ -418,6 +506,6 @@ export class Component extends ComponentView {
   #save(change: Partial<ContainerState>): void {
     const before = canonicalJson(this.state);
     this.state = { ...this.state, ...change };
-    if (canonicalJson(this.state) !== before) saveState(this.name, this.state);
+    if (canonicalJson(this.state) !== before) saveState(this.instance, this.state);
   }
 }

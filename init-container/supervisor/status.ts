@@ -14,7 +14,7 @@ const monotonicNs = () => Number(process.hrtime.bigint());
 /** What `/gantry/v1/components` tells about a system container. */
 export async function statusOf(component: Component): Promise<ComponentStatus> {
   const { state, image } = component;
-  const usage = component.running ? await readUsage(component.name) : undefined;
+  const usage = component.running ? await readUsage(component.instance) : undefined;
   return {
     name: component.name,
     kind: component.kind,
@@ -22,6 +22,7 @@ export async function statusOf(component: Component): Promise<ComponentStatus> {
     digest: image?.digest ?? 'sha256:',
     spec: component.record?.specKey,
     id: component.id,
+    ...(component.beside ? { beside: true } : {}),
     state: component.componentState,
     health: component.health,
     detail: component.reason,

@@ -12,6 +12,7 @@ import type { FileSpec } from './component/recipe.ts';
 import { type LoadedDefinition, type LoadOptions, loadDefinitions } from './definition/load.ts';
 import { ComposeError } from './errors.ts';
 import { imageBoards } from './image/boards.ts';
+import { checkSockets } from './image/check-sockets.ts';
 import {
   type ComponentSizes,
   componentSizes,
@@ -64,6 +65,7 @@ export async function buildOs(options: BuildOsOptions): Promise<BuiltOs> {
   const definition = await loadDefinitions(options.definitions);
   const images = await resolveImages(definition, options);
   const revision = makeRevision(definition, images);
+  checkSockets(revision, images.containers);
   const extra = await definitionFiles(definition, options.extraFiles ?? []);
   const board = imageBoards[arch];
   const idSource = {
