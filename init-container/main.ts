@@ -55,8 +55,10 @@ const swaps = await openSwaps({
   processId: randomUUID(),
   swappers: {},
   restart: async (effect) => (effect === 'reboot' ? power('reboot') : stop('a swap')),
-  copyVolume: (volume) =>
-    Promise.reject(new Error(`the volume ${volume} belongs to a revision, which this device cannot copy`)),
+  volumes: {
+    mustFit: async () => undefined,
+    copyRevisionVolume: (name) => Promise.reject(new Error(`the volume ${name} cannot be copied on this device`)),
+  },
   persistent,
   log: journal,
 });

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import fsPromises from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { basename } from 'node:path';
@@ -59,6 +60,8 @@ function watchSupervisor(points: CrashPoints, supervisor: Supervisor): void {
     const work = supervisor[method].bind(supervisor);
     supervisor[method] = (name) => points.around(`${method} ${name}`, () => work(name));
   }
+  const prepare = supervisor.prepareForSwap.bind(supervisor);
+  supervisor.prepareForSwap = (name, spec) => points.around(`prepare ${name}`, () => prepare(name, spec));
   const settle = supervisor.settleForSwap.bind(supervisor);
   supervisor.settleForSwap = (name, keep) => points.around(`settle ${name} ${keep}`, () => settle(name, keep));
   const work = supervisor.waitHealthy.bind(supervisor);
@@ -76,6 +79,9 @@ interface Story {
   begin: (device: Device) => SwapEvents;
   ends: 'done' | 'failed';
 }
+
+/** Thousands of files are synced here, and what is tried is the order, not the disk. */
+const fastDisk = existsSync('/dev/shm') ? '/dev/shm' : undefined;
 
 const last = async (events: SwapEvents) => (await allOf(events)).at(-1);
 
@@ -169,7 +175,7 @@ async function untilDeath(
 }
 
 async function begin(story: Story, points: CrashPoints) {
-  const folder = await temporaryFolder();
+  const folder = await temporaryFolder(fastDisk);
   const machine = new Machine();
   machine.broken.set('web:sick', 'unhealthy').set('app:sick', 'unhealthy').set('web:dead', 'no start');
   machine.broken.set('web BAD=1', 'unhealthy');

@@ -51,7 +51,15 @@ export async function previewSwap(
   const components = changes.map((change) => {
     const config = configs.get(change.name) ?? {};
     const copies = revisionVolumes(config, revision).length > 0;
-    const known = { config, ranBefore: true, wasWell: true, proven: false, copies, applied: undefined };
+    const known = {
+      config,
+      ranBefore: true,
+      wasWell: true,
+      proven: false,
+      prepared: false,
+      copies,
+      applied: undefined,
+    };
     return observe(change, statuses.get(change.name), known, parts);
   });
   const names = changes.map(({ name }) => name);

@@ -60,9 +60,10 @@ export class SwapRun {
     if (touched) {
       const words = `${failure.reason}; going back to ${imagesOf(this.#changes, 'old')}`;
       await this.#progress.announceAnyway('rollback', words);
-      for (const change of this.#changes) this.#parts.supervisor.setSpec(change.name, change.old);
-      await this.#reachOld();
     }
+    // Also clears away what was prepared.
+    for (const change of this.#changes) this.#parts.supervisor.setSpec(change.name, change.old);
+    if (touched) await this.#reachOld();
     await this.#noteFailure(failure);
     await this.#finish('failed', this.#failedMessage(failure.reason, touched), this.#baseNumber);
   }
@@ -135,7 +136,7 @@ export class SwapRun {
     }
     if (!(error instanceof StepError) || cause instanceof JournalError) return [];
     const { step } = error;
-    const blames = ['start', 'start-beside', 'probe', 'verify'].includes(step.action);
+    const blames = ['prepare', 'start', 'start-beside', 'probe', 'verify'].includes(step.action);
     return blames && 'component' in step ? [step.component] : [];
   }
 

@@ -37,6 +37,7 @@ export class SwapSteps {
   #configs = new Map<string, ComponentConfig>();
   readonly #started = new Map<string, Side>();
   readonly #proven = new Set<string>();
+  readonly #prepared = new Set<string>();
   readonly #copied = new Set<string>();
   #staged = false;
   #stable = false;
@@ -77,6 +78,7 @@ export class SwapSteps {
         ranBefore: before?.ranBefore ?? true,
         wasWell: before?.wasWell ?? true,
         proven,
+        prepared: this.#prepared.has(name),
         copies: !this.#copied.has(name) && this.#volumesToCopy(change).length > 0,
         applied: record.applied.findLast(({ component }) => component === name),
       };
@@ -102,6 +104,8 @@ export class SwapSteps {
     switch (step.action) {
       case 'stage':
         return this.#stage();
+      case 'prepare':
+        return this.#prepare(this.#change(step.component));
       case 'copy':
         return this.#copy(this.#change(step.component));
       case 'stop':
@@ -152,7 +156,16 @@ export class SwapSteps {
       this.#changes.map(({ name }) => name),
       configs,
     );
+    await this.#parts.volumes.mustFit(this.#base.revision, this.#revision);
     this.#configs = configs;
+  }
+
+  /** Shortens the time in which nothing runs. Nothing has been touched when this fails. */
+  async #prepare(change: Change): Promise<void> {
+    await this.#progress.announce('stage', `making the container of ${whatOf(change, 'new')}`);
+    const work = this.#parts.supervisor.prepareForSwap(change.name, change.new);
+    await within(startLimitMs, `making the container of ${change.name}`, work);
+    this.#prepared.add(change.name);
   }
 
   async #copy({ name, new: spec }: Change): Promise<void> {
@@ -160,7 +173,7 @@ export class SwapSteps {
     await this.#progress.step('copy', name, `copying the data of ${name} for ${spec.image.ref}`);
     const options = { fresh: this.#progress.record.refuses };
     for (const volume of this.#volumesToCopy(change)) {
-      const work = this.#parts.copyVolume(volume, this.#base.revision, this.#revision, options);
+      const work = this.#parts.volumes.copyRevisionVolume(volume, this.#base.revision, this.#revision, options);
       await within(workLimitMs, `copying the volume ${volume}`, work);
     }
     this.#copied.add(name);
@@ -276,7 +289,7 @@ export class SwapSteps {
     if (target === undefined) throw new Error('the new revision was not kept');
     await this.#progress.announce('commit', `putting revision ${target} in force`);
     for (const change of this.#changes) {
-      if (howItRuns(change.old.kind) === 'part') await this.#swapper(change).confirm?.(change);
+      if (howItRuns(change.old.kind) === 'part') await this.#swapper(change).confirm(change);
     }
     await this.#parts.revisions.commit(target);
     for (const change of this.#changes) this.#parts.supervisor.setSpec(change.name, change.new);
