@@ -55,7 +55,8 @@ export class SwapRun {
 
   /** Brings the old components back where they were touched, and notes why. Never rejects. */
   async goBack(failure: Failure): Promise<void> {
-    const touched = this.#progress.record.phase !== 'stage';
+    const { phase, applied } = this.#progress.record;
+    const touched = phase !== 'stage' || applied.length > 0;
     this.#progress.note({ failure });
     if (touched) {
       const words = `${failure.reason}; going back to ${imagesOf(this.#changes, 'old')}`;

@@ -56,7 +56,7 @@ const points = '/run/gantry/points';
 export async function armFaults(device: NativeDevice): Promise<void> {
   const pid = /^\/proc\/(\d+)\//.exec(device.path('/'))?.[1];
   const script = 'echo gantry.faults=1 >/run/cmdline && mount --bind /run/cmdline /proc/cmdline';
-  await execa('nsenter', [`--mount=/proc/${pid}/ns/mnt`, '--root=/proc/' + pid + '/root', 'busybox', 'sh', '-c', script]);
+  await execa('nsenter', [`--mount=/proc/${pid}/ns/mnt`, `--root=/proc/${pid}/root`, 'busybox', 'sh', '-c', script]);
   await device.killInit();
 }
 
@@ -183,4 +183,11 @@ async function components(device: NativeDevice): Promise<ComponentStatus[]> {
 
 function expectThat(is: boolean, otherwise: string): void {
   if (!is) throw new Error(otherwise);
+}
+
+/** So many of them, from all parts of the list. */
+export function evenly(moments: readonly Moment[], count: number): Moment[] {
+  const step = Math.max(1, moments.length / count);
+  const places = Array.from({ length: Math.min(count, moments.length) }, (_, index) => Math.floor(index * step));
+  return places.flatMap((place) => moments[place] ?? []);
 }
