@@ -99,7 +99,7 @@ describe('the routes', () => {
     const { post, machine, revisions, swaps, supervisor } = await freshApi();
     const image = imageOf('web:2', [layer]);
     const changes = [{ name: 'web', image: { ref: 'web:2', digest: image.digest }, config: { env: ['A=b'] } }];
-    const plan = await post('/swap/plan', { changes, images: [image] });
+    const plan = await post('/swap/plan', { changes, images: [image, image] });
     expect(plan.status).toBe(200);
     expect(JSON.parse(plan.text)).toEqual({
       base: 0,
