@@ -89,7 +89,7 @@ const swaps = await openSwaps({
   processId: randomUUID(),
   swappers: parts.swappers,
   restart: async (effect) => (effect === 'reboot' ? power('reboot') : stop('a swap')),
-  copyVolume: (...copy) => volumes.copyRevisionVolume(...copy),
+  volumes,
   persistent,
   log: journal,
 });

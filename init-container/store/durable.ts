@@ -6,6 +6,9 @@ import { errorCode } from './errors.ts';
 
 /** Files that survive a power cut at any instant: each is there in its old or its new content, whole. */
 
+/** For fault points: files named by a digest share one name. */
+const pointName = (path: string) => basename(path).replace(/[0-9a-f]{64}/, 'DIGEST');
+
 /** Makes names (created, renamed, removed) in `dir` outlive a power cut. */
 export async function syncDirectory(dir: string): Promise<void> {
   const handle = await open(dir, 'r');
@@ -22,7 +25,7 @@ export async function syncDirectory(dir: string): Promise<void> {
  */
 export async function writeFileDurably(path: string, data: string | Uint8Array, what = ''): Promise<void> {
   const temporary = `${path}.tmp`;
-  const point = `${basename(path)} ${what}`.trim();
+  const point = `${pointName(path)} ${what}`.trim();
   try {
     await faultPoint(`before ${point}`);
     const handle = await open(temporary, 'w', 0o600);
@@ -45,7 +48,7 @@ export async function writeFileDurably(path: string, data: string | Uint8Array, 
 
 /** Adds one line. When that fails half-way (a full disk), the file is cut back to what it was. One writer at a time. */
 export async function appendLineDurably(path: string, line: string): Promise<void> {
-  const point = basename(path);
+  const point = pointName(path);
   await faultPoint(`before line ${point}`);
   const handle = await open(path, 'a', 0o600);
   const { size } = await handle.stat();

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import fsPromises from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { basename } from 'node:path';
@@ -40,6 +41,21 @@ class CrashPoints {
   }
 }
 
+/** The disk fails at one of these moments, once; the process lives on. */
+class DiskFaults extends CrashPoints {
+  readonly #faultAt: number | undefined;
+
+  constructor(at?: number) {
+    super();
+    this.#faultAt = at;
+  }
+
+  override async pass(point: string): Promise<void> {
+    if (this.passed.push(point) - 1 === this.#faultAt)
+      throw Object.assign(new Error('no space left'), { code: 'ENOSPC' });
+  }
+}
+
 const real = { rename: fsPromises.rename, open: fsPromises.open };
 
 function watchFiles(points: CrashPoints, folder: string): void {
@@ -59,6 +75,8 @@ function watchSupervisor(points: CrashPoints, supervisor: Supervisor): void {
     const work = supervisor[method].bind(supervisor);
     supervisor[method] = (name) => points.around(`${method} ${name}`, () => work(name));
   }
+  const prepare = supervisor.prepareForSwap.bind(supervisor);
+  supervisor.prepareForSwap = (name, spec) => points.around(`prepare ${name}`, () => prepare(name, spec));
   const settle = supervisor.settleForSwap.bind(supervisor);
   supervisor.settleForSwap = (name, keep) => points.around(`settle ${name} ${keep}`, () => settle(name, keep));
   const work = supervisor.waitHealthy.bind(supervisor);
@@ -76,6 +94,9 @@ interface Story {
   begin: (device: Device) => SwapEvents;
   ends: 'done' | 'failed';
 }
+
+/** Thousands of files are synced here, and what is tried is the order, not the disk. */
+const fastDisk = existsSync('/dev/shm') ? '/dev/shm' : undefined;
 
 const last = async (events: SwapEvents) => (await allOf(events)).at(-1);
 
@@ -162,14 +183,14 @@ async function untilDeath(
   work: () => Promise<void>,
 ): Promise<void> {
   watchFiles(points, folder);
-  watchSupervisor(points, device.supervisor);
+  if (!(points instanceof DiskFaults)) watchSupervisor(points, device.supervisor);
   await Promise.race([work(), points.death]);
   Object.assign(fsPromises, real);
   syncBuiltinESMExports();
 }
 
 async function begin(story: Story, points: CrashPoints) {
-  const folder = await temporaryFolder();
+  const folder = await temporaryFolder(fastDisk);
   const machine = new Machine();
   machine.broken.set('web:sick', 'unhealthy').set('app:sick', 'unhealthy').set('web:dead', 'no start');
   machine.broken.set('web BAD=1', 'unhealthy');
@@ -249,6 +270,29 @@ describe.each(stories)('$name', (story) => {
     },
     60_000,
   );
+});
+
+describe.each(stories)('$name, on a disk that fails once', (story) => {
+  it('ends as it says it does, for this process and the next', async () => {
+    const points = new DiskFaults();
+    await begin(story, points);
+    expect(points.passed.length).toBeGreaterThan(10);
+    for (let at = 0; at < points.passed.length; at++) {
+      const { folder, machine, before, seen, device } = await begin(story, new DiskFaults(at));
+      const context = `after a fault at "${points.passed[at]}"`;
+      expect(['done', 'failed'], context).toContain(seen.at(-1));
+      expectWhole(device);
+      const { number } = device.revisions.current();
+      expect(number === before.number, context).toBe(seen.at(-1) === 'failed');
+
+      const next = await openDevice(folder, machine);
+      await next.swaps.recover();
+      expectWhole(next);
+      expect(next.revisions.current().number, context).toBe(number);
+      expect(next.revisions.trying(), context).toEqual([]);
+      expect(await last(next.swaps.swap(swapTo('web', 'web:3'))), context).toMatchObject({ stage: 'done' });
+    }
+  }, 60_000);
 });
 
 it('the old or the new revision is left, whole, however often the next process dies as well', async () => {

@@ -43,6 +43,7 @@ export interface Known {
   ranBefore: boolean;
   wasWell: boolean;
   proven: boolean;
+  prepared: boolean;
   copies: boolean;
   applied: Applied | undefined;
 }

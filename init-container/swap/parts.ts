@@ -26,7 +26,18 @@ export interface PartSwapper {
   /** Asked once it has taken effect, in this, the next process or the next boot. Rejects with what is wrong. */
   verify(change: Change, side: Side, signal: AbortSignal): Promise<void>;
   /** Makes the new side what starts from now on. Asked before the revision is put in force, maybe more than once. */
-  confirm?(change: Change): Promise<void>;
+  confirm(change: Change): Promise<void>;
+}
+
+/** The data of components that belong to a revision. */
+export interface RevisionVolumes {
+  /** Rejects with a sentence when what would be copied for a revision does not fit: before anything stops for it. */
+  mustFit(from: Revision, to: Revision): Promise<void>;
+  /**
+   * Gives a volume its data in the revision `to`, when nothing that binds it runs. `fresh`: it replaces what an earlier
+   * swap to the same left there; otherwise (going back to a revision) what is there is kept.
+   */
+  copyRevisionVolume(name: string, from: Revision, to: Revision, options: { fresh: boolean }): Promise<void>;
 }
 
 /** What a swap works with. */
@@ -43,11 +54,7 @@ export interface SwapParts {
   swappers: Partial<Record<ComponentKind, PartSwapper>>;
   /** Ends this process, or reboots the device, in order. Does not return before that happens. */
   restart(effect: Exclude<Effect, 'live'>): Promise<void>;
-  /**
-   * Gives the components of a revision their own copy of a volume with `persistence: revision`. `fresh`: it replaces what
-   * an earlier swap to the same left there; otherwise (going back to a revision) what is there is kept.
-   */
-  copyVolume(volume: string, from: Revision, to: Revision, options: { fresh: boolean }): Promise<void>;
+  volumes: RevisionVolumes;
   /** For the device's log. */
   log: (message: string) => void;
 }

@@ -11,6 +11,7 @@ const web: ObservedComponent = {
   up: 'old',
   proven: false,
   copies: false,
+  prepared: true,
 };
 const words = (steps: Step[]) =>
   steps.map((step) => ('component' in step ? `${step.action} ${step.component}` : step.action)).join(', ');
@@ -35,6 +36,15 @@ describe('plan', () => {
     expect(planned({ components: [sshd, web] }, 'new')).toBe(
       'stop web, stop sshd, copy sshd, start sshd, probe sshd, start web, probe web, stable, commit',
     );
+  });
+
+  it('makes what it can before anything stops', () => {
+    const fresh = { ...web, prepared: false };
+    expect(planned({ components: [fresh, { ...fresh, name: 'sshd' }] }, 'new')).toMatch(
+      /^prepare web, prepare sshd, stop sshd, stop web/,
+    );
+    expect(planned(one({ prepared: false, copies: true }), 'new')).toMatch(/^stop web, copy web, start web/);
+    expect(planned(one({ prepared: false, strategy: 'overlap' }), 'new')).toMatch(/^start-beside web/);
   });
 
   it('lets the new one be healthy before the old one ends, where that is wished and possible', () => {
@@ -87,19 +97,23 @@ describe('plan', () => {
   it('has words for every step', () => {
     const overlap = { ...web, name: 'app', strategy: 'overlap' } as const;
     const part = { ...web, name: 'init', runs: 'part', up: 'new', pending: 'restart-init' } as const;
-    const all = [{ ...web, copies: true }, overlap, part];
+    const all = [{ ...web, copies: true }, overlap, part, { ...web, name: 'sshd', prepared: false }];
     const steps = plan({ staged: false, stable: false, committed: false, components: all, watched: ['web'] }, 'new');
     expect(steps.map(describeStep)).toEqual([
       'check that everything is complete on the device',
       'restart the init container',
       'check that the new init works',
+      'make the container of the new sshd',
       'start the new app beside the old',
       'wait until app is healthy',
       'stop the old app',
+      'stop sshd',
       'stop web',
       'copy the data of web that belong to its revision',
       'start web',
       'wait until web is healthy',
+      'start sshd',
+      'wait until sshd is healthy',
       'see that web stays healthy',
       'put the new revision in force',
     ]);
@@ -115,6 +129,7 @@ describe('plan', () => {
       provenOld: fc.boolean(),
       provenNew: fc.boolean(),
       copies: fc.boolean(),
+      prepared: fc.boolean(),
     });
     const part = component.map(({ up, ...rest }) => ({
       ...rest,
@@ -169,6 +184,7 @@ describe('plan', () => {
             expect(goal === 'old' || target.strategy !== 'overlap' || target.up !== 'old' || target.copies).toBe(true);
             target.up = 'nothing';
           } else if (step.action === 'copy') target.copies = false;
+          else if (step.action === 'prepare') target.prepared = true;
           else if (step.action === 'probe') prove(step.side, true);
           else if (step.action === 'settle') {
             expect(target.up).toBe('both');

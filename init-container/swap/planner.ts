@@ -30,6 +30,8 @@ export interface ObservedComponent {
   proven: boolean;
   /** Whether volumes of it must be copied for the new revision before it starts. */
   copies: boolean;
+  /** Whether its new container was made, as far as that is possible while the old one runs. */
+  prepared: boolean;
   /** What must happen so that the part that was applied takes effect. */
   pending?: Exclude<Effect, 'live'>;
 }
@@ -48,7 +50,7 @@ export interface Observed {
 
 export type Step =
   | { action: 'stage' | 'commit' }
-  | { action: 'copy' | 'stop' | 'start-beside'; component: string }
+  | { action: 'prepare' | 'copy' | 'stop' | 'start-beside'; component: string }
   | { action: 'start' | 'probe' | 'apply' | 'verify'; component: string; side: Side }
   | { action: 'settle'; component: string; keep: Side }
   | { action: 'restart'; effect: Exclude<Effect, 'live'> }
@@ -67,13 +69,8 @@ export function plan(observed: Observed, goal: Side): Step[] {
   if (goal === 'old') return [...settleSteps(live), ...containerSteps(live, 'old'), ...parts];
   const steps: Step[] = observed.staged ? [] : [{ action: 'stage' }];
   const overlapping = live.filter(canOverlap);
-  steps.push(...parts, ...overlapping.flatMap(overlapSteps));
-  steps.push(
-    ...containerSteps(
-      live.filter((component) => !overlapping.includes(component)),
-      'new',
-    ),
-  );
+  const others = live.filter((component) => !overlapping.includes(component));
+  steps.push(...parts, ...prepareSteps(others), ...overlapping.flatMap(overlapSteps), ...containerSteps(others, 'new'));
   if (!observed.stable && observed.watched.length > 0) {
     steps.push({ action: 'stable', components: observed.watched });
   }
@@ -84,6 +81,13 @@ export function plan(observed: Observed, goal: Side): Step[] {
 /** A volume that is copied must not be written to meanwhile: then the old one ends first, whatever is wished. */
 function canOverlap({ strategy, up, copies }: ObservedComponent): boolean {
   return up === 'both' || (strategy === 'overlap' && up === 'old' && !copies);
+}
+
+/** A container with a volume that is yet to be copied would be made with the wrong one. */
+function prepareSteps(live: ObservedComponent[]): Step[] {
+  return live
+    .filter(({ up, copies, prepared }) => (up === 'old' || up === 'other') && !copies && !prepared)
+    .map(({ name }): Step => ({ action: 'prepare', component: name }));
 }
 
 function overlapSteps({ name, up, proven }: ObservedComponent): Step[] {
@@ -138,6 +142,8 @@ export function describeStep(step: Step): string {
   switch (step.action) {
     case 'stage':
       return 'check that everything is complete on the device';
+    case 'prepare':
+      return `make the container of the new ${step.component}`;
     case 'copy':
       return `copy the data of ${step.component} that belong to its revision`;
     case 'start-beside':

@@ -33,6 +33,7 @@ export async function previewSwap(
   const images = new Map<string, StoredImage['config']>();
   const send: SwapPlan['send'] = [];
   for (const image of request.images) {
+    if (images.has(image.digest)) continue;
     const { config, missing } = await store.examine(image);
     images.set(image.digest, config);
     const bytes = missing.reduce((sum, { size }) => sum + size, 0);
@@ -51,7 +52,15 @@ export async function previewSwap(
   const components = changes.map((change) => {
     const config = configs.get(change.name) ?? {};
     const copies = revisionVolumes(config, revision).length > 0;
-    const known = { config, ranBefore: true, wasWell: true, proven: false, copies, applied: undefined };
+    const known = {
+      config,
+      ranBefore: true,
+      wasWell: true,
+      proven: false,
+      prepared: false,
+      copies,
+      applied: undefined,
+    };
     return observe(change, statuses.get(change.name), known, parts);
   });
   const names = changes.map(({ name }) => name);

@@ -82,7 +82,7 @@ describe('the routes', () => {
     const swap = await post('/swap', { changes: [change] });
     expect([swap.status, swap.type]).toEqual([200, 'application/x-ndjson']);
     expect(lines(swap.text).map(({ stage }) => stage)).toEqual([
-      'stage', 'stop', 'start', 'probe', 'stable', 'commit', 'done',
+      'stage', 'stage', 'stop', 'start', 'probe', 'stable', 'commit', 'done',
     ]); // biome-ignore format: one line is one order
     expect((await send('GET', '/swap')).text).toBe(swap.text);
 
@@ -99,13 +99,14 @@ describe('the routes', () => {
     const { post, machine, revisions, swaps, supervisor } = await freshApi();
     const image = imageOf('web:2', [layer]);
     const changes = [{ name: 'web', image: { ref: 'web:2', digest: image.digest }, config: { env: ['A=b'] } }];
-    const plan = await post('/swap/plan', { changes, images: [image] });
+    const plan = await post('/swap/plan', { changes, images: [image, image] });
     expect(plan.status).toBe(200);
     expect(JSON.parse(plan.text)).toEqual({
       base: 0,
       changes: [{ name: 'web', from: 'web:1', to: 'web:2', strategy: 'stop-start', fields: ['swap', 'env'] }],
       steps: [
         { action: 'stage', text: 'check that everything is complete on the device' },
+        { action: 'prepare', component: 'web', text: 'make the container of the new web' },
         { action: 'stop', component: 'web', text: 'stop web' },
         { action: 'start', component: 'web', text: 'start web' },
         { action: 'probe', component: 'web', text: 'wait until web is healthy' },

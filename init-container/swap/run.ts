@@ -55,14 +55,16 @@ export class SwapRun {
 
   /** Brings the old components back where they were touched, and notes why. Never rejects. */
   async goBack(failure: Failure): Promise<void> {
-    const touched = this.#progress.record.phase !== 'stage';
+    const { phase, applied } = this.#progress.record;
+    const touched = phase !== 'stage' || applied.length > 0;
     this.#progress.note({ failure });
     if (touched) {
       const words = `${failure.reason}; going back to ${imagesOf(this.#changes, 'old')}`;
       await this.#progress.announceAnyway('rollback', words);
-      for (const change of this.#changes) this.#parts.supervisor.setSpec(change.name, change.old);
-      await this.#reachOld();
     }
+    // Also clears away what was prepared.
+    for (const change of this.#changes) this.#parts.supervisor.setSpec(change.name, change.old);
+    if (touched) await this.#reachOld();
     await this.#noteFailure(failure);
     await this.#finish('failed', this.#failedMessage(failure.reason, touched), this.#baseNumber);
   }
@@ -135,7 +137,7 @@ export class SwapRun {
     }
     if (!(error instanceof StepError) || cause instanceof JournalError) return [];
     const { step } = error;
-    const blames = ['start', 'start-beside', 'probe', 'verify'].includes(step.action);
+    const blames = ['prepare', 'start', 'start-beside', 'probe', 'verify'].includes(step.action);
     return blames && 'component' in step ? [step.component] : [];
   }
 

@@ -2,8 +2,8 @@ import type { ComponentConfig } from '../../src/shared/definition/component-conf
 import type { Revision } from '../../src/shared/definition/revision.ts';
 import { configOf } from '../engine/engine.ts';
 import { logPath } from '../engine/paths.ts';
-import { specKey } from '../engine/record.ts';
 import { lastLines } from '../logs/tail.ts';
+import { configFields } from '../revisions/changes.ts';
 import type { NumberedRevision } from '../revisions/types.ts';
 import { messageOf } from '../store/errors.ts';
 import { probeLimitMs, stableMs, startLimitMs, stopLimitMs, within, workLimitMs } from './deadline.ts';
@@ -37,6 +37,7 @@ export class SwapSteps {
   #configs = new Map<string, ComponentConfig>();
   readonly #started = new Map<string, Side>();
   readonly #proven = new Set<string>();
+  readonly #prepared = new Set<string>();
   readonly #copied = new Set<string>();
   #staged = false;
   #stable = false;
@@ -77,6 +78,7 @@ export class SwapSteps {
         ranBefore: before?.ranBefore ?? true,
         wasWell: before?.wasWell ?? true,
         proven,
+        prepared: this.#prepared.has(name),
         copies: !this.#copied.has(name) && this.#volumesToCopy(change).length > 0,
         applied: record.applied.findLast(({ component }) => component === name),
       };
@@ -102,6 +104,8 @@ export class SwapSteps {
     switch (step.action) {
       case 'stage':
         return this.#stage();
+      case 'prepare':
+        return this.#prepare(this.#change(step.component));
       case 'copy':
         return this.#copy(this.#change(step.component));
       case 'stop':
@@ -152,7 +156,16 @@ export class SwapSteps {
       this.#changes.map(({ name }) => name),
       configs,
     );
+    await this.#parts.volumes.mustFit(this.#base.revision, this.#revision);
     this.#configs = configs;
+  }
+
+  /** Shortens the time in which nothing runs. Nothing has been touched when this fails. */
+  async #prepare(change: Change): Promise<void> {
+    await this.#progress.announce('stage', `making the container of ${whatOf(change, 'new')}`);
+    const work = this.#parts.supervisor.prepareForSwap(change.name, change.new);
+    await within(startLimitMs, `making the container of ${change.name}`, work);
+    this.#prepared.add(change.name);
   }
 
   async #copy({ name, new: spec }: Change): Promise<void> {
@@ -160,7 +173,7 @@ export class SwapSteps {
     await this.#progress.step('copy', name, `copying the data of ${name} for ${spec.image.ref}`);
     const options = { fresh: this.#progress.record.refuses };
     for (const volume of this.#volumesToCopy(change)) {
-      const work = this.#parts.copyVolume(volume, this.#base.revision, this.#revision, options);
+      const work = this.#parts.volumes.copyRevisionVolume(volume, this.#base.revision, this.#revision, options);
       await within(workLimitMs, `copying the volume ${volume}`, work);
     }
     this.#copied.add(name);
@@ -276,7 +289,7 @@ export class SwapSteps {
     if (target === undefined) throw new Error('the new revision was not kept');
     await this.#progress.announce('commit', `putting revision ${target} in force`);
     for (const change of this.#changes) {
-      if (howItRuns(change.old.kind) === 'part') await this.#swapper(change).confirm?.(change);
+      if (howItRuns(change.old.kind) === 'part') await this.#swapper(change).confirm(change);
     }
     await this.#parts.revisions.commit(target);
     for (const change of this.#changes) this.#parts.supervisor.setSpec(change.name, change.new);
@@ -318,11 +331,12 @@ export class SwapSteps {
 
 const proof = (name: string, side: Side) => `${side} ${name}`;
 
-/** "web:2", or, when only the configuration differs, "web:2 with the new configuration". */
+/** "web:2", or, when only the configuration differs, "web:2 with another env" and "web:2 with its env". */
 export function whatOf(change: Change, side: Side): string {
   const { ref } = change[side].image;
   if (change.old.image.digest !== change.new.image.digest) return ref;
-  return specKey(change.old) === specKey(change.new) ? ref : `${ref} with the ${side} configuration`;
+  const fields = configFields(change.old.config, change.new.config).join(', ');
+  return `${ref} with ${side === 'new' ? 'another' : 'its'} ${fields}`;
 }
 
 export function imagesOf(changes: readonly Change[], side: Side): string {

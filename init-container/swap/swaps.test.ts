@@ -15,7 +15,7 @@ describe('swap', () => {
   it('goes through its stages and puts the new revision in force', async () => {
     const { swaps, revisions, machine, supervisor } = await freshDevice();
     const events = await allOf(swaps.swap(swapTo('web', 'web:2')));
-    expect(stages(events)).toBe('stage stop start probe stable commit done');
+    expect(stages(events)).toBe('stage stage stop start probe stable commit done');
     expect(events.at(-1)).toMatchObject({ component: 'web', revision: 1, downtimeMs: expect.any(Number) });
     expect(supervisor.calls).toEqual(['stop web', 'start web:2', 'probe web:2']);
     expect([machine.runs('web'), machine.runs('sshd')]).toEqual([imageDigest('web:2'), imageDigest('sshd:1')]);
@@ -30,9 +30,9 @@ describe('swap', () => {
   });
 
   it.each([
-    ['unhealthy', 'stage stop start probe rollback rollback rollback rollback failed', /unhealthy: HTTP 500/],
-    ['ends', 'stage stop start probe rollback rollback rollback failed', /last words: oh no/],
-    ['no start', 'stage stop start rollback rollback rollback failed', /no such file/],
+    ['unhealthy', 'stage stage stop start probe rollback rollback rollback rollback failed', /unhealthy: HTTP 500/],
+    ['ends', 'stage stage stop start probe rollback rollback rollback failed', /last words: oh no/],
+    ['no start', 'stage stage stop start rollback rollback rollback failed', /no such file/],
   ] as const)(
     'rolls an image back that is broken (%s), and refuses it until someone wants it again',
     async (fault, expected, reason) => {
@@ -62,6 +62,20 @@ describe('swap', () => {
     expect(stages(events)).toBe('stage failed');
     expect(events.at(-1)?.message).toMatch(/nothing was changed: the image .* is not on this device/);
     expect([supervisor.calls, revisions.list().revisions.length]).toEqual([[], 1]);
+  });
+
+  it.each([
+    ['its container cannot be made', 'web', 'web:2', /nothing was changed: no program in the image/, 'refused'],
+    ['its data do not fit', 'store', 'store:2', /nothing was changed: the volume "data" does not fit/, undefined],
+  ] as const)('stops nothing when %s', async (_why, name, ref, reason, state) => {
+    const { swaps, supervisor, machine, revisions } = await freshDevice();
+    machine.broken.set('web:2', 'cannot be made');
+    machine.full = true;
+    if (name === 'web') machine.full = false;
+    const events = await allOf(swaps.swap(swapTo(name, ref)));
+    expect(events.at(-1)).toMatchObject({ stage: 'failed', message: expect.stringMatching(reason) });
+    expect([supervisor.calls, supervisor.prepared]).toEqual([[], []]);
+    expect(revisions.list().revisions[0]?.state).toBe(state ?? 'current');
   });
 
   it('says so when the old one does not come back either', async () => {
@@ -107,7 +121,7 @@ describe('swap', () => {
       /the device's kernel: its image is for another/,
     );
     const { swaps: few } = await freshDevice({ withoutParts: true });
-    expect(() => few.swap(swapTo('kernel', 'kernel:7'))).toThrow(/a kernel cannot be swapped on this device/);
+    expect(() => few.swap(swapTo('kernel', 'kernel:7'))).toThrow(/the device's kernel: it cannot be swapped here/);
     const running = swaps.swap(swapTo('web', 'web:2'));
     expect(() => swaps.swap(swapTo('sshd', 'sshd:2'))).toThrow(/one swap at a time: "swap web" is under way/);
     expect(() => swaps.rollback({})).toThrow(/one swap at a time/);
@@ -159,7 +173,7 @@ describe('a change of the configuration alone', () => {
   it('makes a revision, and starts the component anew', async () => {
     const { swaps, supervisor, revisions, machine } = await freshDevice();
     const events = await allOf(swaps.swap(configure('web', { env: ['A=b'] })));
-    expect(events.at(-1)).toMatchObject({ stage: 'done', message: 'web now runs web:1 with the new configuration' });
+    expect(events.at(-1)).toMatchObject({ stage: 'done', message: 'web now runs web:1 with another env' });
     expect(supervisor.calls).toEqual(['stop web', 'start web:1', 'probe web:1']);
     expect(machine.up.get('web')?.spec.config.env).toEqual(['A=b']);
     expect(revisions.list().revisions[0]).toMatchObject({
@@ -175,7 +189,7 @@ describe('a change of the configuration alone', () => {
     const { swaps, machine, revisions } = await freshDevice();
     machine.broken.set('web BAD=1', 'unhealthy');
     const events = await allOf(swaps.swap(configure('web', { env: ['BAD=1'] })));
-    expect(events.at(-1)?.message).toMatch(/web runs web:1 with the old configuration as before/);
+    expect(events.at(-1)?.message).toMatch(/web runs web:1 with its env as before/);
     expect(machine.up.get('web')?.spec.config.env).toBeUndefined();
     expect(revisions.list().revisions.map(({ state }) => state)).toEqual(['refused', 'current']);
     expect(() => swaps.swap(configure('web', { env: ['BAD=1'] }))).toThrow(
@@ -295,7 +309,8 @@ describe('a part of the device', () => {
     const next = await openDevice(folder, machine);
     await next.swaps.recover();
     const events = await allOf(next.swaps.latest ?? expect.fail());
-    expect(stages(events)).toBe('stage apply restart probe stop start probe stable commit done');
+    expect(stages(events)).toBe('stage apply restart probe stage stop start probe stable commit done');
+    expect(machine.confirmed).toEqual([`${name}:7`]);
     expect([machine.parts.get(name)?.runs, machine.runs('web')]).toEqual([`${name}:7`, imageDigest('web:7')]);
     expect(next.revisions.current().number).toBe(1);
   });

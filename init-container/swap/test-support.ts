@@ -61,12 +61,16 @@ export class Machine {
   readonly up = new Map<string, Running>();
   /** The second container of those that have two. */
   readonly beside = new Map<string, Running>();
-  /** Images (or `component ENV`) that end as soon as they start, that never get healthy, and that cannot be started. */
-  readonly broken = new Map<string, 'ends' | 'unhealthy' | 'no start'>();
+  /** Images (or `component ENV`) with a fault: how they fail. */
+  readonly broken = new Map<string, 'ends' | 'unhealthy' | 'no start' | 'cannot be made'>();
   /** What of each part (kernel, base, init) is in place, and what of it is running. */
   readonly parts = new Map<string, { placed: string; runs: string; effect: Effect }>();
   /** Volumes that were copied: "data: fresh". */
   readonly copies: string[] = [];
+  /** Images of parts that start from now on. */
+  readonly confirmed: string[] = [];
+  /** No volume could be copied. */
+  full = false;
   /** Called when a process of the init container, or the device, is to be restarted. */
   onRestart: (effect: Effect) => void = () => undefined;
   #pids = 100;
@@ -130,6 +134,10 @@ export class SimulatedSwapper implements PartSwapper {
     if (runs !== wanted) throw new Error(`${runs} runs instead of ${wanted}`);
     if (this.#machine.broken.has(wanted)) throw new Error(`${wanted} does not work`);
   }
+
+  async confirm(change: Change): Promise<void> {
+    this.#machine.confirmed.push(change.new.image.ref);
+  }
 }
 
 /** A supervisor of simulated containers. */
@@ -140,10 +148,15 @@ export class SimulatedSupervisor implements Supervisor {
   /** Health of components that is not what it should be. */
   readonly ill = new Map<string, 'unhealthy' | 'starting'>();
   readonly #machine: Machine;
+  readonly #prepared = new Map<string, ComponentSpec>();
 
   constructor(machine: Machine, revision: Revision) {
     this.#machine = machine;
     for (const [name, spec] of Object.entries(revision.components)) this.specs.set(name, spec);
+  }
+
+  get prepared(): string[] {
+    return [...this.#prepared.keys()];
   }
 
   /** Starts what should run and does not; `replace`: also what runs from another image than it should. */
@@ -157,6 +170,8 @@ export class SimulatedSupervisor implements Supervisor {
 
   setSpec(name: string, spec: ComponentSpec): void {
     this.specs.set(name, spec);
+    const prepared = this.#prepared.get(name);
+    if (prepared && specKey(prepared) !== specKey(spec)) this.#prepared.delete(name);
   }
 
   removeSpec(name: string): void {
@@ -194,9 +209,15 @@ export class SimulatedSupervisor implements Supervisor {
     this.#machine.up.delete(name);
   }
 
+  async prepareForSwap(name: string, spec: ComponentSpec): Promise<void> {
+    if (this.#machine.faultOf(name, spec) === 'cannot be made') throw new Error('no program in the image');
+    this.#prepared.set(name, spec);
+  }
+
   async startForSwap(name: string): Promise<void> {
     const spec = this.#spec(name);
     this.calls.push(`start ${spec.image.ref}`);
+    this.#prepared.delete(name);
     const fault = this.#machine.faultOf(name, spec);
     if (fault === 'no start') throw new Error('no such file: /bin/none');
     if (fault !== 'ends') this.#machine.up.set(name, this.#machine.run(spec));
@@ -304,9 +325,14 @@ export async function openDevice(folder: string, machine: Machine, options: Devi
       machine.onRestart(effect);
       return new Promise(() => undefined);
     },
-    copyVolume: async (volume, _from, _to, { fresh }) => {
-      if (machine.up.has('store')) throw new Error(`${volume} is in use`);
-      machine.copies.push(`${volume}${fresh ? ' fresh' : ''}`);
+    volumes: {
+      mustFit: async () => {
+        if (machine.full) throw new Error('the volume "data" does not fit');
+      },
+      copyRevisionVolume: async (volume, _from, _to, { fresh }) => {
+        if (machine.up.has('store')) throw new Error(`${volume} is in use`);
+        machine.copies.push(`${volume}${fresh ? ' fresh' : ''}`);
+      },
     },
     persistent: options.persistent ?? true,
     log: report,

@@ -14,9 +14,10 @@ import { World } from './world.ts';
 
 /**
  * `npm run soak [-- --minutes N --seed S --arch A]`: does things to a device until time is up or something is wrong.
- * `npm run soak -- powercut`: see powercut/main.ts.
+ * `npm run soak -- powercut`: see powercut/main.ts. `npm run soak -- killed`: see ../killed/main.ts.
  */
 if (process.argv[2] === 'powercut') process.exit(await powerCutOrExit(process.argv.slice(3)));
+if (process.argv[2] === 'killed') process.exit(await (await import('../killed/main.ts')).killedSoak());
 Object.assign(process.env, testEnvironment);
 const { minutes, seed, arch } = settingsOrExit();
 const say = sayWithTime();

@@ -257,6 +257,7 @@ export type RollbackRequest = z.input<typeof rollbackRequestSchema>;
 /** What the planner on the device can say: see init-container/swap/planner.ts. */
 export type SwapAction =
   | 'stage'
+  | 'prepare'
   | 'copy'
   | 'stop'
   | 'start'
@@ -270,6 +271,7 @@ export type SwapAction =
   | 'commit';
 export const swapActions = [
   'stage',
+  'prepare',
   'copy',
   'stop',
   'start',
