@@ -96,8 +96,8 @@ const stopRotation = rotateLogs(logsFolder);
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop(signal));
 
 await supervisor.adopt();
-await Promise.all([supervisor.boot(), swaps.recover()]);
-await parts.slots?.noteHealthy();
+const booted = supervisor.boot().then(() => parts.slots?.noteHealthy());
+await Promise.all([booted, swaps.recover()]);
 
 /** Ends this process and nothing else: the containers go on, and the next init container finds them. */
 async function stop(signal: string): Promise<void> {

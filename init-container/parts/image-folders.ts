@@ -1,6 +1,6 @@
 import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type ComponentSpec, type Revision } from '../../src/shared/definition/revision.ts';
+import type { ComponentSpec, Revision } from '../../src/shared/definition/revision.ts';
 import { hexOf } from '../../src/shared/oci/digest.ts';
 import { exists, syncDirectory, syncFileSystem } from '../store/durable.ts';
 
@@ -10,7 +10,9 @@ export const factoryName = 'factory';
 /** What the scripts call a part: the hex digits of its image's digest, or `factory` for the one of the root image. */
 export function nameOf(spec: ComponentSpec, factory: Revision): string {
   const { digest } = spec.image;
-  const own = Object.values(factory.components).some(({ kind, image }) => kind === spec.kind && image.digest === digest);
+  const own = Object.values(factory.components).some(
+    ({ kind, image }) => kind === spec.kind && image.digest === digest,
+  );
   return own ? factoryName : hexOf(digest);
 }
 

@@ -132,7 +132,8 @@ async function unpackModules(archive: string, folder: string): Promise<void> {
   const unpacked = join(folder, 'unpacked');
   await mkdir(unpacked);
   const { code, stderr } = await run(['busybox', 'tar', '-x', '-f', archive, '-C', unpacked]);
-  if (code !== 0) throw new Error(`the modules of the new kernel cannot be unpacked: ${stderr.trim() || 'tar was killed'}`);
+  if (code !== 0)
+    throw new Error(`the modules of the new kernel cannot be unpacked: ${stderr.trim() || 'tar was killed'}`);
   for (const path of ['usr/lib/modules', 'lib/modules']) {
     if (await exists(join(unpacked, path))) await rename(join(unpacked, path), join(folder, 'modules'));
   }

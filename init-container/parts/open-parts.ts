@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import type { Revision } from '../../src/shared/definition/revision.ts';
 import type { ImageInfo } from '../../src/shared/device-paths.ts';
+import { runOnHost } from '../native/run.ts';
 import { messageOf } from '../store/errors.ts';
 import type { ImageStore } from '../store/types.ts';
-import { runOnHostOrThrow } from '../native/run.ts';
 import { BasePart } from './base-part.ts';
 import { InitPart } from './init-part.ts';
 import { KernelPart } from './kernel-part.ts';
@@ -35,12 +35,19 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   const { images, factory, image, persistent, works } = options;
   // Set by the launcher: see boot/launcher.
   const running = process.env.GANTRY_INIT_IMAGE;
-  if (process.env.GANTRY_INIT_ROLE === 'previous' || (process.env.GANTRY_INIT_ROLE === 'factory' && running !== undefined)) {
-    options.log(`this is the ${process.env.GANTRY_INIT_ROLE} init container: the current one is missing or did not work`);
+  if (
+    process.env.GANTRY_INIT_ROLE === 'previous' ||
+    (process.env.GANTRY_INIT_ROLE === 'factory' && running !== undefined)
+  ) {
+    options.log(
+      `this is the ${process.env.GANTRY_INIT_ROLE} init container: the current one is missing or did not work`,
+    );
   }
   const slots = await openSlots(options);
   const unable =
-    running === undefined ? 'this system was not started from an image of Gantry: its tools are not ours to replace' : undefined;
+    running === undefined
+      ? 'this system was not started from an image of Gantry: its tools are not ours to replace'
+      : undefined;
   const kernel =
     slots === undefined
       ? new NoKernel()
@@ -48,7 +55,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   return {
     swappers: {
       init: new InitPart({ images, factory, running, works }),
-      base: new BasePart({ images, factory, run: (argv) => runOnHostOrThrow(argv, { timeoutMs: 60_000 }), unable }),
+      base: new BasePart({ images, factory, run: (argv) => runOnHost(argv, { timeoutMs: 60_000 }), unable }),
       kernel,
     },
     slots,

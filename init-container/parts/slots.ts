@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { devicePaths } from '../../src/shared/device-paths.ts';
 import { exists, syncDirectory, syncFileSystem } from '../store/durable.ts';
-import { bootedAs, type BootedAs, slotCommandLine } from './command-line.ts';
+import { type BootedAs, bootedAs, slotCommandLine } from './command-line.ts';
 import { factoryName } from './image-folders.ts';
 import { StateFolder } from './state-folder.ts';
 
