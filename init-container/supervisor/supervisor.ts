@@ -137,6 +137,19 @@ export class ContainerSupervisor implements Supervisor {
     await (await this.#container(name)).startAnew();
   }
 
+  async prepareForSwap(name: string, spec: ComponentSpec): Promise<void> {
+    await this.#container(name);
+    await this.#engine.configFor(spec);
+  }
+
+  startBesideForSwap(name: string): Promise<void> {
+    return Promise.reject(new Error(`${name} cannot run twice on this device`));
+  }
+
+  async settleForSwap(): Promise<void> {
+    // One is all there ever is.
+  }
+
   async waitHealthy(name: string, signal: AbortSignal): Promise<void> {
     await waitUntilHealthy(await this.#container(name), this.changes, signal);
   }

@@ -45,12 +45,26 @@ export interface Supervisor {
 
   /** For the swap executor: like `stop`, without changing the person's wish. Resolves when the container has ended. */
   stopForSwap(name: string): Promise<void>;
+  /**
+   * Makes the container of a specification beside the one that runs and stops short of starting it, so that a following
+   * `startForSwap` or `startBesideForSwap` with the same one takes less time. Changes nothing else, and may be left out.
+   * Rejects when the container cannot be made: nothing has been stopped then. What was prepared and not started is cleared
+   * away by `setSpec` with another specification or by `settleForSwap`.
+   */
+  prepareForSwap(name: string, spec: ComponentSpec): Promise<void>;
   /** Starts what `setSpec` said last, on a new writable layer. Resolves when the process was started. */
   startForSwap(name: string): Promise<void>;
   /**
+   * Starts what `setSpec` said last in a second container while the old one goes on. `status()` then describes the new one
+   * under this name, with `beside`. A start that fails leaves nothing of the new one.
+   */
+  startBesideForSwap(name: string): Promise<void>;
+  /** Ends one of the two; afterwards there is one. Does nothing when there is one only. */
+  settleForSwap(name: string, keep: 'old' | 'new'): Promise<void>;
+  /**
    * Resolves when the component is healthy: its health check passed, or, without one, it stayed up for 3 s (an
    * `onboot` or `onshutdown` component: it ended with 0). Rejects with the reason: exit code and last log lines, the
-   * last probe's output, or the deadline of `signal`.
+   * last probe's output, or the deadline of `signal`. While there are two instances it is about the new one.
    */
   waitHealthy(name: string, signal: AbortSignal): Promise<void>;
 

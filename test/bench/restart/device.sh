@@ -30,4 +30,6 @@ mkdir -p run/gantry var/lib/gantry/logs sys/fs/cgroup/gantry
 pivot_root . mnt
 cd /
 umount -l /mnt
+# As on any device: what is unmounted here must go in the init container's namespace, too.
+mount --make-rshared /
 exec /usr/bin/busybox sh -c 'while :; do /usr/lib/gantry/launcher; done'
