@@ -63,7 +63,7 @@ const swaps = await openSwaps({
   journal: new FileJournal(join(devicePaths.data, 'swap.json'), journal),
   bootId: await readBootId(),
   processId: randomUUID(),
-  swappers: {},
+  swappers: parts.swappers,
   restart: async (effect) => (effect === 'reboot' ? power('reboot') : stop('a swap')),
   volumes: {
     mustFit: async () => undefined,
