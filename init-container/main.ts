@@ -21,6 +21,7 @@ import { spawnPty } from './native/pty.ts';
 import { runOnHost } from './native/run.ts';
 import { openParts } from './parts/open-parts.ts';
 import { ping } from './parts/ping.ts';
+import { Upgrades } from './parts/upgrade.ts';
 import { openRevisions } from './revisions/revisions.ts';
 import { openStore } from './store/image-store.ts';
 import { ContainerSupervisor } from './supervisor/supervisor.ts';
@@ -73,6 +74,16 @@ const swaps = await openSwaps({
   log: journal,
 });
 
+const upgrades = new Upgrades({
+  slots: parts.slots,
+  image,
+  persistent,
+  supervisor,
+  data: devicePaths.data,
+  reboot: () => power('reboot'),
+  log: journal,
+});
+
 const context: ApiContext = {
   supervisor,
   store,
@@ -82,7 +93,7 @@ const context: ApiContext = {
 };
 const api = createApiServer(
   image.gantry,
-  apiRoutes({ ...context, image, revision: () => revisions.current(), power, store, revisions, swaps }),
+  apiRoutes({ ...context, image, revision: () => revisions.current(), power, store, revisions, swaps, upgrades }),
   [execUpgrade(context)],
 );
 await api.listen(devicePaths.apiSocket);
@@ -106,6 +117,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => 
 await supervisor.adopt();
 const booted = supervisor.boot().then(() => parts.slots?.noteHealthy());
 await Promise.all([booted, swaps.recover()]);
+await upgrades.settle();
 
 /** Ends this process and nothing else: the containers go on, and the next init container finds them. */
 async function stop(signal: string): Promise<void> {

@@ -1,3 +1,5 @@
+import { upgradeRoutes } from '../parts/routes.ts';
+import type { Upgrades } from '../parts/upgrade.ts';
 import { type SwapRouteParts, swapRoutes } from '../swap/routes.ts';
 import { containerRoutes } from './containers.ts';
 import type { ApiContext } from './context.ts';
@@ -12,7 +14,7 @@ import { statsRoutes } from './stats.ts';
 import { systemRoutes } from './system.ts';
 import { topRoutes } from './top.ts';
 
-export type RouteContext = ApiContext & DeviceContext & SwapRouteParts;
+export type RouteContext = ApiContext & DeviceContext & SwapRouteParts & { upgrades: Upgrades };
 
 /** Everything that the device answers: what it does, then what it refuses with a reason. */
 export function apiRoutes(context: RouteContext): Route[] {
@@ -32,5 +34,6 @@ export function doingRoutes(context: RouteContext): Route[] {
     ...imageRoutes(context),
     ...deviceRoutes(context),
     ...swapRoutes(context),
+    ...upgradeRoutes(context),
   ];
 }

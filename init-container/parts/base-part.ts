@@ -11,6 +11,8 @@ import type { Effect, PartChange, PartSwapper, Side } from './types.ts';
 export interface BasePartOptions {
   images: Pick<ImageStore, 'get'>;
   factory: Revision;
+  /** Of the root image: what was swapped in belongs to it. */
+  imageId: string;
   /** Runs a command in the device's mount namespace to its end. */
   run: (argv: string[]) => Promise<Pick<RunResult, 'code' | 'stderr'>>;
   /** Why the tools of this device cannot be replaced; undefined when they can. */
@@ -33,7 +35,7 @@ export class BasePart implements PartSwapper {
   constructor(options: BasePartOptions) {
     this.#options = options;
     this.#paths = options.paths ?? devicePaths;
-    this.#state = new StateFolder(join(this.#paths.data, 'base'));
+    this.#state = new StateFolder(join(this.#paths.data, 'base', options.imageId));
   }
 
   canSwap({ name, old }: PartChange): string | undefined {

@@ -54,8 +54,14 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
       : new KernelPart({ images, factory, slots, persistent, bootModules: image.bootModules, root: deviceRoot, works });
   return {
     swappers: {
-      init: new InitPart({ images, factory, running, works }),
-      base: new BasePart({ images, factory, run: (argv) => runOnHost(argv, { timeoutMs: 60_000 }), unable }),
+      init: new InitPart({ images, factory, imageId: image.id, running, works }),
+      base: new BasePart({
+        images,
+        factory,
+        imageId: image.id,
+        run: (argv) => runOnHost(argv, { timeoutMs: 60_000 }),
+        unable,
+      }),
       kernel,
     },
     slots,

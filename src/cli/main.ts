@@ -35,6 +35,7 @@ const modules: Record<string, () => Promise<CommandModule>> = {
   revisions: () => import('./revisions.ts'),
   diff: () => import('./diff.ts'),
   info: () => import('./info.ts'),
+  upgrade: () => import('./upgrade.ts'),
   power: () => import('./power.ts'),
   console: () => import('./console.ts'),
   proxy: () => import('./proxy.ts'),

@@ -7,6 +7,7 @@ import type {
   RollbackRequest,
   SwapEvent,
   SwapPlan,
+  UpgradeStatus,
 } from '../shared/api/types.ts';
 import { type Revision, revisionSchema } from '../shared/definition/revision.ts';
 import { sanitizeName } from '../shared/text/sanitize.ts';
@@ -33,6 +34,7 @@ import { readLogs } from './logs.ts';
 import { componentsSchema, deviceInfoSchema, execCreatedSchema, revisionListSchema } from './schemas.ts';
 import { execSession } from './session.ts';
 import type { SwapContext } from './swap.ts';
+import type { UpgradeProgress } from './upgrade.ts';
 
 /** A device over any transport. */
 export class GantryDevice implements Device {
@@ -144,6 +146,11 @@ export class GantryDevice implements Device {
     } catch (error) {
       throw request.name === undefined ? error : await this.#explain(request.name, error);
     }
+  }
+
+  async *upgrade(dir: string, options: { signal?: AbortSignal } = {}): AsyncGenerator<UpgradeProgress, UpgradeStatus> {
+    const { upgradeDevice } = await import('./upgrade.ts');
+    return yield* upgradeDevice({ api: this.#api, connection: this.#connection, signal: options.signal }, dir);
   }
 
   power(action: 'reboot' | 'poweroff'): Promise<void> {

@@ -218,6 +218,12 @@ export class FakeDevice implements Device {
     yield { ...{ stage: 'done', component, at: time(Date.now()) }, message: 'back', revision: this.revisionNumber };
   }
 
+  async *upgrade(dir: string): ReturnType<Device['upgrade']> {
+    this.calls.push(`upgrade ${dir}`);
+    yield { message: `sending ${dir}` };
+    return { id: 'abcdef0123456789', name: 'demo', state: 'kept' };
+  }
+
   async power(action: 'reboot' | 'poweroff'): Promise<void> {
     this.calls.push(action);
   }
