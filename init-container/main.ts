@@ -28,6 +28,7 @@ import { spawnPty } from './native/pty.ts';
 import { runOnHost } from './native/run.ts';
 import { openParts } from './parts/open-parts.ts';
 import { ping } from './parts/ping.ts';
+import { Upgrades } from './parts/upgrade.ts';
 import { openRevisions } from './revisions/revisions.ts';
 import { fallBackUnlessWhole } from './revisions/whole.ts';
 import { Collector } from './store/collector.ts';
@@ -108,6 +109,16 @@ const collector = new Collector({
   log: journal,
 });
 
+const upgrades = new Upgrades({
+  slots: parts.slots,
+  image,
+  persistent,
+  supervisor,
+  data: devicePaths.data,
+  reboot: () => power('reboot'),
+  log: journal,
+});
+
 const context: ApiContext = {
   supervisor,
   store,
@@ -129,6 +140,7 @@ const api = createApiServer(
     revisions,
     swaps,
     collector,
+    upgrades,
   }),
   [execUpgrade(context)],
 );
@@ -165,8 +177,9 @@ process.once('SIGPWR', () => void stopAll());
 
 await supervisor.adopt();
 if (distribution === undefined) watchdog = await Watchdog.start(supervisor);
-await Promise.all([supervisor.boot(), swaps.recover().then(() => supervisor.settleLeftPairs())]);
-await parts.slots?.noteHealthy();
+const booted = supervisor.boot().then(() => parts.slots?.noteHealthy());
+await Promise.all([booted, swaps.recover().then(() => supervisor.settleLeftPairs())]);
+await upgrades.settle();
 
 /** Ends this process and nothing else: the containers go on, and the next init container finds them. */
 async function stop(signal: string): Promise<void> {

@@ -1,3 +1,5 @@
+import { upgradeRoutes } from '../parts/routes.ts';
+import type { Upgrades } from '../parts/upgrade.ts';
 import { type SwapRouteParts, swapRoutes } from '../swap/routes.ts';
 import { containerRoutes } from './containers.ts';
 import type { ApiContext } from './context.ts';
@@ -14,7 +16,7 @@ import { systemRoutes } from './system.ts';
 import { topRoutes } from './top.ts';
 import { volumeRoutes } from './volumes.ts';
 
-export type RouteContext = ApiContext & DeviceContext & ImageContext & SwapRouteParts;
+export type RouteContext = ApiContext & DeviceContext & ImageContext & SwapRouteParts & { upgrades: Upgrades };
 
 /** Everything that the device answers: what it does, then what it refuses with a reason. */
 export function apiRoutes(context: RouteContext): Route[] {
@@ -36,5 +38,6 @@ export function doingRoutes(context: RouteContext): Route[] {
     ...deviceRoutes(context),
     ...gcRoutes(context),
     ...swapRoutes(context),
+    ...upgradeRoutes(context),
   ];
 }

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Revision } from '../../src/shared/definition/revision.ts';
 import { devicePaths } from '../../src/shared/device-paths.ts';
+import type { RunResult } from '../native/run.ts';
 import { exists } from '../store/durable.ts';
 import type { ImageStore } from '../store/types.ts';
 import { factoryName, keepImageFolders, nameOf, writeImageFolder } from './image-folders.ts';
@@ -10,8 +11,10 @@ import type { Effect, PartChange, PartSwapper, Side } from './types.ts';
 export interface BasePartOptions {
   images: Pick<ImageStore, 'get'>;
   factory: Revision;
-  /** Runs a command in the device's mount namespace; rejects with what it says when it fails. */
-  run: (argv: string[]) => Promise<string>;
+  /** Of the root image: what was swapped in belongs to it. */
+  imageId: string;
+  /** Runs a command in the device's mount namespace to its end. */
+  run: (argv: string[]) => Promise<Pick<RunResult, 'code' | 'stderr'>>;
   /** Why the tools of this device cannot be replaced; undefined when they can. */
   unable?: string | undefined;
   /** `devicePaths`, or folders of a test. */
@@ -26,11 +29,13 @@ export class BasePart implements PartSwapper {
   readonly #options: BasePartOptions;
   readonly #paths: { data: string; run: string };
   readonly #state: StateFolder;
+  /** Why the tools that were asked for last are not in force: their own fault, so `verify` says it. */
+  #unusable: string | undefined;
 
   constructor(options: BasePartOptions) {
     this.#options = options;
     this.#paths = options.paths ?? devicePaths;
-    this.#state = new StateFolder(join(this.#paths.data, 'base'));
+    this.#state = new StateFolder(join(this.#paths.data, 'base', options.imageId));
   }
 
   canSwap({ name, old }: PartChange): string | undefined {
@@ -49,15 +54,15 @@ export class BasePart implements PartSwapper {
   }
 
   async verify(change: PartChange, side: Side): Promise<void> {
+    if (this.#unusable !== undefined) throw new Error(`${change[side].image.ref} does not work: ${this.#unusable}`);
     // They are what every container is started with.
     for (const tool of [
       ['crun', '--version'],
       ['conmon', '--version'],
       ['busybox', 'true'],
     ]) {
-      await this.#options.run(tool).catch((cause: Error) => {
-        throw new Error(`${tool[0]} of ${change[side].image.ref} does not run: ${cause.message}`, { cause });
-      });
+      const { code, stderr } = await this.#options.run(tool);
+      if (code !== 0) throw new Error(`${tool[0]} of ${change[side].image.ref} does not run: ${stderr.trim()}`);
     }
   }
 
@@ -87,6 +92,7 @@ export class BasePart implements PartSwapper {
     const shell = (await exists(own))
       ? [`${own}/bin/busybox`, 'sh', `${own}/lib/gantry/use-base`]
       : ['/usr/lib/gantry/use-base'];
-    await this.#options.run([...shell, name]);
+    const result = await this.#options.run([...shell, name]);
+    this.#unusable = result.code === 0 ? undefined : result.stderr.trim() || 'its tools could not be laid over /usr';
   }
 }

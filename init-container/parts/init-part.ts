@@ -11,6 +11,8 @@ export interface InitPartOptions {
   images: Pick<ImageStore, 'get'>;
   /** The factory revision. */
   factory: Revision;
+  /** Of the root image: what was swapped in belongs to it. */
+  imageId: string;
   /** What this process was started as, by the launcher; undefined when it was not started by one. */
   running: string | undefined;
   /** Resolves when this process does all that it is there for. */
@@ -29,7 +31,7 @@ export class InitPart implements PartSwapper {
 
   constructor(options: InitPartOptions) {
     this.#options = options;
-    this.#state = new StateFolder(join(options.data ?? devicePaths.data, 'init'));
+    this.#state = new StateFolder(join(options.data ?? devicePaths.data, 'init', options.imageId));
   }
 
   canSwap(_change: PartChange): string | undefined {

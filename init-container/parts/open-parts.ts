@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Revision } from '../../src/shared/definition/revision.ts';
 import type { ImageInfo } from '../../src/shared/device-paths.ts';
-import { runOnHostOrThrow } from '../native/run.ts';
+import { runOnHost } from '../native/run.ts';
 import { messageOf } from '../store/errors.ts';
 import type { ImageStore } from '../store/types.ts';
 import { BasePart } from './base-part.ts';
@@ -54,8 +54,14 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
       : new KernelPart({ images, factory, slots, persistent, bootModules: image.bootModules, root: deviceRoot, works });
   return {
     swappers: {
-      init: new InitPart({ images, factory, running, works }),
-      base: new BasePart({ images, factory, run: (argv) => runOnHostOrThrow(argv, { timeoutMs: 60_000 }), unable }),
+      init: new InitPart({ images, factory, imageId: image.id, running, works }),
+      base: new BasePart({
+        images,
+        factory,
+        imageId: image.id,
+        run: (argv) => runOnHost(argv, { timeoutMs: 60_000 }),
+        unable,
+      }),
       kernel,
     },
     slots,

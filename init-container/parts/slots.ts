@@ -111,6 +111,12 @@ export class Slots {
     await this.#state.write('try', slot);
   }
 
+  /** Ends a trial, and notes why it failed. */
+  async giveUp(slot: string, why: string): Promise<void> {
+    await this.#state.write('failed', `${slot}\n${why.replaceAll('\n', ' ')}`);
+    await this.forgetTrial();
+  }
+
   /** Nothing is on trial any more. */
   async forgetTrial(): Promise<void> {
     await this.#state.remove('try', 'tried');

@@ -1,4 +1,4 @@
-import fsPromises, { mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import fsPromises, { mkdir, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -148,13 +148,27 @@ describe('revisions', () => {
     expect([revisions.current().number, (await open()).current().number]).toEqual([0, 0]);
   });
 
-  it('of another factory image are set aside, and the new factory revision starts', async () => {
-    const { open, paths, log, quarantine, inQuarantine } = await withHistory();
+  it('of another factory image wait until that image is started again', async () => {
+    const { open, paths, log } = await withHistory();
+    const before = (await open()).current();
+    const former = await readFile(paths.factoryRevision, 'utf8');
     await writeFile(paths.factoryRevision, canonicalJson(web(9)));
     const next = await open();
     expect([next.current().revision, next.list().revisions.length]).toEqual([web(9), 1]);
-    expect(log.join()).toMatch(/the image was replaced/);
-    expect(await readdir(join(quarantine, await inQuarantine('former-revisions')))).toContain('pointers.json');
+    expect(log.join()).toMatch(/another image was started/);
+    const { number } = await next.append(web(10), 'swap web');
+    await next.commit(number);
+    await writeFile(paths.factoryRevision, former);
+    expect((await open()).current()).toEqual(before);
+    await writeFile(paths.factoryRevision, canonicalJson(web(9)));
+    expect((await open()).current().revision).toEqual(web(10));
+  });
+
+  it('are found again when the power fails while those of another image are put in their place', async () => {
+    const { open, own } = await withHistory();
+    const before = (await open()).current();
+    await rename(own, `${own}-of-${hexOf((await open()).get(0)?.digest ?? before.digest).slice(0, 16)}`);
+    expect((await open()).current()).toEqual(before);
   });
 
   it('cannot be opened without a whole factory revision', async () => {

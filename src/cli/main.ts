@@ -36,6 +36,7 @@ const modules: Record<string, () => Promise<CommandModule>> = {
   gc: () => import('./gc.ts'),
   diff: () => import('./diff.ts'),
   info: () => import('./info.ts'),
+  upgrade: () => import('./upgrade.ts'),
   power: () => import('./power.ts'),
   console: () => import('./console.ts'),
   proxy: () => import('./proxy.ts'),

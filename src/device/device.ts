@@ -7,9 +7,11 @@ import type {
   RollbackRequest,
   SwapEvent,
   SwapPlan,
+  UpgradeStatus,
 } from '../shared/api/types.ts';
 import type { Revision } from '../shared/definition/revision.ts';
 import type { ConfigChange } from './config-change.ts';
+import type { UpgradeProgress } from './upgrade.ts';
 
 /** What every person's view (CLI, terminal UI) knows of a device. Every text in it has been sanitised. */
 export interface Device {
@@ -53,6 +55,8 @@ export interface Device {
   rollback(request: RollbackRequest): AsyncIterable<SwapEvent>;
   /** Removes what the device does not need any more; `dryRun`: only says what that is. */
   collectGarbage(dryRun: boolean): Promise<GarbageList>;
+  /** Sends a whole composed image and restarts the device into it; the last value says whether the device kept it. */
+  upgrade(dir: string, options?: { signal?: AbortSignal }): AsyncGenerator<UpgradeProgress, UpgradeStatus>;
   power(action: 'reboot' | 'poweroff'): Promise<void>;
 
   /** A raw stream to the device's API socket. */

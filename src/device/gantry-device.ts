@@ -8,6 +8,7 @@ import type {
   RollbackRequest,
   SwapEvent,
   SwapPlan,
+  UpgradeStatus,
 } from '../shared/api/types.ts';
 import { type Revision, revisionSchema } from '../shared/definition/revision.ts';
 import { sanitizeName } from '../shared/text/sanitize.ts';
@@ -40,6 +41,7 @@ import {
 } from './schemas.ts';
 import { execSession } from './session.ts';
 import type { SwapContext } from './swap.ts';
+import type { UpgradeProgress } from './upgrade.ts';
 
 /** A device over any transport. */
 export class GantryDevice implements Device {
@@ -156,6 +158,11 @@ export class GantryDevice implements Device {
 
   collectGarbage(dryRun: boolean): Promise<GarbageList> {
     return this.#api.post('/gantry/v1/gc', garbageListSchema, { body: { dryRun } });
+  }
+
+  async *upgrade(dir: string, options: { signal?: AbortSignal } = {}): AsyncGenerator<UpgradeProgress, UpgradeStatus> {
+    const { upgradeDevice } = await import('./upgrade.ts');
+    return yield* upgradeDevice({ api: this.#api, connection: this.#connection, signal: options.signal }, dir);
   }
 
   power(action: 'reboot' | 'poweroff'): Promise<void> {

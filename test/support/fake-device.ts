@@ -228,6 +228,12 @@ export class FakeDevice implements Device {
     return { items: [], bytes: 0 };
   }
 
+  async *upgrade(dir: string): ReturnType<Device['upgrade']> {
+    this.calls.push(`upgrade ${dir}`);
+    yield { message: `sending ${dir}` };
+    return { id: 'abcdef0123456789', name: 'demo', state: 'kept' };
+  }
+
   async power(action: 'reboot' | 'poweroff'): Promise<void> {
     this.calls.push(action);
   }
