@@ -1,85 +1,17 @@
-import { execFileSync } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
-import { canonicalJson } from '../../src/shared/canonical-json.ts';
-import type { Revision } from '../../src/shared/definition/revision.ts';
+import { describe, expect, it } from 'vitest';
 import { hexOf } from '../../src/shared/oci/digest.ts';
-import type { Digest } from '../../src/shared/oci/types.ts';
-import { openRevisions } from '../revisions/revisions.ts';
-import { Collector, describe as inWords } from './collector.ts';
-import { openStore } from './image-store.ts';
-import { imageOf, layerOf, pieces, type TestLayer, tarOf, temporaryFolder } from './test-support.ts';
-
-const shared = layerOf(await tarOf([{ name: 'lib', content: randomBytes(30_000).toString('hex') }]));
-const largeLayer = async (bytes: number) =>
-  layerOf(await tarOf([{ name: 'own', content: randomBytes(bytes / 2).toString('hex') }]));
-
-/** A device whose data folder, when `megabytes` are given, is a small disk of its own. */
-async function device(options: { megabytes?: number; volumes?: boolean } = {}) {
-  const folder = await temporaryFolder();
-  const paths = {
-    factoryRevision: join(folder, 'revision.json'),
-    factoryLayers: join(folder, 'layers'),
-    factoryBlobs: join(folder, 'blobs'),
-    data: join(folder, 'data'),
-  };
-  for (const path of [paths.factoryLayers, paths.factoryBlobs, paths.data]) await mkdir(path);
-  if (options.megabytes !== undefined) {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${options.megabytes}m`, 'tmpfs', paths.data]);
-    onTestFinished(() => void execFileSync('umount', ['-l', paths.data]));
-  }
-  const factoryImage = imageOf('web:0', [shared]);
-  const revisionOf = (ref: string, digest: Digest): Revision => ({
-    schema: 1,
-    components: { web: { kind: 'service', image: { ref, digest }, order: 0, config: {} } },
-  });
-  await writeFile(paths.factoryRevision, canonicalJson(revisionOf('web:0', factoryImage.digest)));
-  const log: string[] = [];
-  /** `turns`: how often is asked before a swap begins. */
-  const state: { inUse: Digest[]; turns: number } = { inUse: [], turns: Number.POSITIVE_INFINITY };
-  const open = async () => {
-    const report = (message: string) => void log.push(message);
-    const revisions = await openRevisions({ paths, log: report });
-    const factoryImages = [{ ref: 'web:0', digest: factoryImage.digest }];
-    const store = await openStore({ paths, arch: 'amd64', factoryImages, log: report });
-    const volumeFolders = (revision: Revision) =>
-      Object.values(revision.components).map(({ image }) => `volumes/revision/www/${hexOf(image.digest)}`);
-    const collector = new Collector({
-      store,
-      revisions,
-      data: paths.data,
-      imagesInUse: () => state.inUse,
-      busyWith: () => (--state.turns < 0 ? 'a swap' : undefined),
-      ...(options.volumes ? { volumeFolders } : {}),
-      log: report,
-    });
-    return { revisions, store, collector };
-  };
-  const opened = await open();
-  /** Sends an image and puts it in force, unless `fails`. */
-  const swap = async (name: string, layers: TestLayer[], fails = false, { collector, revisions } = opened) => {
-    const image = imageOf(name, layers);
-    const { missing } = await collector.announce(image);
-    for (const layer of layers)
-      if (missing.some(({ diffId }) => diffId === layer.diffId))
-        await collector.putLayer(layer.diffId, layer.digest, layer.mediaType, pieces(layer.blob));
-    const { number } = await revisions.append(revisionOf(name, image.digest), `swap to ${name}`);
-    if (fails) await revisions.fail(number, 'unhealthy', [{ component: 'web', digest: image.digest }]);
-    else await revisions.commit(number);
-    return image;
-  };
-  const layers = async () => new Set(await readdir(join(paths.data, 'layers')));
-  return { ...opened, paths, log, state, open, swap, layers };
-}
+import { collectingDevice, largeLayer, shared } from './collector.testing.ts';
+import { describe as inWords } from './collector.ts';
+import { imageOf, layerOf, pieces, type TestLayer, tarOf } from './test-support.ts';
 
 const words = (items: { kind: string; name: string }[]) => items.map(({ kind, name }) => `${kind} ${name}`);
 const layerItem = (layer: TestLayer) => `layer ${hexOf(layer.diffId)}`;
 
 describe('what may go', () => {
   it('is what neither the factory, the current nor the previous revision needs, and what it frees is told before', async () => {
-    const { collector, revisions, swap, layers, open } = await device();
+    const { collector, revisions, swap, layers, open } = await collectingDevice();
     const own = await Promise.all([1, 2, 3, 4].map(() => largeLayer(50_000)));
     const [one, two, three, four] = own as [TestLayer, TestLayer, TestLayer, TestLayer];
     expect(await collector.preview()).toEqual({ items: [], bytes: 0 });
@@ -121,7 +53,7 @@ describe('what may go', () => {
   });
 
   it('is not what a container was made from, nor what was sent just now for a swap', async () => {
-    const { collector, swap, state, store } = await device();
+    const { collector, swap, state, store } = await collectingDevice();
     const [one, two] = [await largeLayer(50_000), await largeLayer(50_000)];
     const image = await swap('web:1', [one]);
     for (const name of ['web:2', 'web:3', 'web:4']) await swap(name, [shared]);
@@ -139,7 +71,7 @@ describe('what may go', () => {
   });
 
   it('is nothing while a swap is under way, and a swap that begins ends the removing', async () => {
-    const { collector, swap, state, layers } = await device();
+    const { collector, swap, state, layers } = await collectingDevice();
     for (const name of ['web:1', 'web:2', 'web:3', 'web:4']) await swap(name, [await largeLayer(10_000)]);
     state.turns = 0;
     await expect(collector.collect()).rejects.toThrow('nothing is removed while a swap is under way; try again later');
@@ -154,7 +86,7 @@ describe('what may go', () => {
   });
 
   it('has the data of volumes of revisions that are gone', async () => {
-    const { collector, swap, paths } = await device({ volumes: true });
+    const { collector, swap, paths } = await collectingDevice({ volumes: true });
     const images = [];
     for (const name of ['web:1', 'web:2', 'web:3']) {
       const image = await swap(name, [await largeLayer(1000)]);
@@ -169,7 +101,7 @@ describe('what may go', () => {
   });
 
   it('never is what was quarantined', async () => {
-    const { collector, paths } = await device();
+    const { collector, paths } = await collectingDevice();
     await mkdir(join(paths.data, 'quarantine/x'), { recursive: true });
     await writeFile(join(paths.data, 'quarantine/x/y'), 'z'.repeat(10_000));
     expect(await collector.collect()).toEqual({ items: [], bytes: 0 });
@@ -180,7 +112,7 @@ describe('what may go', () => {
 
 describe('room for an image', () => {
   it('is made when it is needed, and no more of it: the newest former revisions stay', async () => {
-    const { swap, revisions, log } = await device({ megabytes: 16 });
+    const { swap, revisions, log } = await collectingDevice({ megabytes: 16 });
     for (let version = 1; version <= 8; version++) await swap(`web:${version}`, [shared, await largeLayer(1_600_000)]);
     const states = revisions.list().revisions.map(({ number, state }) => `${number} ${state}`);
     expect(states.slice(0, 2)).toEqual(['8 current', '7 previous']);
@@ -190,7 +122,7 @@ describe('room for an image', () => {
   });
 
   it('that cannot be made is told before anything is sent, with figures', async () => {
-    const { swap, collector, revisions, layers } = await device({ megabytes: 12 });
+    const { swap, collector, revisions, layers } = await collectingDevice({ megabytes: 12 });
     for (const version of [1, 2, 3]) await swap(`web:${version}`, [await largeLayer(1_000_000)]);
     const before = await layers();
     const large = await largeLayer(18_000_000);
@@ -205,7 +137,7 @@ describe('room for an image', () => {
   });
 
   it('that turns out too little while a layer comes is explained, and nothing of the layer is kept', async () => {
-    const { collector, layers } = await device({ megabytes: 10 });
+    const { collector, layers } = await collectingDevice({ megabytes: 10 });
     const packed = layerOf(await tarOf([{ name: 'zeros', content: '\0'.repeat(9_000_000) }]));
     const offer = await collector.announce(imageOf('web:9', [packed]));
     expect(offer.room).toMatchObject({ collectedBytes: 0 });

@@ -86,11 +86,12 @@ export class Collector {
   /** Why an image may not be removed, for people; undefined when nothing needs it. */
   whyNeeded(digest: Digest): string | undefined {
     const { revisions, imagesInUse } = this.#options;
+    const pinned = this.#pinned();
     const list = revisions.list().revisions;
     const user = list.find(({ number }) => imagesOf(revisions.get(number)?.revision).includes(digest));
     if (user) return `revision ${user.number} (${user.state}) needs it`;
     if (imagesInUse().includes(digest)) return 'a container needs it';
-    return this.#pinned().includes(digest) ? 'it was sent just now, for a swap' : undefined;
+    return pinned.includes(digest) ? 'it was sent just now, for a swap' : undefined;
   }
 
   /** As the store's, with room made for the image: `StoreError` (full) when there cannot be enough, before anything is sent. */
