@@ -47,7 +47,7 @@ export async function collectingDevice(options: { megabytes?: number; volumes?: 
     const revisions = await openRevisions({ paths, log: report });
     const factoryImages = [{ ref: 'web:0', digest: factoryImage.digest }];
     const store = await openStore({ paths, arch: 'amd64', factoryImages, log: report });
-    const volumeFolders = (revision: Revision) =>
+    const volumeFolders = async (revision: Revision) =>
       Object.values(revision.components).map(({ image }) => `volumes/revision/www/${hexOf(image.digest)}`);
     const collector = new Collector({
       store,

@@ -10,7 +10,7 @@ import type { Revisions } from '../revisions/types.ts';
 import { diskUsage, fileSystemRoom } from './disk-usage.ts';
 import { quarantineName, syncDirectory } from './durable.ts';
 import { StoreError } from './errors.ts';
-import { type Collection, type Inventory, type Needs, planCollection } from './garbage.ts';
+import { type Collection, type Inventory, type Needs, planCollection, type StoredRevision } from './garbage.ts';
 import { type LayerStore, reserveBytes } from './image-store.ts';
 
 export interface CollectorOptions {
@@ -26,7 +26,7 @@ export interface CollectorOptions {
    * The folders with the data of a revision's volumes, each right below `volumes/revision/NAME` of the data folder. Without,
    * no data of volumes is ever removed.
    */
-  volumeFolders?: (revision: Revision) => readonly string[];
+  volumeFolders?: (revision: Revision) => Promise<readonly string[]>;
   /** What the start found damaged. */
   damage?: string;
   log: (message: string) => void;
@@ -56,7 +56,7 @@ export class Collector {
 
   /** What `collect` would remove now. */
   async preview(): Promise<Collection> {
-    return planCollection(await this.#inventory(), this.#needs());
+    return planCollection(await this.#inventory(), await this.#needs());
   }
 
   /**
@@ -73,7 +73,7 @@ export class Collector {
   async collectImages(only?: Digest): Promise<Collection> {
     this.#expectIdle();
     const inventory = await this.#inventory();
-    const needs = this.#needs();
+    const needs = await this.#needs();
     const all = new Set(inventory.revisions.map(({ number }) => number));
     const keep = new Set([
       ...needs.images,
@@ -156,7 +156,7 @@ export class Collector {
   async #collect(wanted: number | undefined): Promise<Collection> {
     this.#expectIdle();
     const inventory = await this.#inventory();
-    return this.#carryOut(planCollection(inventory, this.#needs(), wanted), inventory);
+    return this.#carryOut(planCollection(inventory, await this.#needs(), wanted), inventory);
   }
 
   /** How many bytes it freed. Nothing when a swap is under way: that one has what it needs. */
@@ -217,14 +217,14 @@ export class Collector {
     await rm(gone, { recursive: true, force: true });
   }
 
-  #needs(): Needs {
+  async #needs(): Promise<Needs> {
     const { revisions, imagesInUse } = this.#options;
     const { current, previous } = revisions.list();
     const factory = revisions.get(0)?.revision;
     return {
       revisions: new Set([current, ...(previous === undefined ? [] : [previous])]),
       images: new Set([...imagesOf(factory), ...imagesInUse(), ...this.#pinned()]),
-      volumes: new Set(this.#volumesOf(factory)),
+      volumes: new Set(await this.#volumesOf(factory)),
     };
   }
 
@@ -242,14 +242,15 @@ export class Collector {
   async #inventory(): Promise<Inventory> {
     const { data, store, revisions, volumeFolders } = this.#options;
     const list = revisions.list().revisions;
-    const stored = list.flatMap(({ number }) => {
+    const stored: StoredRevision[] = [];
+    for (const { number } of list) {
       const found = number === 0 ? undefined : revisions.get(number);
-      if (!found) return [];
+      if (!found) continue;
       const { revision, digest } = found;
       const committed = revisions.committed().includes(number);
-      const volumes = this.#volumesOf(revision);
-      return [{ number, images: imagesOf(revision), volumes, content: hexOf(digest), committed }];
-    });
+      const volumes = await this.#volumesOf(revision);
+      stored.push({ number, images: imagesOf(revision), volumes, content: hexOf(digest), committed });
+    }
     const inFolder = (folder: string) => sizes(join(data, folder), (path) => diskUsage(path));
     const volumes = new Map<string, number>();
     for (const name of volumeFolders ? await namesIn(join(data, 'volumes/revision')) : []) {
@@ -274,10 +275,10 @@ export class Collector {
     };
   }
 
-  #volumesOf(revision: Revision | undefined): string[] {
+  async #volumesOf(revision: Revision | undefined): Promise<string[]> {
     const { data, volumeFolders } = this.#options;
     if (!revision || !volumeFolders) return [];
-    return volumeFolders(revision).map((folder) => relative(data, resolve(data, folder)));
+    return (await volumeFolders(revision)).map((folder) => relative(data, resolve(data, folder)));
   }
 
   /** What layers may take; negative when even the reserve is gone. */
