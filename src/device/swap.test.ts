@@ -5,7 +5,13 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readJson, sendEmpty, sendJson, startJsonStream } from '../../init-container/api/respond.ts';
 import { HttpError, type Route } from '../../init-container/api/router.ts';
-import { announceImageSchema, type SwapEvent, type SwapStage, swapRequestSchema } from '../shared/api/types.ts';
+import {
+  announceImageSchema,
+  type ImageOffer,
+  type SwapEvent,
+  type SwapStage,
+  swapRequestSchema,
+} from '../shared/api/types.ts';
 import { hexOf } from '../shared/oci/digest.ts';
 import { UnixTransport } from '../transport/unix.ts';
 import { jsonRoute, TestDevice, testComponent, testInfo } from './api-server.testing.ts';
@@ -25,6 +31,7 @@ let stages: SwapStage[];
 let duringLayer: (count: number) => void;
 let duringSwap: (event: SwapEvent) => void;
 let takesOrders: boolean;
+let room: ImageOffer['room'];
 
 const routes: Route[] = [
   jsonRoute('GET', '/gantry/v1/device', () => testInfo),
@@ -38,7 +45,7 @@ const routes: Route[] = [
       const missing = image.layers
         .filter(({ diffId }) => !received.has(diffId))
         .map(({ diffId, descriptor: { digest, size, mediaType } }) => ({ diffId, digest, size, mediaType }));
-      sendJson(response, 200, { digest: announced.digest, missing });
+      sendJson(response, 200, { digest: announced.digest, missing, ...(room && { room }) });
     },
   },
   {
@@ -101,6 +108,7 @@ beforeEach(async () => {
   duringLayer = () => undefined;
   duringSwap = () => undefined;
   takesOrders = true;
+  room = undefined;
   server = await new TestDevice(routes).start();
   device = new GantryDevice('bench', new UnixTransport(server.path));
   await device.connect();
@@ -133,6 +141,15 @@ describe('swap', () => {
     expect(onDevice(events)).toEqual(stages);
     expect([...received.values()]).toEqual(image.layers.map(({ data }) => data));
     expect(orders).toEqual([{ name: 'web', ref: 'web:2', digest: image.manifest.digest, insist: true }]);
+  });
+
+  it('says what the device removed to make room, and when it may be too little', async () => {
+    room = { needBytes: 30e6, freeBytes: 20e6, collectedBytes: 5e6, reclaimableBytes: 0 };
+    const messages = (await swap()).map(({ message }) => message);
+    expect(messages.slice(0, 2)).toEqual([
+      'the device removed 5.0 MB of old images to make room',
+      'web:2 may not fit on the device: it may need 30.0 MB, 20.0 MB are free',
+    ]);
   });
 
   it('sends no layer that the device has', async () => {
