@@ -1,4 +1,5 @@
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import fsPromises, { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { hexOf } from '../../src/shared/oci/digest.ts';
@@ -107,6 +108,68 @@ describe('what may go', () => {
     expect(await collector.collect()).toEqual({ items: [], bytes: 0 });
     expect(await collector.storage()).toMatchObject({ reclaimableBytes: 0, quarantinedBytes: expect.any(Number) });
     expect((await collector.storage()).quarantinedBytes).toBeGreaterThanOrEqual(10_000);
+  });
+});
+
+/** The process dies before the `at`th change of a name in `folder`; without, the changes are counted. To die is to wait for ever. */
+async function dying(folder: string, at: number | undefined, work: () => Promise<unknown>): Promise<number> {
+  let passed = 0;
+  let died: () => void = () => undefined;
+  const death = new Promise<void>((resolve) => {
+    died = resolve;
+  });
+  const pass = async (path: unknown) => {
+    if (!String(path).startsWith(folder) || passed++ !== at) return;
+    died();
+    await new Promise(() => undefined);
+  };
+  const { rename, rm, open } = fsPromises;
+  Object.assign(fsPromises, {
+    rename: async (from: string, to: string) => pass(from).then(() => rename(from, to)),
+    rm: async (path: string, options: object) => pass(path).then(() => rm(path, options)),
+    open: async (path: string, flags: string, mode?: number) =>
+      (flags === 'r' ? Promise.resolve() : pass(path)).then(() => open(path, flags, mode)),
+  });
+  syncBuiltinESMExports();
+  try {
+    await Promise.race([work(), death]);
+  } finally {
+    Object.assign(fsPromises, { rename, rm, open });
+    syncBuiltinESMExports();
+  }
+  return passed;
+}
+
+describe('a collection that is killed', () => {
+  it('at any moment leaves all that is needed whole, and the next one removes the rest', async () => {
+    const prepared = async () => {
+      const device = await collectingDevice();
+      const own = [await largeLayer(1000), await largeLayer(1000), await largeLayer(1000)];
+      for (const [index, layer] of own.entries()) await device.swap(`web:${index + 1}`, [shared, layer]);
+      await device.swap('web:4', [shared, ...own], true);
+      return device;
+    };
+    const first = await prepared();
+    const moments = await dying(first.paths.data, undefined, () => first.collector.collect());
+    expect(moments).toBeGreaterThan(10);
+    for (let at = 0; at < moments; at++) {
+      const { paths, collector, open, log } = await prepared();
+      await dying(paths.data, at, () => collector.collect());
+      const next = await open();
+      expect(log).toEqual([]);
+      const { current, previous } = next.revisions.list();
+      expect([current, previous]).toEqual([3, 2]);
+      for (const number of [2, 3]) {
+        const image = next.revisions.get(number)?.revision.components.web?.image.digest ?? shared.diffId;
+        expect((await next.store.get(image)).layers.length).toBe(2);
+      }
+      await next.collector.collect();
+      expect(await next.collector.preview()).toEqual({ items: [], bytes: 0 });
+      const names = await Promise.all(
+        ['layers', 'seals', 'blobs', 'staging', 'revisions'].map((folder) => readdir(join(paths.data, folder))),
+      );
+      expect([at, ...names.map(({ length }) => length)]).toEqual([at, 3, 3, 4, 0, 4]);
+    }
   });
 });
 

@@ -46,7 +46,16 @@ export async function openStore(options: StoreOptions): Promise<LayerStore> {
   const references = await References.load(path, options.log);
   const documents = new DocumentFiles(paths.factoryBlobs, join(paths.data, 'blobs'), arch);
   await documents.check(options.log);
-  const store = new LayerStore({ ...options, paths, arch }, references ?? new References(path, []), documents);
+  const seals = new LayerSeals(join(paths.data, 'seals'), options.checkedNote);
+  await seals.tidy(join(paths.data, 'layers'));
+  const store = new LayerStore(
+    { ...options, paths, arch },
+    {
+      references: references ?? new References(path, []),
+      documents,
+      seals,
+    },
+  );
   if (!references) await store.findImagesAgain();
   return store;
 }
@@ -64,11 +73,11 @@ export class LayerStore implements ImageStore {
   /** The same layer may come twice at the same time: they get their names one after the other. */
   #publishing: Promise<unknown> = Promise.resolve();
 
-  constructor(options: OpenedOptions, references: References, documents: DocumentFiles) {
+  constructor(options: OpenedOptions, parts: { references: References; documents: DocumentFiles; seals: LayerSeals }) {
     this.#options = options;
-    this.#references = references;
-    this.#documentFiles = documents;
-    this.#seals = new LayerSeals(join(options.paths.data, 'seals'), options.checkedNote);
+    this.#references = parts.references;
+    this.#documentFiles = parts.documents;
+    this.#seals = parts.seals;
   }
 
   /** Layers of the data folder are read, once in a boot; a damaged one is set aside, and the image is not whole then. */
