@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import fsPromises, { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
@@ -197,6 +198,17 @@ describe('room for an image', () => {
     });
     expect(revisions.current().number).toBe(3);
     expect((await layers()).size).toBeGreaterThanOrEqual(before.size - 1);
+  });
+
+  it('that is not even enough for the documents is told with figures', async () => {
+    const { collector, paths } = await collectingDevice({ megabytes: 6 });
+    execFileSync('sh', ['-c', 'dd if=/dev/zero of="$1/logs" bs=64k 2>/dev/null || true', 'sh', paths.data]);
+    await expect(collector.announce(imageOf('web:9', [shared]))).rejects.toMatchObject({
+      kind: 'full',
+      message: expect.stringMatching(
+        /the documents of web:9; nothing .*; 0 B are free, and "gantry gc" could free 0 B$/,
+      ),
+    });
   });
 
   it('that turns out too little while a layer comes is explained, and nothing of the layer is kept', async () => {

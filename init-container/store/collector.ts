@@ -89,7 +89,7 @@ export class Collector {
     const newest = Math.max(...this.#options.revisions.list().revisions.map(({ number }) => number));
     this.#announced.set(image.digest, { atMs: performance.now(), newest });
     if ((await this.#freeBytes()) < 0) await this.#makeRoom(reserveBytes);
-    const offer = await this.#options.store.announce(image);
+    const offer = await this.#explained(() => this.#options.store.announce(image));
     this.#figures = undefined;
     const needBytes = offer.missing.reduce((sum, layer) => sum + estimate(layer), 0);
     const least = offer.missing.reduce((sum, { size }) => sum + size, 0);
@@ -110,14 +110,20 @@ export class Collector {
   /** As the store's; a full disk is explained. */
   async putLayer(...layer: Parameters<LayerStore['putLayer']>): Promise<void> {
     try {
-      await this.#options.store.putLayer(...layer);
+      await this.#explained(() => this.#options.store.putLayer(...layer));
+    } finally {
+      this.#figures = undefined;
+    }
+  }
+
+  async #explained<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
     } catch (error) {
       if (!(error instanceof StoreError) || error.kind !== 'full') throw error;
       const [free, { bytes }] = [Math.max(0, await this.#freeBytes()), await this.preview()];
       const figures = `${formatBytes(free)} are free, and "gantry gc" could free ${formatBytes(bytes)}`;
       throw new StoreError('full', `${error.message}; ${figures}`, error);
-    } finally {
-      this.#figures = undefined;
     }
   }
 
