@@ -54,8 +54,11 @@ const store = await openStore({
   checkedNote: join(devicePaths.run, 'layers-checked'),
   log: journal,
 });
+const checkedFrom = performance.now();
 const damage = await fallBackUnlessWhole(revisions, store);
-if (damage !== undefined) await sayOnConsole(damage);
+const checkedMs = Math.round(performance.now() - checkedFrom);
+if (damage === undefined) journal(`all that is in force is whole: read in ${checkedMs} ms`);
+else await sayOnConsole(damage);
 
 const volumes = new Volumes({
   revision: () => revisions.current().revision,

@@ -1,5 +1,5 @@
-import { readFile, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { readdir, readFile, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import type { RevisionList, RevisionSummary } from '../../src/shared/api/types.ts';
 import { canonicalJson } from '../../src/shared/canonical-json.ts';
 import {
@@ -119,6 +119,11 @@ class StoredRevisions implements Revisions {
     }
     for (const record of records) if (record.type === 'collected') this.#gone.add(record.number);
     for (const record of records) await this.#replay(record);
+    // What a power cut left: half-written files, and those of revisions that were being collected.
+    const files = await readdir(this.#folder);
+    for (const name of files) if (name.endsWith('.tmp')) await rm(join(this.#folder, name), { recursive: true });
+    for (const { digest } of this.#collected.values())
+      if (files.includes(basename(this.#fileOf(digest)))) await this.#removeFile(digest);
     if (pointers) this.#pointers = pointers;
     const wanted = pointers?.current ?? this.#newestCommitted();
     const current = this.#entries.has(wanted) ? wanted : this.#newestCommitted();
@@ -237,10 +242,15 @@ class StoredRevisions implements Revisions {
       this.#entries.delete(number);
       const { revision: _content, ...rest } = entry;
       this.#collected.set(number, rest);
-      if ([...this.#entries.values()].some(({ digest }) => digest === entry.digest)) continue;
-      await rm(this.#fileOf(entry.digest), { force: true });
-      await syncDirectory(this.#folder);
+      await this.#removeFile(entry.digest);
     }
+  }
+
+  /** Unless another revision has the same content. */
+  async #removeFile(digest: Digest): Promise<void> {
+    if ([...this.#entries.values()].some((entry) => entry.digest === digest)) return;
+    await rm(this.#fileOf(digest), { recursive: true, force: true });
+    await syncDirectory(this.#folder);
   }
 
   /** What a device must always be able to go back to. */

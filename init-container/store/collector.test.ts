@@ -1,86 +1,19 @@
 import { execFileSync } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import fsPromises, { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
-import { canonicalJson } from '../../src/shared/canonical-json.ts';
-import type { Revision } from '../../src/shared/definition/revision.ts';
+import { describe, expect, it } from 'vitest';
 import { hexOf } from '../../src/shared/oci/digest.ts';
-import type { Digest } from '../../src/shared/oci/types.ts';
-import { openRevisions } from '../revisions/revisions.ts';
-import { Collector, describe as inWords } from './collector.ts';
-import { openStore } from './image-store.ts';
-import { imageOf, layerOf, pieces, type TestLayer, tarOf, temporaryFolder } from './test-support.ts';
-
-const shared = layerOf(await tarOf([{ name: 'lib', content: randomBytes(30_000).toString('hex') }]));
-const largeLayer = async (bytes: number) =>
-  layerOf(await tarOf([{ name: 'own', content: randomBytes(bytes / 2).toString('hex') }]));
-
-/** A device whose data folder, when `megabytes` are given, is a small disk of its own. */
-async function device(options: { megabytes?: number; volumes?: boolean } = {}) {
-  const folder = await temporaryFolder();
-  const paths = {
-    factoryRevision: join(folder, 'revision.json'),
-    factoryLayers: join(folder, 'layers'),
-    factoryBlobs: join(folder, 'blobs'),
-    data: join(folder, 'data'),
-  };
-  for (const path of [paths.factoryLayers, paths.factoryBlobs, paths.data]) await mkdir(path);
-  if (options.megabytes !== undefined) {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${options.megabytes}m`, 'tmpfs', paths.data]);
-    onTestFinished(() => void execFileSync('umount', ['-l', paths.data]));
-  }
-  const factoryImage = imageOf('web:0', [shared]);
-  const revisionOf = (ref: string, digest: Digest): Revision => ({
-    schema: 1,
-    components: { web: { kind: 'service', image: { ref, digest }, order: 0, config: {} } },
-  });
-  await writeFile(paths.factoryRevision, canonicalJson(revisionOf('web:0', factoryImage.digest)));
-  const log: string[] = [];
-  /** `turns`: how often is asked before a swap begins. */
-  const state: { inUse: Digest[]; turns: number } = { inUse: [], turns: Number.POSITIVE_INFINITY };
-  const open = async () => {
-    const report = (message: string) => void log.push(message);
-    const revisions = await openRevisions({ paths, log: report });
-    const factoryImages = [{ ref: 'web:0', digest: factoryImage.digest }];
-    const store = await openStore({ paths, arch: 'amd64', factoryImages, log: report });
-    const volumeFolders = async (revision: Revision) =>
-      Object.values(revision.components).map(({ image }) => `volumes/revision/www/${hexOf(image.digest)}`);
-    const collector = new Collector({
-      store,
-      revisions,
-      data: paths.data,
-      imagesInUse: () => state.inUse,
-      busyWith: () => (--state.turns < 0 ? 'a swap' : undefined),
-      ...(options.volumes ? { volumeFolders } : {}),
-      log: report,
-    });
-    return { revisions, store, collector };
-  };
-  const opened = await open();
-  /** Sends an image and puts it in force, unless `fails`. */
-  const swap = async (name: string, layers: TestLayer[], fails = false, { collector, revisions } = opened) => {
-    const image = imageOf(name, layers);
-    const { missing } = await collector.announce(image);
-    for (const layer of layers)
-      if (missing.some(({ diffId }) => diffId === layer.diffId))
-        await collector.putLayer(layer.diffId, layer.digest, layer.mediaType, pieces(layer.blob));
-    const { number } = await revisions.append(revisionOf(name, image.digest), `swap to ${name}`);
-    const refuse = [{ component: 'web', digest: image.digest }];
-    if (fails) await revisions.fail(number, { failure: 'unhealthy', interrupted: false, refuse });
-    else await revisions.commit(number);
-    return image;
-  };
-  const layers = async () => new Set(await readdir(join(paths.data, 'layers')));
-  return { ...opened, paths, log, state, open, swap, layers };
-}
+import { collectingDevice, largeLayer, shared } from './collector.testing.ts';
+import { describe as inWords } from './collector.ts';
+import { imageOf, layerOf, pieces, type TestLayer, tarOf } from './test-support.ts';
 
 const words = (items: { kind: string; name: string }[]) => items.map(({ kind, name }) => `${kind} ${name}`);
 const layerItem = (layer: TestLayer) => `layer ${hexOf(layer.diffId)}`;
 
 describe('what may go', () => {
   it('is what neither the factory, the current nor the previous revision needs, and what it frees is told before', async () => {
-    const { collector, revisions, swap, layers, open } = await device();
+    const { collector, revisions, swap, layers, open } = await collectingDevice();
     const own = await Promise.all([1, 2, 3, 4].map(() => largeLayer(50_000)));
     const [one, two, three, four] = own as [TestLayer, TestLayer, TestLayer, TestLayer];
     expect(await collector.preview()).toEqual({ items: [], bytes: 0 });
@@ -122,7 +55,7 @@ describe('what may go', () => {
   });
 
   it('is not what a container was made from, nor what was sent just now for a swap', async () => {
-    const { collector, swap, state, store } = await device();
+    const { collector, swap, state, store } = await collectingDevice();
     const [one, two] = [await largeLayer(50_000), await largeLayer(50_000)];
     const image = await swap('web:1', [one]);
     for (const name of ['web:2', 'web:3', 'web:4']) await swap(name, [shared]);
@@ -140,7 +73,7 @@ describe('what may go', () => {
   });
 
   it('is nothing while a swap is under way, and a swap that begins ends the removing', async () => {
-    const { collector, swap, state, layers } = await device();
+    const { collector, swap, state, layers } = await collectingDevice();
     for (const name of ['web:1', 'web:2', 'web:3', 'web:4']) await swap(name, [await largeLayer(10_000)]);
     state.turns = 0;
     await expect(collector.collect()).rejects.toThrow('nothing is removed while a swap is under way; try again later');
@@ -155,7 +88,7 @@ describe('what may go', () => {
   });
 
   it('has the data of volumes of revisions that are gone', async () => {
-    const { collector, swap, paths } = await device({ volumes: true });
+    const { collector, swap, paths } = await collectingDevice({ volumes: true });
     const images = [];
     for (const name of ['web:1', 'web:2', 'web:3']) {
       const image = await swap(name, [await largeLayer(1000)]);
@@ -170,7 +103,7 @@ describe('what may go', () => {
   });
 
   it('never is what was quarantined', async () => {
-    const { collector, paths } = await device();
+    const { collector, paths } = await collectingDevice();
     await mkdir(join(paths.data, 'quarantine/x'), { recursive: true });
     await writeFile(join(paths.data, 'quarantine/x/y'), 'z'.repeat(10_000));
     expect(await collector.collect()).toEqual({ items: [], bytes: 0 });
@@ -179,9 +112,71 @@ describe('what may go', () => {
   });
 });
 
+/** The process dies before the `at`th change of a name in `folder`; without, the changes are counted. To die is to wait for ever. */
+async function dying(folder: string, at: number | undefined, work: () => Promise<unknown>): Promise<number> {
+  let passed = 0;
+  let died: () => void = () => undefined;
+  const death = new Promise<void>((resolve) => {
+    died = resolve;
+  });
+  const pass = async (path: unknown) => {
+    if (!String(path).startsWith(folder) || passed++ !== at) return;
+    died();
+    await new Promise(() => undefined);
+  };
+  const { rename, rm, open } = fsPromises;
+  Object.assign(fsPromises, {
+    rename: async (from: string, to: string) => pass(from).then(() => rename(from, to)),
+    rm: async (path: string, options: object) => pass(path).then(() => rm(path, options)),
+    open: async (path: string, flags: string, mode?: number) =>
+      (flags === 'r' ? Promise.resolve() : pass(path)).then(() => open(path, flags, mode)),
+  });
+  syncBuiltinESMExports();
+  try {
+    await Promise.race([work(), death]);
+  } finally {
+    Object.assign(fsPromises, { rename, rm, open });
+    syncBuiltinESMExports();
+  }
+  return passed;
+}
+
+describe('a collection that is killed', () => {
+  it('at any moment leaves all that is needed whole, and the next one removes the rest', async () => {
+    const prepared = async () => {
+      const device = await collectingDevice();
+      const own = [await largeLayer(1000), await largeLayer(1000), await largeLayer(1000)];
+      for (const [index, layer] of own.entries()) await device.swap(`web:${index + 1}`, [shared, layer]);
+      await device.swap('web:4', [shared, ...own], true);
+      return device;
+    };
+    const first = await prepared();
+    const moments = await dying(first.paths.data, undefined, () => first.collector.collect());
+    expect(moments).toBeGreaterThan(10);
+    for (let at = 0; at < moments; at++) {
+      const { paths, collector, open, log } = await prepared();
+      await dying(paths.data, at, () => collector.collect());
+      const next = await open();
+      expect(log).toEqual([]);
+      const { current, previous } = next.revisions.list();
+      expect([current, previous]).toEqual([3, 2]);
+      for (const number of [2, 3]) {
+        const image = next.revisions.get(number)?.revision.components.web?.image.digest ?? shared.diffId;
+        expect((await next.store.get(image)).layers.length).toBe(2);
+      }
+      await next.collector.collect();
+      expect(await next.collector.preview()).toEqual({ items: [], bytes: 0 });
+      const names = await Promise.all(
+        ['layers', 'seals', 'blobs', 'staging', 'revisions'].map((folder) => readdir(join(paths.data, folder))),
+      );
+      expect([at, ...names.map(({ length }) => length)]).toEqual([at, 3, 3, 4, 0, 4]);
+    }
+  });
+});
+
 describe('room for an image', () => {
   it('is made when it is needed, and no more of it: the newest former revisions stay', async () => {
-    const { swap, revisions, log } = await device({ megabytes: 16 });
+    const { swap, revisions, log } = await collectingDevice({ megabytes: 16 });
     for (let version = 1; version <= 8; version++) await swap(`web:${version}`, [shared, await largeLayer(1_600_000)]);
     const states = revisions.list().revisions.map(({ number, state }) => `${number} ${state}`);
     expect(states.slice(0, 2)).toEqual(['8 current', '7 previous']);
@@ -191,7 +186,7 @@ describe('room for an image', () => {
   });
 
   it('that cannot be made is told before anything is sent, with figures', async () => {
-    const { swap, collector, revisions, layers } = await device({ megabytes: 12 });
+    const { swap, collector, revisions, layers } = await collectingDevice({ megabytes: 12 });
     for (const version of [1, 2, 3]) await swap(`web:${version}`, [await largeLayer(1_000_000)]);
     const before = await layers();
     const large = await largeLayer(18_000_000);
@@ -205,8 +200,19 @@ describe('room for an image', () => {
     expect((await layers()).size).toBeGreaterThanOrEqual(before.size - 1);
   });
 
+  it('that is not even enough for the documents is told with figures', async () => {
+    const { collector, paths } = await collectingDevice({ megabytes: 6 });
+    execFileSync('sh', ['-c', 'dd if=/dev/zero of="$1/logs" bs=64k 2>/dev/null || true', 'sh', paths.data]);
+    await expect(collector.announce(imageOf('web:9', [shared]))).rejects.toMatchObject({
+      kind: 'full',
+      message: expect.stringMatching(
+        /the documents of web:9; nothing .*; 0 B are free, and "gantry gc" could free 0 B$/,
+      ),
+    });
+  });
+
   it('that turns out too little while a layer comes is explained, and nothing of the layer is kept', async () => {
-    const { collector, layers } = await device({ megabytes: 10 });
+    const { collector, layers } = await collectingDevice({ megabytes: 10 });
     const packed = layerOf(await tarOf([{ name: 'zeros', content: '\0'.repeat(9_000_000) }]));
     const offer = await collector.announce(imageOf('web:9', [packed]));
     expect(offer.room).toMatchObject({ collectedBytes: 0 });

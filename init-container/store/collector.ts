@@ -1,32 +1,21 @@
 import { randomUUID } from 'node:crypto';
-import { readdir, rename, rm } from 'node:fs/promises';
-import { join, relative, resolve } from 'node:path';
+import { rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { AnnounceImage, GarbageItem, ImageOffer, StorageInfo } from '../../src/shared/api/types.ts';
-import type { Revision } from '../../src/shared/definition/revision.ts';
-import { hexOf } from '../../src/shared/oci/digest.ts';
 import { type Digest, mediaTypes } from '../../src/shared/oci/types.ts';
 import { formatBytes } from '../../src/shared/text/format.ts';
-import type { Revisions } from '../revisions/types.ts';
 import { diskUsage, fileSystemRoom } from './disk-usage.ts';
 import { quarantineName, syncDirectory } from './durable.ts';
 import { StoreError } from './errors.ts';
 import { type Collection, type Inventory, type Needs, planCollection } from './garbage.ts';
 import { type LayerStore, reserveBytes } from './image-store.ts';
+import { type InventoryOptions, InventoryReader, imagesOf } from './inventory.ts';
 
-export interface CollectorOptions {
-  store: LayerStore;
-  revisions: Revisions;
-  /** The data folder. */
-  data: string;
+export interface CollectorOptions extends InventoryOptions {
   /** Images of containers that exist, running or not: their layers are mounted. */
   imagesInUse: () => readonly Digest[];
   /** What is under way when nothing may be removed now: "a swap"; else undefined. */
   busyWith: () => string | undefined;
-  /**
-   * The folders with the data of a revision's volumes, each right below `volumes/revision/NAME` of the data folder. Without,
-   * no data of volumes is ever removed.
-   */
-  volumeFolders?: (revision: Revision) => Promise<readonly string[]>;
   /** What the start found damaged. */
   damage?: string;
   log: (message: string) => void;
@@ -44,19 +33,20 @@ const figuresMs = 10_000;
 export class Collector {
   readonly #options: CollectorOptions;
   readonly #announced = new Map<Digest, { atMs: number; newest: number }>();
-  /** Layers never change: their sizes are read once. */
-  readonly #layerBytes = new Map<string, number>();
+  readonly #inventory: InventoryReader;
   #figures: { atMs: number; storage: Promise<StorageInfo> } | undefined;
   /** One collection at a time. */
   #collecting: Promise<unknown> = Promise.resolve();
 
   constructor(options: CollectorOptions) {
     this.#options = options;
+    this.#inventory = new InventoryReader(options);
   }
 
   /** What `collect` would remove now. */
   async preview(): Promise<Collection> {
-    return planCollection(await this.#inventory(), await this.#needs());
+    const needs = await this.#needs();
+    return planCollection(await this.#inventory.read(needs), needs);
   }
 
   /**
@@ -72,8 +62,8 @@ export class Collector {
   /** Removes images that no revision and no container needs; with a digest only that one. Revisions all stay. */
   async collectImages(only?: Digest): Promise<Collection> {
     this.#expectIdle();
-    const inventory = await this.#inventory();
     const needs = await this.#needs();
+    const inventory = await this.#inventory.read(needs);
     const all = new Set(inventory.revisions.map(({ number }) => number));
     const keep = new Set([
       ...needs.images,
@@ -86,11 +76,12 @@ export class Collector {
   /** Why an image may not be removed, for people; undefined when nothing needs it. */
   whyNeeded(digest: Digest): string | undefined {
     const { revisions, imagesInUse } = this.#options;
+    const pinned = this.#pinned();
     const list = revisions.list().revisions;
     const user = list.find(({ number }) => imagesOf(revisions.get(number)?.revision).includes(digest));
     if (user) return `revision ${user.number} (${user.state}) needs it`;
     if (imagesInUse().includes(digest)) return 'a container needs it';
-    return this.#pinned().includes(digest) ? 'it was sent just now, for a swap' : undefined;
+    return pinned.includes(digest) ? 'it was sent just now, for a swap' : undefined;
   }
 
   /** As the store's, with room made for the image: `StoreError` (full) when there cannot be enough, before anything is sent. */
@@ -98,7 +89,7 @@ export class Collector {
     const newest = Math.max(...this.#options.revisions.list().revisions.map(({ number }) => number));
     this.#announced.set(image.digest, { atMs: performance.now(), newest });
     if ((await this.#freeBytes()) < 0) await this.#makeRoom(reserveBytes);
-    const offer = await this.#options.store.announce(image);
+    const offer = await this.#explained(() => this.#options.store.announce(image));
     this.#figures = undefined;
     const needBytes = offer.missing.reduce((sum, layer) => sum + estimate(layer), 0);
     const least = offer.missing.reduce((sum, { size }) => sum + size, 0);
@@ -119,14 +110,20 @@ export class Collector {
   /** As the store's; a full disk is explained. */
   async putLayer(...layer: Parameters<LayerStore['putLayer']>): Promise<void> {
     try {
-      await this.#options.store.putLayer(...layer);
+      await this.#explained(() => this.#options.store.putLayer(...layer));
+    } finally {
+      this.#figures = undefined;
+    }
+  }
+
+  async #explained<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
     } catch (error) {
       if (!(error instanceof StoreError) || error.kind !== 'full') throw error;
       const [free, { bytes }] = [Math.max(0, await this.#freeBytes()), await this.preview()];
       const figures = `${formatBytes(free)} are free, and "gantry gc" could free ${formatBytes(bytes)}`;
       throw new StoreError('full', `${error.message}; ${figures}`, error);
-    } finally {
-      this.#figures = undefined;
     }
   }
 
@@ -154,8 +151,9 @@ export class Collector {
 
   async #collect(wanted: number | undefined): Promise<Collection> {
     this.#expectIdle();
-    const inventory = await this.#inventory();
-    return this.#carryOut(planCollection(inventory, await this.#needs(), wanted), inventory);
+    const needs = await this.#needs();
+    const inventory = await this.#inventory.read(needs);
+    return this.#carryOut(planCollection(inventory, needs, wanted), inventory);
   }
 
   /** How many bytes it freed. Nothing when a swap is under way: that one has what it needs. */
@@ -223,7 +221,7 @@ export class Collector {
     return {
       revisions: new Set([current, ...(previous === undefined ? [] : [previous])]),
       images: new Set([...imagesOf(factory), ...imagesInUse(), ...this.#pinned()]),
-      volumes: new Set(await this.#volumesOf(factory)),
+      volumes: new Set(await this.#inventory.volumesOf(factory)),
     };
   }
 
@@ -236,48 +234,6 @@ export class Collector {
       if (taken || performance.now() - atMs > announcedMs) this.#announced.delete(digest);
     }
     return [...this.#announced.keys()];
-  }
-
-  async #inventory(): Promise<Inventory> {
-    const { data, store, revisions, volumeFolders } = this.#options;
-    const list = revisions.list().revisions;
-    const stored: Inventory['revisions'][number][] = [];
-    for (const { number } of list) {
-      const found = number === 0 ? undefined : revisions.get(number);
-      if (!found) continue;
-      const { revision, digest } = found;
-      const committed = revisions.committed().includes(number);
-      const volumes = await this.#volumesOf(revision);
-      stored.push({ number, images: imagesOf(revision), volumes, content: hexOf(digest), committed });
-    }
-    const inFolder = (folder: string) => sizes(join(data, folder), (path) => diskUsage(path));
-    const volumes = new Map<string, number>();
-    for (const name of volumeFolders ? await namesIn(join(data, 'volumes/revision')) : []) {
-      for (const [key, bytes] of await inFolder(`volumes/revision/${name}`))
-        volumes.set(`volumes/revision/${name}/${key}`, bytes);
-    }
-    const contents = new Map(
-      [...(await inFolder('revisions'))].map(([file, bytes]) => [file.replace(/\.json$/, ''), bytes] as const),
-    );
-    const layers = await sizes(join(data, 'layers'), async (path, name) => {
-      const bytes = this.#layerBytes.get(name) ?? (await diskUsage(path));
-      this.#layerBytes.set(name, bytes);
-      return bytes;
-    });
-    return {
-      revisions: stored,
-      images: await store.known(),
-      layers,
-      documents: await inFolder('blobs'),
-      volumes,
-      contents,
-    };
-  }
-
-  async #volumesOf(revision: Revision | undefined): Promise<string[]> {
-    const { data, volumeFolders } = this.#options;
-    if (!revision || !volumeFolders) return [];
-    return (await volumeFolders(revision)).map((folder) => relative(data, resolve(data, folder)));
   }
 
   /** What layers may take; negative when even the reserve is gone. */
@@ -300,26 +256,6 @@ export function describe({ items, bytes }: Collection): string {
   return `${formatBytes(bytes)}: ${words.join(', ')}`;
 }
 
-function imagesOf(revision: Revision | undefined): Digest[] {
-  return Object.values(revision?.components ?? {}).map(({ image }) => image.digest);
-}
-
 function estimate({ size, mediaType }: ImageOffer['missing'][number]): number {
   return (mediaType === mediaTypes.layer ? size : size * unpackedFactor) + overheadBytes;
-}
-
-async function namesIn(folder: string): Promise<string[]> {
-  return readdir(folder).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return [];
-    throw error;
-  });
-}
-
-async function sizes(
-  folder: string,
-  size: (path: string, name: string) => Promise<number>,
-): Promise<Map<string, number>> {
-  const found = new Map<string, number>();
-  for (const name of await namesIn(folder)) found.set(name, await size(join(folder, name), name));
-  return found;
 }

@@ -8,6 +8,7 @@ import { digestOf, hexOf } from '../../src/shared/oci/digest.ts';
 import { openRevisions } from '../revisions/revisions.ts';
 import { fallBackUnlessWhole } from '../revisions/whole.ts';
 import { FileJournal } from '../swap/journal.ts';
+import { Collector } from './collector.ts';
 import { openStore } from './image-store.ts';
 import { imageOf, layerOf, pieces, tarOf, temporaryFolder } from './test-support.ts';
 
@@ -54,7 +55,8 @@ async function swappedTwice() {
     const damage = await fallBackUnlessWhole(revisions, store);
     const journal = new FileJournal(join(paths.data, 'swap.json'), report);
     await journal.read();
-    return { revisions, store, damage, journal };
+    const parts = { revisions, store, data: paths.data, imagesInUse: () => [], busyWith: () => undefined };
+    return { revisions, store, damage, journal, collector: new Collector({ ...parts, log: report }) };
   };
   const { revisions, store, journal } = await open();
   for (const version of [first, second]) await swapIn(version, revisions, store);
@@ -168,6 +170,18 @@ describe('a store that is damaged', () => {
     await expect(opened.store.get(first.image.digest)).rejects.toThrow(/lacks 1 of 2 layers/);
   });
 
+  it('in the list of images: nothing that is needed is taken for garbage', async () => {
+    const { paths, open } = await swappedTwice();
+    for (const text of ['garbage', '{"schema":1,"images":[]}']) {
+      await writeFile(join(paths.data, 'refs.json'), text);
+      const opened = await open();
+      const { items } = await opened.collector.collect();
+      expect(items.filter(({ kind }) => kind !== 'image')).toEqual([]);
+      await expectContents(opened, second);
+      await opened.store.get(first.image.digest);
+    }
+  });
+
   it('is read once in a boot, not at each start of the init container', async () => {
     const { paths } = await swappedTwice();
     const checkedNote = join(await temporaryFolder(), 'run/layers-checked');
@@ -195,6 +209,7 @@ describe('a store that is damaged', () => {
         const opened = await open();
         const current = inForce(opened);
         expect([factory, first, second]).toContain(current);
+        await opened.collector.collect();
         await expectContents(opened, current ?? third);
         await swapIn(third, opened.revisions, opened.store);
         const next = await open();

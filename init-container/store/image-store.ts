@@ -1,12 +1,13 @@
-import { mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { AnnounceImage, ImageOffer } from '../../src/shared/api/types.ts';
 import { devicePaths } from '../../src/shared/device-paths.ts';
-import { digestOf, hexOf, isDigest } from '../../src/shared/oci/digest.ts';
+import { hexOf, isDigest } from '../../src/shared/oci/digest.ts';
 import type { Arch, Digest } from '../../src/shared/oci/types.ts';
 import { fileSystemRoom } from './disk-usage.ts';
-import { ensureFolder, exists, setAside, syncDirectory, syncFileSystem, writeFileDurably } from './durable.ts';
-import { errorCode, isFull, messageOf, StoreError } from './errors.ts';
+import { DocumentFiles } from './document-files.ts';
+import { ensureFolder, exists, setAside, syncDirectory, syncFileSystem } from './durable.ts';
+import { isFull, StoreError } from './errors.ts';
 import type { StoredDocuments } from './garbage.ts';
 import { type ImageDocuments, type ImageLayer, parseImage } from './image-documents.ts';
 import { LayerSeals } from './layer-seals.ts';
@@ -41,10 +42,20 @@ export async function openStore(options: StoreOptions): Promise<LayerStore> {
   const arch = options.arch ?? (process.arch === 'arm64' ? 'arm64' : 'amd64');
   await rm(join(paths.data, 'staging'), { recursive: true, force: true });
   for (const folder of ['staging', 'layers', 'seals', 'blobs']) await ensureFolder(join(paths.data, folder));
-  await checkBlobs(join(paths.data, 'blobs'), options.log);
   const path = join(paths.data, 'refs.json');
   const references = await References.load(path, options.log);
-  const store = new LayerStore({ ...options, paths, arch }, references ?? new References(path, []));
+  const documents = new DocumentFiles(paths.factoryBlobs, join(paths.data, 'blobs'), arch);
+  await documents.check(options.log);
+  const seals = new LayerSeals(join(paths.data, 'seals'), options.checkedNote);
+  await seals.tidy(join(paths.data, 'layers'));
+  const store = new LayerStore(
+    { ...options, paths, arch },
+    {
+      references: references ?? new References(path, []),
+      documents,
+      seals,
+    },
+  );
   if (!references) await store.findImagesAgain();
   return store;
 }
@@ -53,6 +64,7 @@ export async function openStore(options: StoreOptions): Promise<LayerStore> {
 export class LayerStore implements ImageStore {
   readonly #options: OpenedOptions;
   readonly #references: References;
+  readonly #documentFiles: DocumentFiles;
   readonly #seals: LayerSeals;
   /** Layers of the data folder whose files are being read. */
   readonly #reading = new Map<Digest, Promise<boolean>>();
@@ -61,10 +73,11 @@ export class LayerStore implements ImageStore {
   /** The same layer may come twice at the same time: they get their names one after the other. */
   #publishing: Promise<unknown> = Promise.resolve();
 
-  constructor(options: OpenedOptions, references: References) {
+  constructor(options: OpenedOptions, parts: { references: References; documents: DocumentFiles; seals: LayerSeals }) {
     this.#options = options;
-    this.#references = references;
-    this.#seals = new LayerSeals(join(options.paths.data, 'seals'), options.checkedNote);
+    this.#references = parts.references;
+    this.#documentFiles = parts.documents;
+    this.#seals = parts.seals;
   }
 
   /** Layers of the data folder are read, once in a boot; a damaged one is set aside, and the image is not whole then. */
@@ -136,8 +149,8 @@ export class LayerStore implements ImageStore {
   async #announce(image: AnnounceImage): Promise<ImageOffer> {
     const { manifest, layers } = parseImage(image, this.#options.arch);
     await this.#withRoom(`the documents of ${image.ref}`, async () => {
-      await this.#keepBlob(manifest.config.digest, image.config);
-      await this.#keepBlob(image.digest, image.manifest);
+      await this.#documentFiles.keep(manifest.config.digest, image.config);
+      await this.#documentFiles.keep(image.digest, image.manifest);
       await this.#references.add(image.digest, image.ref);
     });
     return { digest: image.digest, missing: await this.#missing(layers) };
@@ -173,14 +186,18 @@ export class LayerStore implements ImageStore {
     });
   }
 
-  /** Everything that was announced, whole or not: names of documents and layers, also of those in the root image. */
-  async known(): Promise<StoredDocuments[]> {
+  /**
+   * Everything that was announced, and `others`, whole or not: names of documents and layers, also of those in the root
+   * image. The list of images can be lost; what is needed must not go because of that.
+   */
+  async known(others: readonly Digest[] = []): Promise<StoredDocuments[]> {
     const known: StoredDocuments[] = [];
-    for (const { digest, refs } of this.#references.images) {
+    const unlisted = [...new Set(others)].filter((digest) => !this.knows(digest));
+    for (const { digest, refs } of [...this.#references.images, ...unlisted.map((digest) => ({ digest, refs: [] }))]) {
       const image = await this.#documents(digest).catch(() => undefined);
       const documents = [digest, ...(image ? [image.manifest.config.digest] : [])].map(hexOf);
       const layers = image?.layers.map(({ diffId }) => hexOf(diffId)) ?? [];
-      known.push({ digest, name: refs[0] ?? digest, documents, layers });
+      known.push({ digest, name: refs.at(0) ?? digest, documents, layers });
     }
     return known;
   }
@@ -269,31 +286,8 @@ export class LayerStore implements ImageStore {
     return false;
   }
 
-  /** Undefined when this device does not know the image; rejects when its documents are damaged. */
-  async #documents(digest: Digest): Promise<ImageDocuments | undefined> {
-    const manifest = await this.#blob(digest);
-    const configDigest = manifest && configDigestOf(manifest);
-    const config = configDigest && (await this.#blob(configDigest));
-    if (!config) return undefined;
-    return parseImage({ ref: digest, digest, manifest, config }, this.#options.arch);
-  }
-
-  async #blob(digest: Digest): Promise<string | undefined> {
-    for (const folder of [this.#options.paths.factoryBlobs, join(this.#options.paths.data, 'blobs')]) {
-      try {
-        return await readFile(join(folder, hexOf(digest)), 'utf8');
-      } catch (error) {
-        if (errorCode(error) !== 'ENOENT') throw error;
-      }
-    }
-    return undefined;
-  }
-
-  async #keepBlob(digest: Digest, text: string): Promise<void> {
-    const { factoryBlobs, data } = this.#options.paths;
-    if (await exists(join(factoryBlobs, hexOf(digest)))) return;
-    // Written even if it is there: an announcement mends a damaged one.
-    await writeFileDurably(join(data, 'blobs', hexOf(digest)), text);
+  #documents(digest: Digest): Promise<ImageDocuments | undefined> {
+    return this.#documentFiles.read(digest);
   }
 
   async #room(): Promise<number> {
@@ -314,33 +308,6 @@ export class LayerStore implements ImageStore {
   }
 }
 
-/** Documents are small: all are read at each start. Half-written ones are what a power cut left, and no loss. */
-async function checkBlobs(folder: string, log: StoreOptions['log']): Promise<void> {
-  for (const name of await readdir(folder)) {
-    const path = join(folder, name);
-    if (name.endsWith('.tmp')) {
-      await rm(path, { recursive: true, force: true });
-      continue;
-    }
-    const flaw = await readFile(path).then(
-      (bytes) => (hexOf(digestOf(bytes)) === name ? undefined : 'it is not what its name says'),
-      messageOf,
-    );
-    if (flaw !== undefined) log(`the image document ${name} is damaged (${flaw}); kept as ${await setAside(path)}`);
-  }
-}
-
 function sizeOf(image: ImageDocuments): number {
   return image.layers.reduce((sum, layer) => sum + layer.size, image.manifest.config.size);
-}
-
-function configDigestOf(manifest: string): Digest | undefined {
-  try {
-    const value: unknown = JSON.parse(manifest);
-    const config = typeof value === 'object' && value !== null && 'config' in value ? value.config : undefined;
-    const digest = typeof config === 'object' && config !== null && 'digest' in config ? config.digest : undefined;
-    return typeof digest === 'string' && isDigest(digest) ? digest : undefined;
-  } catch (error) {
-    throw new StoreError('invalid', `a manifest on this device is damaged: ${messageOf(error)}`, error);
-  }
 }

@@ -1,5 +1,5 @@
 import { appendFileSync, mkdirSync, readFileSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { hexOf, isDigest } from '../../src/shared/oci/digest.ts';
 import type { Digest } from '../../src/shared/oci/types.ts';
@@ -43,6 +43,13 @@ export class LayerSeals {
     }
     this.#note(diffId);
     return undefined;
+  }
+
+  /** Removes those of layers that are not in the folder `layers`: a power cut came between the two. */
+  async tidy(layers: string): Promise<void> {
+    const names = new Set(await readdir(layers));
+    for (const name of await readdir(this.#folder))
+      if (!names.has(name)) await rm(join(this.#folder, name), { recursive: true, force: true });
   }
 
   async remove(diffId: Digest): Promise<void> {

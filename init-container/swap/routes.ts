@@ -77,7 +77,9 @@ export function swapRoutes({ collector, store, revisions, swaps }: SwapRoutePart
       handler: ({ response, params }) => {
         const text = params.number ?? '';
         const found = /^\d{1,9}$/.test(text) ? revisions.get(Number(text)) : undefined;
-        if (!found) throw new HttpError(404, `there is no revision ${text}`);
+        const known = revisions.list().revisions.some(({ number }) => String(number) === text);
+        const why = known ? `revision ${text} was collected to make room` : `there is no revision ${text}`;
+        if (!found) throw new HttpError(404, why);
         sendJson(response, 200, found.revision);
       },
     },
