@@ -50,9 +50,8 @@ describe('a machine on its serial line alone', () => {
 
   /** Asks over the link, and waits until the line is a console for people again. */
   async function infoThenShell(): Promise<DeviceInfo> {
-    const before = shown('press Enter');
     const answer = await info();
-    await until('the plain console', 60, async () => shown('press Enter') > before);
+    await until('the plain console', 60, async () => /press Enter for a shell\s*$/.test(machine.console()));
     return answer;
   }
 
