@@ -40,13 +40,15 @@ describe('a machine on its serial line alone', () => {
     const before = await infoThenShell();
     expect(before.watchdog).toMatchObject({ device: '/dev/watchdog0', timeoutSeconds: 60, feeding: true });
     // The next init container goes on feeding.
-    await typing('\nkill -9 $(cat /run/gantry/init.ready)\n', 'press Enter');
+    await typing('kill -9 $(cat /run/gantry/init.ready)\n', 'press Enter');
     const after = await infoThenShell();
     expect(after).toMatchObject({ bootId: before.bootId, watchdog: { timeoutSeconds: 60, feeding: true } });
     expect(after.init.pid).not.toBe(before.init.pid);
-    await typing('\nkill -STOP $(cat /run/gantry/init.ready)\n', 'THE BOOT HAS STOPPED', 180);
+    await typing('kill -STOP $(cat /run/gantry/init.ready)\n', 'THE BOOT HAS STOPPED', 180);
     expect((await info()).bootId).not.toBe(before.bootId);
   });
+
+  const isShell = () => /# $/.test(machine.console());
 
   /** Asks over the link, and waits until the line is a console for people again. */
   async function infoThenShell(): Promise<DeviceInfo> {
@@ -60,6 +62,8 @@ describe('a machine on its serial line alone', () => {
     const before = shown(expected);
     const line = connect(machine.emulator.instance.serial.path);
     line.on('error', () => undefined).resume();
+    if (!isShell()) line.write('\n');
+    await until('a prompt', 60, async () => isShell());
     line.write(text);
     await until(expected, seconds, async () => shown(expected) > before).finally(() => line.destroy());
   }
