@@ -53,7 +53,7 @@ export async function openWatchdog(
 
 /**
  * Setting the time takes an ioctl, which Node lacks, and an FFI library would cost 2 MB from then on. busybox's own
- * watchdog program sets it first thing; killed, it leaves the watchdog running with that time.
+ * watchdog program sets it first thing; asked to end, it stops the watchdog, which keeps that time.
  */
 async function lengthen(path: string, attributes: string, seconds: number): Promise<void> {
   const program = spawn('busybox', ['watchdog', '-F', '-T', String(seconds), path], { stdio: 'ignore' });
@@ -62,7 +62,7 @@ async function lengthen(path: string, attributes: string, seconds: number): Prom
   // Hardware that cannot wait that long keeps its own time.
   while (read(attributes, 'timeout') !== seconds && program.exitCode === null && performance.now() < end)
     await delay(10);
-  program.kill('SIGKILL');
+  program.kill('SIGTERM');
   await ended;
 }
 
