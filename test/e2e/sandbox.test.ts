@@ -26,7 +26,7 @@ describe('the restrictions of containers', () => {
     const image = join(work, 'sandbox-amd64');
     await composeDemo('amd64', sayWithTime(), image, [join(import.meta.dirname, 'definitions/sandbox.yml')]);
     machine = await boot('amd64', 'ssh', { name: 'sandbox', image, data: true });
-    await machine.untilHealthy();
+    await machine.untilHealthy(240);
   });
   afterAll(async () => machine?.stop());
 
