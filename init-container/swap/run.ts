@@ -49,7 +49,7 @@ export class SwapRun {
   /** Goes on in another process or boot with a swap that needed it. Never rejects. */
   async resume(): Promise<void> {
     this.#progress.note({ resumed: this.#progress.record.resumed + 1 });
-    await this.#progress.save().catch((error: unknown) => this.#parts.log(messageOf(error)));
+    await this.#progress.saveAnyway();
     await this.#reachNew();
   }
 

@@ -241,7 +241,8 @@ export class SwapSteps {
       this.#swapper(change).apply(change, side),
     );
     this.#progress.note({ applied: [...others, { ...entry, effect }] });
-    await this.#progress.save();
+    // On the way back a full disk is no reason to stop: without this note the next process applies it once more.
+    await (this.#progress.record.failure ? this.#progress.saveAnyway() : this.#progress.save());
   }
 
   async #restart(effect: Exclude<Effect, 'live'>): Promise<void> {
