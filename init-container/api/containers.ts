@@ -10,6 +10,14 @@ import { type Call, HttpError, type Route } from './router.ts';
 export function containerRoutes({ supervisor }: ApiContext): Route[] {
   const find = (call: Call) => supervisor.find(call.params.id ?? '');
 
+  /** What a person starts and stops is the container in force: a swap decides about the other one. */
+  const findInForce = (call: Call) => {
+    const component = find(call);
+    if (!component.beside) return component;
+    const why = `${component.containerName} is being swapped in`;
+    throw new HttpError(409, `${why}; wait until the swap has ended, or name ${component.name}`);
+  };
+
   const stopOptions = ({ query }: Call) => ({
     timeoutSeconds: integerOf('t', query.get('t')),
     signal: signalOf(query.get('signal')),
@@ -24,7 +32,7 @@ export function containerRoutes({ supervisor }: ApiContext): Route[] {
         const filters = filtersOf(query.get('filters'));
         const all = boolOf(query.get('all')) || limit > 0 || filters.has('status') || filters.has('exited');
         const found = supervisor
-          .components()
+          .instances()
           .filter((component) => all || dockerState(component) === 'running')
           .filter((component) => passes(component, filters));
         sendJson(response, 200, (limit > 0 ? found.slice(0, limit) : found).map(summaryOf));
@@ -39,7 +47,7 @@ export function containerRoutes({ supervisor }: ApiContext): Route[] {
       method: 'POST',
       pattern: '/containers/{id}/start',
       handler: async (call) => {
-        const component = find(call);
+        const component = findInForce(call);
         if (component.running) return sendEmpty(call.response, 304);
         await supervisor.start(component.name);
         sendEmpty(call.response);
@@ -49,7 +57,7 @@ export function containerRoutes({ supervisor }: ApiContext): Route[] {
       method: 'POST',
       pattern: '/containers/{id}/stop',
       handler: async (call) => {
-        const component = find(call);
+        const component = findInForce(call);
         const running = component.running;
         await supervisor.stop(component.name, stopOptions(call));
         sendEmpty(call.response, running ? 204 : 304);
@@ -59,7 +67,7 @@ export function containerRoutes({ supervisor }: ApiContext): Route[] {
       method: 'POST',
       pattern: '/containers/{id}/restart',
       handler: async (call) => {
-        await supervisor.restart(find(call).name, stopOptions(call));
+        await supervisor.restart(findInForce(call).name, stopOptions(call));
         sendEmpty(call.response);
       },
     },
@@ -67,7 +75,7 @@ export function containerRoutes({ supervisor }: ApiContext): Route[] {
       method: 'POST',
       pattern: '/containers/{id}/kill',
       handler: async (call) => {
-        const component = find(call);
+        const component = findInForce(call);
         const text = signalOf(call.query.get('signal')) ?? 'SIGKILL';
         const done = await supervisor.kill(component.name, parseSignal(text) ?? 'SIGKILL');
         if (!done) throw new HttpError(409, `cannot kill container: ${component.name} is not running`);
@@ -114,11 +122,12 @@ function signalOf(text: string | null): string | undefined {
   return signal;
 }
 
-/** The filters that make sense here; those about networks and volumes match nothing, unknown ones are ignored. */
+/** The filters that make sense here; those about networks match nothing, unknown ones are ignored. */
 function passes(component: Component, filters: Map<string, string[]>): boolean {
   const matches: Record<string, (value: string) => boolean> = {
     id: (value) => component.id.startsWith(value),
-    name: (value) => component.name.includes(value.replace(/^\//, '')) || fitsPattern(value, component.name),
+    name: (value) =>
+      component.containerName.includes(value.replace(/^\//, '')) || fitsPattern(value, component.containerName),
     status: (value) => value === dockerState(component),
     health: (value) => value === component.health,
     ancestor: (value) => value === component.image?.ref || (component.image?.digest ?? '').includes(value),
@@ -129,7 +138,7 @@ function passes(component: Component, filters: Map<string, string[]>): boolean {
       return wanted === undefined ? key in labels : labels[key] === wanted;
     },
     network: () => false,
-    volume: () => false,
+    volume: (value) => summaryOf(component).Mounts.some((mount) => [mount.Name, mount.Destination].includes(value)),
   };
   return [...filters].every(([key, values]) => {
     const match = matches[key];

@@ -3,7 +3,8 @@ import { finished, pipeline } from 'node:stream/promises';
 import { z } from 'zod';
 import { deviceExecSchema } from '../../src/shared/api/types.ts';
 import { availableCapabilities, expandCapabilities } from '../engine/capabilities.ts';
-import { containerProcess, type ExecSession } from '../engine/exec-session.ts';
+import { containerProcess } from '../engine/container-process.ts';
+import type { ExecSession } from '../engine/exec-session.ts';
 import { resolveUser } from '../engine/image-user.ts';
 import type { OciProcess } from '../engine/oci-spec.ts';
 import { containerPaths } from '../engine/paths.ts';
@@ -48,7 +49,11 @@ export function execRoutes({ supervisor, store, sessions }: ApiContext): Route[]
           tty: wanted.Tty ?? false,
           consoleSize: wanted.ConsoleSize ?? undefined,
           env: [],
-          container: { name: component.name, process: await processFor(component, wanted, layers) },
+          container: {
+            name: component.name,
+            instance: component.instance,
+            process: await processFor(component, wanted, layers),
+          },
         });
         supervisor.events.record(component, `exec_create: ${wanted.Cmd.join(' ')}`, { execID: session.id });
         sendJson(response, 201, { Id: session.id });
@@ -193,7 +198,7 @@ async function processFor(
   wanted: z.infer<typeof createSchema>,
   layers: string[],
 ): Promise<OciProcess> {
-  const base = await containerProcess(containerPaths(component.name).spec);
+  const base = await containerProcess(containerPaths(component.instance).spec);
   const env = [...base.env, ...(wanted.Env ?? [])];
   if (wanted.Tty && !env.some((entry) => entry.startsWith('TERM='))) env.push('TERM=xterm');
   const user = wanted.User

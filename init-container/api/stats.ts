@@ -50,7 +50,7 @@ async function sendStats({ supervisor }: ApiContext, { params, query, response }
 async function sample(component: Component): Promise<Sample | undefined> {
   const { process } = component.state;
   if (!component.running || !process) return undefined;
-  const [cgroup, systemNs] = await Promise.all([readCgroup(component.name), systemCpuNs()]);
+  const [cgroup, systemNs] = await Promise.all([readCgroup(component.instance), systemCpuNs()]);
   if (!cgroup) return undefined;
   const network = await readFile(`/proc/${process.pid}/net/dev`, 'utf8').catch(() => '');
   return {
@@ -71,7 +71,7 @@ function statsJson(component: Component, now: Sample | undefined, before?: Sampl
     read: now?.read ?? never,
     preread: before?.read ?? never,
     id: component.id,
-    name: `/${component.name}`,
+    name: `/${component.containerName}`,
     os_type: 'linux',
     ...(now?.rest ?? { num_procs: 0, pids_stats: {}, memory_stats: {}, blkio_stats: {} }),
     cpu_stats: now?.cpu ?? emptyCpu,

@@ -20,7 +20,7 @@ export function topRoutes({ supervisor }: ApiContext): Route[] {
         const component = supervisor.find(params.id ?? '');
         if (!component.running) throw new HttpError(409, `container ${component.name} is not running`);
         const bootedAt = Date.now() - Number((await readFile('/proc/uptime', 'utf8')).split(' ')[0]) * 1000;
-        const rows = await Promise.all((await processesOf(component.name)).map((pid) => row(pid, bootedAt)));
+        const rows = await Promise.all((await processesOf(component.instance)).map((pid) => row(pid, bootedAt)));
         sendJson(response, 200, { Titles: titles, Processes: rows.filter((r) => r !== undefined) });
       },
     },

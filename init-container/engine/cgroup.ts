@@ -11,16 +11,16 @@ export interface CgroupStats {
 }
 
 /** CPU and memory only: what a list of all containers needs. */
-export async function readUsage(name: string): Promise<{ usageNs: number; memoryBytes?: number } | undefined> {
-  const folder = folderOf(name);
+export async function readUsage(instance: string): Promise<{ usageNs: number; memoryBytes?: number } | undefined> {
+  const folder = folderOf(instance);
   const [cpu, memory] = await Promise.all([text(`${folder}/cpu.stat`), text(`${folder}/memory.current`)]);
   if (cpu === undefined) return undefined;
   return { usageNs: (keyed(cpu).usage_usec ?? 0) * 1000, ...(memory ? { memoryBytes: Number(memory) } : {}) };
 }
 
 /** Undefined when the container is not running. */
-export async function readCgroup(name: string): Promise<CgroupStats | undefined> {
-  const folder = folderOf(name);
+export async function readCgroup(instance: string): Promise<CgroupStats | undefined> {
+  const folder = folderOf(instance);
   const read = (file: string) => text(`${folder}/${file}`);
   const [cpuText, current, max, stat, pids, pidsMax, io] = await Promise.all(
     ['cpu.stat', 'memory.current', 'memory.max', 'memory.stat', 'pids.current', 'pids.max', 'io.stat'].map(read),
@@ -46,14 +46,14 @@ export async function readCgroup(name: string): Promise<CgroupStats | undefined>
 }
 
 /** All processes of the container, those in cgroups below it included. */
-export async function processesOf(name: string): Promise<number[]> {
+export async function processesOf(instance: string): Promise<number[]> {
   const collect = async (folder: string): Promise<number[]> => {
     const procs = (await text(`${folder}/cgroup.procs`)) ?? '';
     const below = await readdir(folder, { withFileTypes: true }).catch(() => []);
     const nested = await Promise.all(below.filter((e) => e.isDirectory()).map((e) => collect(join(folder, e.name))));
     return [...procs.split('\n').filter(Boolean).map(Number), ...nested.flat()];
   };
-  return (await collect(folderOf(name))).sort((a, b) => a - b);
+  return (await collect(folderOf(instance))).sort((a, b) => a - b);
 }
 
 /** `key value` a line. */
@@ -84,7 +84,7 @@ export function parseIoStat(content: string): CgroupStats['io'] {
   return result;
 }
 
-const folderOf = (name: string) => `${cgroupRoot}${containerCgroup(name)}`;
+const folderOf = (instance: string) => `${cgroupRoot}${containerCgroup(instance)}`;
 
 const limitOf = (content: string | undefined) =>
   content === undefined || content === 'max' ? undefined : Number(content);

@@ -1,11 +1,15 @@
 import { z } from 'zod';
+import { canonicalJson } from '../../src/shared/canonical-json.ts';
 import { digestSchema } from '../../src/shared/definition/revision.ts';
+import { digestOf } from '../../src/shared/oci/digest.ts';
 import type { Digest } from '../../src/shared/oci/types.ts';
 import { readIfThere, setAside, writeFileDurably } from './durable.ts';
 import { messageOf } from './errors.ts';
 
 const fileSchema = z.strictObject({
   schema: z.literal(1),
+  /** Over the images: a flipped bit makes another name or another image of one. Not in files of older versions. */
+  digest: digestSchema.optional(),
   images: z.array(
     z.strictObject({
       digest: digestSchema,
@@ -30,10 +34,12 @@ export class References {
 
   /** Undefined when the file was damaged; it was then set aside, and `reported`. */
   static async load(path: string, report: (message: string) => void): Promise<References | undefined> {
-    const text = await readIfThere(path);
-    if (text === undefined) return new References(path, []);
     try {
-      return new References(path, fileSchema.parse(JSON.parse(text)).images);
+      const text = await readIfThere(path);
+      if (text === undefined) return new References(path, []);
+      const { images, digest } = fileSchema.parse(JSON.parse(text));
+      if (digest !== undefined && digest !== digestOf(canonicalJson(images))) throw new Error('its digest is wrong');
+      return new References(path, images);
     } catch (error) {
       report(`the list of images is damaged (${messageOf(error)}); kept as ${await setAside(path)}`);
       return undefined;
@@ -53,7 +59,20 @@ export class References {
       images.unshift(image);
     }
     if (ref !== undefined) image.refs.unshift(ref);
-    await writeFileDurably(this.#path, JSON.stringify({ schema: 1, images }));
+    await this.#write(images);
+  }
+
+  async remove(digest: Digest): Promise<void> {
+    await this.#write(this.#images.filter((image) => image.digest !== digest));
+  }
+
+  async untag(ref: string): Promise<void> {
+    await this.#write(this.#images.map((image) => ({ ...image, refs: image.refs.filter((known) => known !== ref) })));
+  }
+
+  async #write(images: KnownImage[]): Promise<void> {
+    const digest = digestOf(canonicalJson(images));
+    await writeFileDurably(this.#path, JSON.stringify({ schema: 1, digest, images }));
     this.#images = images;
   }
 }

@@ -10,8 +10,10 @@ import {
   loadState,
   specKey,
 } from '../engine/record.ts';
+import { monotonicMs } from '../native/clock.ts';
 import { parseSignal } from '../native/signals.ts';
 import { type HealthMonitor, hasHealthcheck } from './health.ts';
+import { defaultOnFailure } from './policy.ts';
 
 /**
  * What is known of one system container: `record` is the container that exists, `spec` what should run from the next start
@@ -19,6 +21,8 @@ import { type HealthMonitor, hasHealthcheck } from './health.ts';
  */
 export class ComponentView {
   readonly name: string;
+  /** Which of its two possible containers this is: what crun and the folders go by. */
+  instance: string;
   spec: ComponentSpec | undefined;
   record: ContainerRecord | undefined;
   state: ContainerState;
@@ -27,10 +31,21 @@ export class ComponentView {
   detail: string | undefined;
   monitor: HealthMonitor | undefined;
 
-  constructor(name: string) {
+  constructor(name: string, instance = name) {
     this.name = name;
-    this.record = loadRecord(name);
-    this.state = loadState(name) ?? { ...freshState };
+    this.instance = instance;
+    this.record = loadRecord(instance);
+    this.state = loadState(instance) ?? { ...freshState };
+  }
+
+  /** It came up beside the container in force and may take its place. */
+  get beside(): boolean {
+    return this.state.beside ?? false;
+  }
+
+  /** The container's name for Docker's clients, of which no two are equal. */
+  get containerName(): string {
+    return this.beside ? `${this.name}.new` : this.name;
   }
 
   get running(): boolean {
@@ -72,9 +87,29 @@ export class ComponentView {
     return this.state.exitCode === 0 || this.state.stopReason !== undefined ? 'exited' : 'failed';
   }
 
+  /** Milliseconds since its last start; undefined when it does not run. */
+  get uptimeMs(): number | undefined {
+    const { startedAtMs } = this.state;
+    return this.running && startedAtMs !== undefined ? monotonicMs() - startedAtMs : undefined;
+  }
+
+  /** Why it is as it is, for people. */
+  get reason(): string | undefined {
+    const { state } = this;
+    if (this.detail !== undefined) return this.detail;
+    if (!state.gaveUp || this.running) return state.error;
+    const tries = state.restarts > 0 ? ` after ${state.restarts} ${state.restarts === 1 ? 'restart' : 'restarts'}` : '';
+    return `failed${tries}: ${state.error ?? `exit code ${state.exitCode}`}`;
+  }
+
+  get onFailure(): 'continue' | 'halt' | 'reboot' {
+    const wanted = this.config.on_failure ?? defaultOnFailure(this.kind);
+    return wanted === 'halt' && this.kind !== 'onboot' ? 'continue' : wanted;
+  }
+
   get health(): Health {
     if (!hasHealthcheck(this.config.healthcheck)) return 'none';
-    return this.running ? (this.monitor?.status ?? 'starting') : 'none';
+    return this.running ? (this.monitor?.status ?? this.state.health ?? 'starting') : 'none';
   }
 
   get stopSignal(): NodeJS.Signals {

@@ -5,6 +5,7 @@ import { hostCommand } from '../native/host-command.ts';
 import { run } from '../native/run.ts';
 
 export interface ProbeTarget {
+  /** The container's. */
   name: string;
   pid: number;
   /** Whether the container shares the device's network namespace, as this process does. */

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { uptime } from 'node:os';
 import type { ComponentStatus } from '../../src/shared/api/types.ts';
 import type { ComponentSpec } from '../../src/shared/definition/revision.ts';
 import { readUsage } from '../engine/cgroup.ts';
@@ -13,7 +14,7 @@ const monotonicNs = () => Number(process.hrtime.bigint());
 /** What `/gantry/v1/components` tells about a system container. */
 export async function statusOf(component: Component): Promise<ComponentStatus> {
   const { state, image } = component;
-  const usage = component.running ? await readUsage(component.name) : undefined;
+  const usage = component.running ? await readUsage(component.instance) : undefined;
   return {
     name: component.name,
     kind: component.kind,
@@ -21,11 +22,13 @@ export async function statusOf(component: Component): Promise<ComponentStatus> {
     digest: image?.digest ?? 'sha256:',
     spec: component.record?.specKey,
     id: component.id,
+    ...(component.beside ? { beside: true } : {}),
     state: component.componentState,
     health: component.health,
-    detail: component.detail ?? state.error,
+    detail: component.reason,
     pid: state.process?.pid,
     startedAt: state.startedAt,
+    uptimeSeconds: component.uptimeMs === undefined ? undefined : component.uptimeMs / 1000,
     finishedAt: component.running ? undefined : state.finishedAt,
     exitCode: component.running ? undefined : state.exitCode,
     restarts: state.restarts,
@@ -42,6 +45,7 @@ export async function statusOfPart(name: string, spec: ComponentSpec): Promise<C
     digest: spec.image.digest,
     state: 'running',
     health: 'none',
+    uptimeSeconds: spec.kind === 'init' ? process.uptime() : uptime(),
     restarts: 0,
   };
   if (spec.kind !== 'init') return status;

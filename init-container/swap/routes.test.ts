@@ -24,7 +24,7 @@ async function freshApi() {
     data: join(folder, 'data'),
   };
   const store = await openStore({ paths, arch: 'amd64', factoryImages: [], log: () => undefined });
-  const api = createApiServer('0', swapRoutes({ store, ...device }), []);
+  const api = createApiServer('0', swapRoutes({ collector: store, store, ...device }), []);
   const socketPath = join(folder, 'api.sock');
   await api.listen(socketPath);
   const sockets = new Set<unknown>();

@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { temporaryFolder } from '../store/test-support.ts';
@@ -428,7 +428,8 @@ describe('the events of the newest swap', () => {
     await writeFile(join(folder, 'data/swap.json'), '{"schema":1,"pha');
     const again = await openDevice(folder, machine);
     expect([again.swaps.latest, again.revisions.current().number]).toEqual([undefined, 1]);
-    expect(await readFile(join(folder, 'data/swap.json.damaged-1'), 'utf8')).toBe('{"schema":1,"pha');
+    const [kept = ''] = await readdir(join(folder, 'data/quarantine'));
+    expect(await readFile(join(folder, 'data/quarantine', kept), 'utf8')).toBe('{"schema":1,"pha');
     expect(again.log.join()).toMatch(/journal of the newest swap is damaged/);
   });
 });

@@ -90,6 +90,8 @@ function targetOf(revisions: Revisions, number: number | undefined): NumberedRev
   if (target) return target;
   if (number === undefined)
     throw new SwapError('conflict', 'there is no previous revision to go back to: nothing was swapped yet');
+  if (revisions.list().revisions.some((known) => known.number === number))
+    throw new SwapError('conflict', `revision ${number} was collected to make room, so it cannot be gone back to`);
   throw new SwapError('unknown', `there is no revision ${number}; "gantry revisions" lists those there are`);
 }
 

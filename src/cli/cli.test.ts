@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:f
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
+import { json, text } from 'node:stream/consumers';
 import { spawn as spawnPty } from '@lydell/node-pty';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { frame } from '../../init-container/api/frames.ts';
@@ -26,6 +26,8 @@ let env: NodeJS.ProcessEnv;
 let stages: SwapStage[];
 let endless: boolean;
 let restarted: string[];
+let gcRequests: unknown[];
+let garbage: { kind: string; name: string; bytes: number }[];
 
 const components = [
   testComponent('web', { memoryBytes: 5e6, restarts: 2, cpu: { usageNs: 1e9, atNs: 2e9 } }),
@@ -62,7 +64,24 @@ const swapStream: Route['handler'] = ({ response }) => {
 
 const routes: Route[] = [
   ...execs.routes,
-  jsonRoute('GET', '/gantry/v1/device', () => testInfo),
+  jsonRoute('GET', '/gantry/v1/device', () => ({
+    ...testInfo,
+    storage: {
+      totalBytes: 250e6,
+      freeBytes: 100e6,
+      reclaimableBytes: 12.3e6,
+      quarantinedBytes: 4e3,
+      damage: 'revision 2 is damaged on the disk',
+    },
+  })),
+  {
+    method: 'POST',
+    pattern: '/gantry/v1/gc',
+    handler: async ({ request, response }) => {
+      gcRequests.push(await json(request));
+      sendJson(response, 200, { items: garbage, bytes: garbage.reduce((sum, { bytes }) => sum + bytes, 0) });
+    },
+  },
   jsonRoute('GET', '/gantry/v1/components', () => components),
   jsonRoute('GET', `/gantry/v1/revisions/${testInfo.revision.number}`, () => revision),
   {
@@ -100,7 +119,7 @@ const routes: Route[] = [
   jsonRoute('GET', '/containers/web/json', () => ({ Name: '/web', Config: { Env: ['A=1'] } })),
   {
     method: 'GET',
-    pattern: '/containers/web/logs',
+    pattern: '/gantry/v1/logs/web',
     handler: ({ response, query }) => {
       response.writeHead(200, { 'Content-Type': 'application/vnd.docker.multiplexed-stream' });
       response.write(frame(1, Buffer.from('to \x1b[1mstdout\x1b[0m\n')));
@@ -137,6 +156,8 @@ beforeEach(() => {
   endless = false;
   restarted = [];
   asked = [];
+  gcRequests = [];
+  garbage = [];
 });
 
 function start(
@@ -174,12 +195,35 @@ describe('reading', () => {
     const results = await Promise.all([gantry('info'), gantry('revisions'), gantry('inspect', 'web', '--json')]);
     expect(results.map(({ code }) => code)).toEqual([0, 0, 0]);
     expect(results[0]?.out).toMatch(/host name +bench\n/);
+    expect(results[0]?.out).toMatch(
+      /watchdog +\/dev\/watchdog0 IS NOT FED \(web has not been well for 90 s\): .* 60 s\n/,
+    );
+    expect(results[0]?.out).toContain(
+      'storage         100 MB free of 250 MB, "gantry gc" would free 12.3 MB, 4.0 kB in quarantine\n' +
+        'damage          revision 2 is damaged on the disk\n',
+    );
     expect(results[1]?.out).toMatch(/1 +current +2030-01-01T00:00:00Z +swap web +web: web:1 → web:2\n/);
     expect(JSON.parse(results[2]?.out ?? '')).toEqual({ Name: '/web', Config: { Env: ['A=1'] } });
     expect(JSON.parse((await gantry('stats', '--no-stream', '--json')).out)).toContainEqual({
       name: 'web',
       memoryBytes: 5e6,
     });
+  });
+
+  it('gc says what went, and with --dry-run what would go', async () => {
+    garbage = [
+      { kind: 'revision', name: '3', bytes: 4096 },
+      { kind: 'layer', name: 'a\u001b[31mb', bytes: 12.3e6 },
+    ];
+    const preview = await gantry('gc', '--dry-run');
+    expect(preview.out).toBe(
+      'KIND      NAME  SIZE\nrevision  3     4.1 kB\nlayer     ab    12.3 MB\nwould free 12.3 MB\n',
+    );
+    expect((await gantry('gc')).out).toMatch(/\nfreed 12\.3 MB\n$/);
+    expect(JSON.parse((await gantry('gc', '--json')).out)).toMatchObject({ bytes: 12_304_096 });
+    garbage = [];
+    expect((await gantry('gc')).out).toBe('nothing to remove: everything on the device is needed\n');
+    expect(gcRequests).toEqual([{ dryRun: true }, { dryRun: false }, { dryRun: false }, { dryRun: false }]);
   });
 
   it('logs keeps the streams apart, without escapes in a pipe', async () => {

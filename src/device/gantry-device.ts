@@ -3,10 +3,12 @@ import type { ExecCreateOptions } from 'dockerode';
 import type {
   ComponentStatus,
   DeviceInfo,
+  GarbageList,
   RevisionList,
   RollbackRequest,
   SwapEvent,
   SwapPlan,
+  UpgradeStatus,
 } from '../shared/api/types.ts';
 import { type Revision, revisionSchema } from '../shared/definition/revision.ts';
 import { sanitizeName } from '../shared/text/sanitize.ts';
@@ -30,9 +32,16 @@ import { ApiError, UnknownComponentError } from './errors.ts';
 import { watchEvents } from './events.ts';
 import { followSwap } from './follow-swap.ts';
 import { readLogs } from './logs.ts';
-import { componentsSchema, deviceInfoSchema, execCreatedSchema, revisionListSchema } from './schemas.ts';
+import {
+  componentsSchema,
+  deviceInfoSchema,
+  execCreatedSchema,
+  garbageListSchema,
+  revisionListSchema,
+} from './schemas.ts';
 import { execSession } from './session.ts';
 import type { SwapContext } from './swap.ts';
+import type { UpgradeProgress } from './upgrade.ts';
 
 /** A device over any transport. */
 export class GantryDevice implements Device {
@@ -94,9 +103,10 @@ export class GantryDevice implements Device {
 
   async *logs(name: string, options?: LogOptions): AsyncGenerator<LogLine> {
     try {
-      yield* readLogs(this.#api, name, options);
+      yield* readLogs({ api: this.#api, connection: this.#connection }, name, options);
     } catch (error) {
-      throw await this.#explain(name, error);
+      const explained = await this.#explain(name, error);
+      throw explained instanceof UnknownComponentError ? explained : error;
     }
   }
 
@@ -144,6 +154,15 @@ export class GantryDevice implements Device {
     } catch (error) {
       throw request.name === undefined ? error : await this.#explain(request.name, error);
     }
+  }
+
+  collectGarbage(dryRun: boolean): Promise<GarbageList> {
+    return this.#api.post('/gantry/v1/gc', garbageListSchema, { body: { dryRun } });
+  }
+
+  async *upgrade(dir: string, options: { signal?: AbortSignal } = {}): AsyncGenerator<UpgradeProgress, UpgradeStatus> {
+    const { upgradeDevice } = await import('./upgrade.ts');
+    return yield* upgradeDevice({ api: this.#api, connection: this.#connection, signal: options.signal }, dir);
   }
 
   power(action: 'reboot' | 'poweroff'): Promise<void> {

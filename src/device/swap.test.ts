@@ -7,6 +7,7 @@ import { readJson, sendEmpty, sendJson, startJsonStream } from '../../init-conta
 import { HttpError, type Route } from '../../init-container/api/router.ts';
 import {
   announceImageSchema,
+  type ImageOffer,
   type SwapEvent,
   type SwapStage,
   swapPlanRequestSchema,
@@ -32,6 +33,7 @@ let stages: SwapStage[];
 let duringLayer: (count: number) => void;
 let duringSwap: (event: SwapEvent) => void;
 let takesOrders: boolean;
+let room: ImageOffer['room'];
 
 const routes: Route[] = [
   jsonRoute('GET', '/gantry/v1/device', () => testInfo),
@@ -57,7 +59,7 @@ const routes: Route[] = [
       const missing = image.layers
         .filter(({ diffId }) => !received.has(diffId))
         .map(({ diffId, descriptor: { digest, size, mediaType } }) => ({ diffId, digest, size, mediaType }));
-      sendJson(response, 200, { digest: announced.digest, missing });
+      sendJson(response, 200, { digest: announced.digest, missing, ...(room && { room }) });
     },
   },
   {
@@ -131,6 +133,7 @@ beforeEach(async () => {
   duringLayer = () => undefined;
   duringSwap = () => undefined;
   takesOrders = true;
+  room = undefined;
   server = await new TestDevice(routes).start();
   device = new GantryDevice('bench', new UnixTransport(server.path));
   await device.connect();
@@ -191,6 +194,15 @@ describe('swap', () => {
     expect(plan.send).toEqual([{ ref: 'web:2', bytes: 7, layers: 1 }]);
     expect([received.size, log.length]).toEqual([0, 0]);
     await expect(device.planSwap([{ name: 'wbe', image: dir }])).rejects.toThrow('Did you mean web?');
+  });
+
+  it('says what the device removed to make room, and when it may be too little', async () => {
+    room = { needBytes: 30e6, freeBytes: 20e6, collectedBytes: 5e6, reclaimableBytes: 0 };
+    const messages = (await swap()).map(({ message }) => message);
+    expect(messages.slice(0, 2)).toEqual([
+      'the device removed 5.0 MB of old images to make room',
+      'web:2 may not fit on the device: it may need 30.0 MB, 20.0 MB are free',
+    ]);
   });
 
   it('sends no layer that the device has', async () => {

@@ -125,7 +125,7 @@ async function interrupted(world: World, random: Random, image: string, by: stri
 
 const reboot: Action = async (world, _random, image) => {
   const { bootId } = await world.device.info();
-  world.mounts = undefined;
+  world.afterBoot = undefined;
   await tolerant('sshd', () => world.device.power('reboot'));
   await until('the device to boot again', 180, async () => (await world.device.info()).bootId !== bootId);
   return { text: 'reboot', images: [image] };
@@ -134,6 +134,17 @@ const reboot: Action = async (world, _random, image) => {
 const cutPower: Action = async (world, _random, image) => {
   await world.cutPower();
   return { text: 'power cut', images: [image] };
+};
+
+const collectGarbage: Action = async ({ device }, _random, image) => {
+  const preview = await device.collectGarbage(true);
+  const { items, bytes } = await device.collectGarbage(false);
+  if (items.length !== preview.items.length || bytes !== preview.bytes) {
+    throw new Error(`${preview.items.length} things with ${preview.bytes} bytes were to go, and ${items.length} went`);
+  }
+  const left = await device.collectGarbage(true);
+  if (left.items.length > 0) throw new Error(`${left.items.length} things are left after garbage was collected`);
+  return { text: `collect garbage: ${items.length} things, ${bytes} bytes`, images: [image] };
 };
 
 async function killInitContainer(world: World): Promise<void> {
@@ -166,6 +177,7 @@ export const actions: readonly (readonly [{ name: string; run: Action }, number]
   [{ name: 'kill a container', run: killContainer }, 10],
   [{ name: 'kill the init container', run: killInit }, 10],
   [{ name: 'swap, kill the init container', run: swapAndKillInit }, 8],
+  [{ name: 'collect garbage', run: collectGarbage }, 3],
   [{ name: 'reboot', run: reboot }, 4],
   [{ name: 'power cut', run: cutPower }, 4],
   [{ name: 'swap, power cut', run: swapAndCutPower }, 5],

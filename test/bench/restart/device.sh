@@ -26,6 +26,7 @@ mount -t devpts -o newinstance,ptmxmode=0666,mode=0620 devpts dev/pts
 ln -s pts/ptmx dev/ptmx
 for folder in run tmp var/lib/gantry dev/shm; do mount -t tmpfs -o mode=1777 tmpfs $folder; done
 ip link set lo up
+echo 1 >proc/sys/net/ipv4/tcp_migrate_req
 mkdir -p run/gantry var/lib/gantry/logs sys/fs/cgroup/gantry
 pivot_root . mnt
 cd /

@@ -1,14 +1,14 @@
 import { createReadStream, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { z } from 'zod';
 import { buildOs } from '../../../src/compose/build-os.ts';
 import { OciLayout } from '../../../src/compose/oci/layout.ts';
 import { hostArch } from '../../../src/emulator/index.ts';
 import { progressTo, type Say } from '../../e2e/support/compose.ts';
-import { ociDir, work } from '../../e2e/support/paths.ts';
+import { ociDir, root, work } from '../../e2e/support/paths.ts';
 import { until } from '../../e2e/support/until.ts';
 import type { AtEnd } from '../../support/at-end.ts';
 import { writeDockerArchive } from './docker-archive.ts';
@@ -25,10 +25,20 @@ const script = (name: string) => join(import.meta.dirname, name);
 const image = 'web:1';
 
 /** Gantry's init container and what it runs on, from a composed image, on this machine's kernel. */
-export async function startGantry(atEnd: AtEnd, say: Say): Promise<Engine> {
+export async function startGantry(
+  atEnd: AtEnd,
+  say: Say,
+  definitions = [join(root, 'images/web.yml')],
+): Promise<Engine> {
   const arch = hostArch();
-  const outDir = join(work, `bench-web-${arch}`);
-  await buildOs({ definitions: [script('web.yml')], arch, outDir, relockGone: true, onProgress: progressTo(say) });
+  const outDir = join(work, `bench-${basename(definitions[0] ?? '', '.yml')}-${arch}`);
+  await buildOs({
+    definitions,
+    arch,
+    outDir,
+    relockGone: true,
+    onProgress: progressTo(say),
+  });
   const folder = temporaryFolder(atEnd);
   const log = join(work, 'bench-gantry.log');
   const options = { log, cgroup: `gantry-bench-device-${process.pid}` };
@@ -40,10 +50,9 @@ export async function startGantry(atEnd: AtEnd, say: Say): Promise<Engine> {
 }
 
 /** Docker, its container on the host's network and otherwise with Docker's own defaults. */
-export async function startDocker(atEnd: AtEnd): Promise<Engine> {
+export async function startDocker(atEnd: AtEnd, images = [image]): Promise<Engine> {
   const folder = temporaryFolder(atEnd);
-  const archive = join(folder, 'image.tar');
-  await writeDockerArchive(new OciLayout(ociDir(hostArch())), image, hostArch(), archive);
+  const archives = await writeArchives(images, folder);
   const log = join(work, 'bench-dockerd.log');
   const options = { log, cgroup: `gantry-bench-docker-${process.pid}` };
   const namespaces = await startInNamespaces(script('dockerd.sh'), [folder], options);
@@ -52,12 +61,21 @@ export async function startDocker(atEnd: AtEnd): Promise<Engine> {
   await explained(log, () =>
     until('dockerd to answer', 60, async () => (await call(socketPath, 'GET', '/_ping')) === 'OK'),
   );
-  await call(socketPath, 'POST', '/images/load', createReadStream(archive));
-  const wanted = JSON.stringify({ Image: image, HostConfig: { NetworkMode: 'host' } });
+  for (const archive of archives) await call(socketPath, 'POST', '/images/load', createReadStream(archive));
+  const wanted = JSON.stringify({ Image: images[0], HostConfig: { NetworkMode: 'host' } });
   await call(socketPath, 'POST', '/containers/create?name=web', wanted);
   await call(socketPath, 'POST', '/containers/web/start');
   await untilRunning(socketPath, log);
   return { namespaces, socketPath };
+}
+
+/** The images as `docker load` and `podman load` take them. */
+export async function writeArchives(images: readonly string[], folder: string): Promise<string[]> {
+  const paths = images.map((_, at) => join(folder, `image-${at}.tar`));
+  for (const [at, ref] of images.entries()) {
+    await writeDockerArchive(new OciLayout(ociDir(hostArch())), ref, hostArch(), paths[at] ?? '');
+  }
+  return paths;
 }
 
 /** `GET /version` of an engine: what a person calls it. */
@@ -75,7 +93,7 @@ async function untilRunning(socketPath: string, log: string): Promise<void> {
   );
 }
 
-async function explained<T>(log: string, work: () => Promise<T>): Promise<T> {
+export async function explained<T>(log: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (cause) {
@@ -84,7 +102,7 @@ async function explained<T>(log: string, work: () => Promise<T>): Promise<T> {
   }
 }
 
-function call(socketPath: string, method: string, path: string, body?: string | Readable): Promise<string> {
+export function call(socketPath: string, method: string, path: string, body?: string | Readable): Promise<string> {
   return new Promise((resolve, reject) => {
     const headers = { 'Content-Type': typeof body === 'string' ? 'application/json' : 'application/x-tar' };
     const sent = request({ socketPath, path, method, headers: body === undefined ? {} : headers }, (response) => {
@@ -103,7 +121,7 @@ function call(socketPath: string, method: string, path: string, body?: string | 
   });
 }
 
-function temporaryFolder(atEnd: AtEnd): string {
+export function temporaryFolder(atEnd: AtEnd): string {
   const folder = mkdtempSync(join(tmpdir(), 'gantry-bench-'));
   atEnd.add(() => rmSync(folder, { recursive: true, force: true }));
   return folder;

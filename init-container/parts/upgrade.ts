@@ -1,0 +1,185 @@
+import { createHash } from 'node:crypto';
+import { open, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { type UpgradeImage, type UpgradeStatus, upgradeImageSchema } from '../../src/shared/api/types.ts';
+import type { ImageInfo } from '../../src/shared/device-paths.ts';
+import { readIfThere, setAside, writeFileDurably } from '../store/durable.ts';
+import { messageOf, StoreError } from '../store/errors.ts';
+import type { Supervisor } from '../supervisor/types.ts';
+import { whyNoSlots } from './kernel-part.ts';
+import type { Slots } from './slots.ts';
+
+export interface UpgradesOptions {
+  slots: Slots | undefined;
+  /** What runs. */
+  image: ImageInfo;
+  persistent: boolean;
+  supervisor: Pick<Supervisor, 'status' | 'waitHealthy'>;
+  /** The data partition. */
+  data: string;
+  /** Restarts the device in order. */
+  reboot: () => Promise<void>;
+  log: (message: string) => void;
+}
+
+/** Room that the data partition keeps for revisions and logs. */
+const reserveBytes = 4 << 20;
+/** Everything of a new image must have become healthy by then. */
+const trialMs = 300_000;
+
+const recordSchema = z.strictObject({ image: upgradeImageSchema, started: z.boolean() });
+type UpgradeRecord = z.infer<typeof recordSchema>;
+
+/** Whole images: written to the slot that is not in use, started once, kept when everything in them is healthy. */
+export class Upgrades {
+  readonly #options: UpgradesOptions;
+  readonly #path: string;
+  #writing = false;
+
+  constructor(options: UpgradesOptions) {
+    this.#options = options;
+    this.#path = join(options.data, 'upgrade.json');
+  }
+
+  /**
+   * Takes an image; `source` is its files, one after the other. `StoreError`: it does not fit this device, is not what it
+   * says, or there is no room; nothing is left of it then.
+   */
+  async write(image: UpgradeImage, source: AsyncIterable<Uint8Array>): Promise<void> {
+    const slots = this.#slots();
+    if (this.#writing) throw new StoreError('refused', 'another image is being written to this device just now');
+    this.#expectFitting(image);
+    this.#writing = true;
+    try {
+      await this.#expectRoom(image);
+      await slots.write(image.id, image.cmdline, (folder) => writeFiles(folder, image, source));
+      await this.#note({ image, started: false });
+    } finally {
+      this.#writing = false;
+    }
+  }
+
+  /** Restarts the device into an image that was written; `accepted` is called when nothing is in the way any more. */
+  async start(id: string, accepted: () => void): Promise<void> {
+    const slots = this.#slots();
+    const record = await this.#record();
+    const slot = await slots.find(id);
+    if (record?.image.id !== id || slot === undefined)
+      throw new StoreError('unknown', `the image ${id} is not on this device; send it first`);
+    if (slot === slots.running) throw new StoreError('refused', `the image ${id} runs already`);
+    await this.#note({ ...record, started: true });
+    await slots.try(slot);
+    accepted();
+    await this.#options.reboot();
+  }
+
+  /** The newest upgrade; undefined when there never was one. */
+  async status(): Promise<UpgradeStatus | undefined> {
+    const record = await this.#record();
+    const { slots } = this.#options;
+    if (!record || !slots) return undefined;
+    const { id, name } = record.image;
+    const slot = await slots.find(id);
+    if (!record.started) return { id, name, state: 'written' };
+    if (slot !== undefined && slot === (await slots.onTrial())) return { id, name, state: 'trying' };
+    if (slot !== undefined && slot === (await slots.current())) return { id, name, state: 'kept' };
+    return { id, name, state: 'failed', detail: (await slots.failure())?.words ?? 'the device started another image' };
+  }
+
+  /** Decides, in an image that was started for the first time, whether it stays. To be called when all was started. */
+  async settle(): Promise<void> {
+    const { slots, image, log } = this.#options;
+    if (!slots || (await slots.onTrial()) !== slots.running || (await slots.contentOf(slots.running)) !== image.id)
+      return;
+    try {
+      await this.#allHealthy(AbortSignal.timeout(trialMs));
+      await slots.keep(slots.running);
+      log(`the image ${image.name} (${image.id}) is healthy: it starts at each boot from now on`);
+    } catch (error) {
+      log(`the new image is given up: ${messageOf(error)}; going back to the one before`);
+      await slots.giveUp(slots.running, messageOf(error));
+      await this.#options.reboot();
+    }
+  }
+
+  async #allHealthy(signal: AbortSignal): Promise<void> {
+    const { supervisor } = this.#options;
+    const names = (await supervisor.status()).filter(({ kind }) => kind === 'service').map(({ name }) => name);
+    await Promise.all(names.map((name) => supervisor.waitHealthy(name, signal)));
+  }
+
+  #slots(): Slots {
+    const { slots, persistent } = this.#options;
+    const why = slots === undefined ? 'it was not started from an image of Gantry' : whyNoSlots(persistent);
+    if (slots === undefined || why !== undefined) throw new StoreError('refused', `this device takes no image: ${why}`);
+    return slots;
+  }
+
+  #expectFitting(image: UpgradeImage): void {
+    const { image: own } = this.#options;
+    if (image.id === own.id) throw new StoreError('refused', `the device runs the image ${image.id} already`);
+    if (image.arch !== own.arch || image.board !== own.board) {
+      throw new StoreError(
+        'invalid',
+        `the image is for ${image.board} (${image.arch}), and this device is ${own.board} (${own.arch})`,
+      );
+    }
+    if (!image.cmdline.split(/\s+/).includes(`gantry.image=${image.id}`))
+      throw new StoreError('invalid', `the command line of the image does not name it (gantry.image=${image.id})`);
+  }
+
+  async #expectRoom(image: UpgradeImage): Promise<void> {
+    const { bavail, bsize } = await statfs(this.#options.data);
+    const needed = image.files.reduce((sum, { size }) => sum + size, reserveBytes);
+    if (bavail * bsize >= needed) return;
+    const words = `the image needs ${Math.ceil(needed / 2 ** 20)} MiB of the data partition, which has ${Math.floor((bavail * bsize) / 2 ** 20)} MiB left`;
+    throw new StoreError('full', `${words}; nothing was changed`);
+  }
+
+  async #record(): Promise<UpgradeRecord | undefined> {
+    const text = await readIfThere(this.#path);
+    if (text === undefined) return undefined;
+    try {
+      return recordSchema.parse(JSON.parse(text));
+    } catch (error) {
+      this.#options.log(
+        `the note of the newest upgrade is damaged (${messageOf(error)}); kept as ${await setAside(this.#path)}`,
+      );
+      return undefined;
+    }
+  }
+
+  async #note(record: UpgradeRecord): Promise<void> {
+    await writeFileDurably(this.#path, JSON.stringify(record));
+  }
+}
+
+/** Splits the stream into the image's files and checks each against its digest. */
+async function writeFiles(folder: string, image: UpgradeImage, source: AsyncIterable<Uint8Array>): Promise<void> {
+  const chunks = source[Symbol.asyncIterator]();
+  let rest: Uint8Array = new Uint8Array();
+  for (const { name, size, digest } of image.files) {
+    const file = await open(join(folder, name), 'wx', 0o600);
+    const hash = createHash('sha256');
+    try {
+      for (let left = size; left > 0; ) {
+        if (rest.length === 0) {
+          const next = await chunks.next();
+          if (next.done)
+            throw new StoreError('invalid', `the image ends in the middle of ${name}; nothing was changed`);
+          rest = next.value;
+        }
+        const part = rest.subarray(0, left);
+        rest = rest.subarray(part.length);
+        left -= part.length;
+        hash.update(part);
+        await file.writeFile(part);
+      }
+    } finally {
+      await file.close();
+    }
+    if (`sha256:${hash.digest('hex')}` !== digest)
+      throw new StoreError('invalid', `${name} of the image is not what its digest says; nothing was changed`);
+  }
+}

@@ -1,0 +1,106 @@
+import { readdir } from 'node:fs/promises';
+import { join, relative, resolve } from 'node:path';
+import type { Revision } from '../../src/shared/definition/revision.ts';
+import { hexOf } from '../../src/shared/oci/digest.ts';
+import type { Digest } from '../../src/shared/oci/types.ts';
+import type { Revisions } from '../revisions/types.ts';
+import { diskUsage } from './disk-usage.ts';
+import type { Inventory, Needs, StoredRevision } from './garbage.ts';
+import type { LayerStore } from './image-store.ts';
+
+export interface InventoryOptions {
+  store: LayerStore;
+  revisions: Revisions;
+  /** The data folder. */
+  data: string;
+  /**
+   * The folders with the data of a revision's volumes, each right below `volumes/revision/NAME` of the data folder. Without,
+   * no data of volumes is ever removed.
+   */
+  volumeFolders?: (revision: Revision) => Promise<readonly string[]>;
+}
+
+/** Reads what there is on the data folder, and how large it is. */
+export class InventoryReader {
+  readonly #options: InventoryOptions;
+  /** Layers never change: their sizes are read once. */
+  readonly #layerBytes = new Map<string, number>();
+
+  constructor(options: InventoryOptions) {
+    this.#options = options;
+  }
+
+  async read(needs: Needs): Promise<Inventory> {
+    const { data, store } = this.#options;
+    const revisions = await this.#revisions();
+    const images = await store.known([...needs.images, ...revisions.flatMap((revision) => revision.images)]);
+    const inFolder = (folder: string) => sizes(join(data, folder), (path) => diskUsage(path));
+    const contents = await inFolder('revisions');
+    return {
+      revisions,
+      images,
+      layers: await sizes(join(data, 'layers'), (path, name) => this.#layerSize(path, name)),
+      documents: await inFolder('blobs'),
+      volumes: await this.#volumes(),
+      contents: new Map([...contents].map(([file, bytes]) => [file.replace(/\.json$/, ''), bytes])),
+    };
+  }
+
+  async volumesOf(revision: Revision | undefined): Promise<string[]> {
+    const { data, volumeFolders } = this.#options;
+    if (!revision || !volumeFolders) return [];
+    return (await volumeFolders(revision)).map((folder) => relative(data, resolve(data, folder)));
+  }
+
+  async #revisions(): Promise<StoredRevision[]> {
+    const { revisions } = this.#options;
+    const stored: StoredRevision[] = [];
+    for (const { number } of revisions.list().revisions) {
+      const found = number === 0 ? undefined : revisions.get(number);
+      if (!found) continue;
+      const { revision, digest } = found;
+      const committed = revisions.committed().includes(number);
+      const volumes = await this.volumesOf(revision);
+      stored.push({ number, images: imagesOf(revision), volumes, content: hexOf(digest), committed });
+    }
+    return stored;
+  }
+
+  async #volumes(): Promise<Map<string, number>> {
+    const { data, volumeFolders } = this.#options;
+    const found = new Map<string, number>();
+    if (!volumeFolders) return found;
+    for (const name of await namesIn(join(data, 'volumes/revision'))) {
+      const folder = join('volumes/revision', name);
+      const keys = await sizes(join(data, folder), (path) => diskUsage(path));
+      for (const [key, bytes] of keys) found.set(join(folder, key), bytes);
+    }
+    return found;
+  }
+
+  async #layerSize(path: string, name: string): Promise<number> {
+    const bytes = this.#layerBytes.get(name) ?? (await diskUsage(path));
+    this.#layerBytes.set(name, bytes);
+    return bytes;
+  }
+}
+
+export function imagesOf(revision: Revision | undefined): Digest[] {
+  return Object.values(revision?.components ?? {}).map(({ image }) => image.digest);
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  return readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw error;
+  });
+}
+
+async function sizes(
+  folder: string,
+  size: (path: string, name: string) => Promise<number>,
+): Promise<Map<string, number>> {
+  const found = new Map<string, number>();
+  for (const name of await namesIn(folder)) found.set(name, await size(join(folder, name), name));
+  return found;
+}
