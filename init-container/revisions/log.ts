@@ -16,7 +16,14 @@ const recordSchema = z.discriminatedUnion('type', [
     base: z.number().int().nonnegative().optional(),
     /** Against that one, as people read it: its content may be collected one day. */
     changes: z
-      .array(z.strictObject({ name: z.string(), from: z.string().optional(), to: z.string().optional() }))
+      .array(
+        z.strictObject({
+          name: z.string(),
+          from: z.string().optional(),
+          to: z.string().optional(),
+          fields: z.array(z.string()).optional(),
+        }),
+      )
       .optional(),
   }),
   z.strictObject({ type: z.literal('committed'), number: z.number().int().nonnegative(), at: z.iso.datetime() }),

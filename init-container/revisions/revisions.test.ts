@@ -112,6 +112,15 @@ describe('revisions', () => {
     expect(next.trying()).toEqual([3]);
   });
 
+  it('that differ in the configuration alone are the same for the next process', async () => {
+    const { revisions, open, log } = await fresh();
+    const other = { ...specOfWeb(1), config: { env: ['A=1'] } };
+    await revisions.commit((await revisions.append({ schema: 1, components: { web: other } }, 'swap web')).number);
+    const next = await open();
+    expect([next.list(), next.current().number, log]).toEqual([revisions.list(), 1, []]);
+    expect(next.list().revisions[0]?.changes).toEqual([{ name: 'web', from: 'web:1', to: 'web:1', fields: ['env'] }]);
+  });
+
   it('refuse one configuration and not the image with others', async () => {
     const { revisions, open } = await fresh();
     const bad = { ...specOfWeb(1), config: { env: ['BAD=1'] } };

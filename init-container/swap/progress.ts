@@ -41,6 +41,11 @@ export class SwapProgress {
     });
   }
 
+  /** As `save`; trouble is only told. */
+  async saveAnyway(): Promise<void> {
+    await this.save().catch((error: unknown) => this.#log(messageOf(error)));
+  }
+
   /** Notes on the disk what comes next, then tells those who follow. Rejects with a `JournalError`. */
   async announce(stage: SwapEvent['stage'], message: string, more: Partial<SwapEvent> = {}): Promise<void> {
     const event: SwapEvent = { stage, component: this.subject, at: new Date().toISOString(), message, ...more };

@@ -7,7 +7,8 @@ import { type Change, howItRuns, namesOf, type SwapParts } from './parts.ts';
 import { plan, type Side } from './planner.ts';
 import { JournalError, SwapProgress } from './progress.ts';
 import { UnstableError } from './stability.ts';
-import { imagesOf, SwapSteps, type SwapSubject } from './steps.ts';
+import { SwapSteps, type SwapSubject } from './steps.ts';
+import { imagesOf } from './words.ts';
 
 /** A step whose effect does not last is not taken for ever. */
 const maxRepeats = 3;
@@ -49,7 +50,7 @@ export class SwapRun {
   /** Goes on in another process or boot with a swap that needed it. Never rejects. */
   async resume(): Promise<void> {
     this.#progress.note({ resumed: this.#progress.record.resumed + 1 });
-    await this.#progress.save().catch((error: unknown) => this.#parts.log(messageOf(error)));
+    await this.#progress.saveAnyway();
     await this.#reachNew();
   }
 

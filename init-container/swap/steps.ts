@@ -3,19 +3,17 @@ import type { Revision } from '../../src/shared/definition/revision.ts';
 import { configOf } from '../engine/engine.ts';
 import { logPath } from '../engine/paths.ts';
 import { lastLines } from '../logs/tail.ts';
-import { configFields } from '../revisions/changes.ts';
 import type { NumberedRevision } from '../revisions/types.ts';
 import { messageOf } from '../store/errors.ts';
 import { probeLimitMs, stableMs, startLimitMs, stopLimitMs, within, workLimitMs } from './deadline.ts';
 import { checkDependencies, dependentsOf } from './dependents.ts';
 import { isUp, observe } from './observe.ts';
-import { type Change, howItRuns, namesOf, type PartSwapper, revisionVolumes, type SwapParts } from './parts.ts';
-import { describeStep, type Effect, type Observed, type Side, type Step } from './planner.ts';
+import { comeUpMs, PartSteps } from './part-steps.ts';
+import { type Change, howItRuns, namesOf, revisionVolumes, type SwapParts } from './parts.ts';
+import type { Observed, Side, Step } from './planner.ts';
 import type { SwapProgress } from './progress.ts';
 import { UnstableError, watchStability } from './stability.ts';
-
-/** After a restart or a reboot everything comes up anew. */
-const comeUpMs = 180_000;
+import { imagesOf, whatOf } from './words.ts';
 
 export interface SwapSubject {
   parts: SwapParts;
@@ -33,6 +31,7 @@ export class SwapSteps {
   readonly #base: NumberedRevision;
   readonly #revision: Revision;
   readonly #changes: Change[];
+  readonly #partSteps: PartSteps;
   /** Configurations of the new revision with what the images say, once it is staged. */
   #configs = new Map<string, ComponentConfig>();
   readonly #started = new Map<string, Side>();
@@ -50,6 +49,7 @@ export class SwapSteps {
     this.#base = base;
     this.#revision = revision;
     this.#changes = changes;
+    this.#partSteps = new PartSteps(parts, progress);
   }
 
   /** Milliseconds in which something was away; undefined when nothing was. */
@@ -71,7 +71,7 @@ export class SwapSteps {
       const { name } = change;
       const status = statuses.get(name);
       const before = record.components.find((component) => component.name === name);
-      const proven = this.#proven.has(proof(name, goal));
+      const proven = this.#proven.has(proof(name, goal)) || this.#partSteps.hasProven(name, goal);
       const config = this.#configOf(change, 'new');
       const known = {
         config,
@@ -119,11 +119,11 @@ export class SwapSteps {
       case 'probe':
         return this.#probe(this.#change(step.component), step.side);
       case 'apply':
-        return this.#apply(this.#change(step.component), step.side);
+        return this.#partSteps.apply(this.#change(step.component), step.side);
       case 'restart':
-        return this.#restart(step.effect);
+        return this.#partSteps.restart(step.effect);
       case 'verify':
-        return this.#verify(this.#change(step.component), step.side);
+        return this.#partSteps.verify(this.#change(step.component), step.side);
       case 'stable':
         return this.#watch();
       case 'commit':
@@ -228,39 +228,6 @@ export class SwapSteps {
     this.#healthyAt = performance.now();
   }
 
-  async #apply(change: Change, side: Side): Promise<void> {
-    const { bootId: boot, processId: process } = this.#parts;
-    const others = this.#progress.record.applied.filter(({ component }) => component !== change.name);
-    const entry = { component: change.name, side, boot, process };
-    this.#progress.note({ applied: [...others, entry] });
-    await this.#progress.step('apply', change.name, `putting ${whatOf(change, side)} in place`);
-    this.#proven.delete(proof(change.name, side));
-    const effect = await within(
-      workLimitMs,
-      `putting ${change.name} in place`,
-      this.#swapper(change).apply(change, side),
-    );
-    this.#progress.note({ applied: [...others, { ...entry, effect }] });
-    await this.#progress.save();
-  }
-
-  async #restart(effect: Exclude<Effect, 'live'>): Promise<void> {
-    const words = effect === 'reboot' ? 'the device reboots now' : 'the init container is restarted now';
-    if (this.#progress.record.failure) await this.#progress.announceAnyway('rollback', words);
-    else await this.#progress.announce('restart', words);
-    // Nothing comes after it in this process.
-    const gone = this.#parts.restart(effect).then(() => new Promise<never>(() => undefined));
-    await within(workLimitMs, describeStep({ action: 'restart', effect }), gone);
-  }
-
-  async #verify(change: Change, side: Side): Promise<void> {
-    const limit = probeLimitMs(this.#configOf(change, side)) + comeUpMs;
-    await this.#progress.step('probe', change.name, `checking that ${whatOf(change, side)} works`);
-    const check = this.#swapper(change).verify(change, side, AbortSignal.timeout(limit));
-    await within(limit + 1000, `checking ${change.name}`, check);
-    this.#proven.add(proof(change.name, side));
-  }
-
   async #watch(): Promise<void> {
     const { swapped, others, all } = this.#watched();
     const configs = all.map((name) => this.#configs.get(name) ?? {});
@@ -288,9 +255,7 @@ export class SwapSteps {
     const { target } = this.#progress.record;
     if (target === undefined) throw new Error('the new revision was not kept');
     await this.#progress.announce('commit', `putting revision ${target} in force`);
-    for (const change of this.#changes) {
-      if (howItRuns(change.old.kind) === 'part') await this.#swapper(change).confirm(change);
-    }
+    await this.#partSteps.confirm(this.#changes);
     await this.#parts.revisions.commit(target);
     for (const change of this.#changes) this.#parts.supervisor.setSpec(change.name, change.new);
   }
@@ -316,12 +281,6 @@ export class SwapSteps {
     return (side === 'new' && this.#configs.get(change.name)) || change[side].config;
   }
 
-  #swapper(change: Change): PartSwapper {
-    const swapper = this.#parts.swappers[change.old.kind];
-    if (!swapper) throw new Error(`a ${change.old.kind} cannot be swapped here`);
-    return swapper;
-  }
-
   #change(name: string): Change {
     const change = this.#changes.find((known) => known.name === name);
     if (!change) throw new Error(`${name} is not part of this swap (${namesOf(this.#changes)})`);
@@ -330,15 +289,3 @@ export class SwapSteps {
 }
 
 const proof = (name: string, side: Side) => `${side} ${name}`;
-
-/** "web:2", or, when only the configuration differs, "web:2 with another env" and "web:2 with its env". */
-export function whatOf(change: Change, side: Side): string {
-  const { ref } = change[side].image;
-  if (change.old.image.digest !== change.new.image.digest) return ref;
-  const fields = configFields(change.old.config, change.new.config).join(', ');
-  return `${ref} with ${side === 'new' ? 'another' : 'its'} ${fields}`;
-}
-
-export function imagesOf(changes: readonly Change[], side: Side): string {
-  return changes.map((change) => whatOf(change, side)).join(', ');
-}

@@ -37,9 +37,12 @@ export class Swaps {
   /** The newest swap, for people. */
   #description = '';
   #unfinished: SwapRecord | undefined;
+  /** Revisions that were being tried when this process began; later ones are of its own swaps. */
+  readonly #leftovers: number[];
 
   constructor(options: SwapsOptions, record: SwapRecord | undefined) {
     this.#options = options;
+    this.#leftovers = options.revisions.trying();
     if (!record) return;
     this.#latest = new SwapEvents(record.events);
     if (this.#latest.ended) return;
@@ -93,8 +96,8 @@ export class Swaps {
   async recover(): Promise<void> {
     const record = this.#unfinished;
     this.#unfinished = undefined;
+    await this.#noteLeftovers(record);
     if (record) await this.#end(record);
-    await this.#noteLeftovers();
   }
 
   async #end(record: SwapRecord): Promise<void> {
@@ -127,8 +130,9 @@ export class Swaps {
   }
 
   /** A revision that was being made when the power failed, and of which the journal does not know yet. */
-  async #noteLeftovers(): Promise<void> {
-    for (const number of this.#options.revisions.trying()) {
+  async #noteLeftovers(record: SwapRecord | undefined): Promise<void> {
+    for (const number of this.#leftovers) {
+      if (number === record?.target) continue;
       const failure = { failure: 'the device was restarted in the middle of it', interrupted: true, refuse: [] };
       await this.#options.revisions.fail(number, failure).catch((error: unknown) => {
         this.#options.log(`cannot note that revision ${number} was interrupted: ${messageOf(error)}`);

@@ -297,6 +297,8 @@ export interface DeviceOptions {
 /** One process of a device whose disk is `folder`: what is opened here is what the folder holds. */
 export async function openDevice(folder: string, machine: Machine, options: DeviceOptions = {}): Promise<Device> {
   machine.processes += 1;
+  // Whatever ended the last process, the launcher starts what is in place now.
+  machine.takeEffect('restart-init');
   const log: string[] = [];
   const report = (message: string) => void log.push(message);
   const paths = { data: join(folder, 'data'), factoryRevision: join(folder, 'revision.json') };

@@ -21,22 +21,26 @@ export interface Moment {
 }
 
 interface Story {
+  /** What is swapped. Nothing else may be touched. */
+  component: 'web' | 'page';
   path: string;
   body(config: ComponentConfig, run: number): object;
   ends: 'done' | 'failed';
 }
 
 const variable = (run: number) => ({ env: ['PATH=/usr/sbin:/usr/bin:/sbin:/bin', `RUN=${run}`] });
-const swapTo = (config: ComponentConfig) => ({ changes: [{ name: 'web', config }], retry: true });
+const swapTo = (config: ComponentConfig, name = 'web') => ({ changes: [{ name, config }], retry: true });
 const well: ComponentConfig = { swap: { stable: '200ms' } };
 
 const stories: Record<string, Story> = {
   'a swap': {
+    component: 'web',
     path: '/gantry/v1/swap',
     body: (_config, run) => swapTo({ ...well, ...variable(run) }),
     ends: 'done',
   },
   'a swap that fails': {
+    component: 'web',
     path: '/gantry/v1/swap',
     body: (config, run) =>
       swapTo({
@@ -46,7 +50,14 @@ const stories: Record<string, Story> = {
       }),
     ends: 'failed',
   },
-  'a rollback': { path: '/gantry/v1/rollback', body: () => ({ name: 'web' }), ends: 'done' },
+  'a rollback': { component: 'web', path: '/gantry/v1/rollback', body: () => ({ name: 'web' }), ends: 'done' },
+  'a swap by overlap': {
+    component: 'page',
+    path: '/gantry/v1/swap',
+    body: (config, run) =>
+      swapTo({ ...config, ...variable(run), swap: { strategy: 'overlap', stable: '200ms' } }, 'page'),
+    ends: 'done',
+  },
 };
 
 const orders = '/run/gantry/faults';
@@ -70,7 +81,8 @@ export async function recordMoments(device: NativeDevice): Promise<Moment[]> {
     rmSync(device.path(orders));
     if (events.at(-1)?.stage !== stories[story]?.ends) throw new Error(`${story}: ${JSON.stringify(events.at(-1))}`);
     const counts = new Map<string, number>();
-    for (const point of readFileSync(device.path(points), 'utf8').split('\n').filter(isOfSwap)) {
+    for (const point of readFileSync(device.path(points), 'utf8').split('\n')) {
+      if (!isOfStory(point, story)) continue;
       const nth = (counts.get(point) ?? 0) + 1;
       counts.set(point, nth);
       moments.push({ story, point, nth });
@@ -81,8 +93,9 @@ export async function recordMoments(device: NativeDevice): Promise<Moment[]> {
 }
 
 /** What others write meanwhile (health of another component) comes when it comes. */
-function isOfSwap(point: string): boolean {
-  return point !== '' && !/ (mosquitto|page) /.test(point);
+function isOfStory(point: string, story: string): boolean {
+  const others = ['mosquitto', 'web', 'page'].filter((name) => name !== stories[story]?.component);
+  return point !== '' && !others.some((name) => point.split(' ').some((word) => word.startsWith(name)));
 }
 
 /** Lets a story happen, kills the init container at the moment, and expects that everything converges. */
@@ -100,13 +113,14 @@ export async function killAt(device: NativeDevice, moment: Moment, run: number):
   });
   if (after === pid) throw new Error('the init container was not killed');
   const events = await until('the swap to end', 90, () => ended(device));
-  await expectConverged(device, before, current, events);
+  await expectConverged(device, before, stories[story]?.component ?? '', current, events);
   return events.at(-1)?.stage ?? 'none';
 }
 
 async function expectConverged(
   device: NativeDevice,
   before: ComponentStatus[],
+  component: string,
   wasCurrent: number,
   events: SwapEvent[],
 ): Promise<void> {
@@ -121,15 +135,16 @@ async function expectConverged(
   // A swap that was killed before its first note has none; what is replayed then is the one before it.
   expectThat(last?.stage === 'done' || last?.stage === 'failed', `the swap ended with ${JSON.stringify(last)}`);
   const revision = await revisionOf(device, list.current);
-  const wanted = revision.components.web;
-  const web = await until('web to run as the revision in force says', 30, async () => {
-    const now = await device.component('web');
+  const wanted = revision.components[component];
+  const found = await until(`${component} to run as the revision in force says`, 30, async () => {
+    const now = await device.component(component);
     if (now.state !== 'running' || now.health === 'unhealthy' || now.health === 'starting' || now.beside)
       throw new Error(JSON.stringify(now));
     return now;
   });
-  expectThat(wanted !== undefined && web.spec === specKey(wanted), `web runs something else: ${JSON.stringify(web)}`);
-  for (const old of before.filter(({ name }) => name === 'mosquitto' || name === 'page')) {
+  const right = wanted !== undefined && found.spec === specKey(wanted);
+  expectThat(right, `${component} runs something else: ${JSON.stringify(found)}`);
+  for (const old of before.filter(({ id, name }) => id !== undefined && name !== component)) {
     const now = await device.component(old.name);
     const same = now.pid === old.pid && now.startedAt === old.startedAt && now.state === 'running';
     expectThat(same, `${old.name} was touched: ${JSON.stringify(old)}, ${JSON.stringify(now)}`);
@@ -138,8 +153,8 @@ async function expectConverged(
 
 async function tell(device: NativeDevice, story: string, run: number): Promise<SwapEvent[]> {
   const { current } = await revisions(device);
-  const config = (await revisionOf(device, current)).components.web?.config ?? {};
-  const { path, body } = stories[story] ?? { path: '', body: () => ({}) };
+  const { component, path, body } = stories[story] ?? { component: '', path: '', body: () => ({}) };
+  const config = (await revisionOf(device, current)).components[component]?.config ?? {};
   return parsed(await device.call('POST', path, body(config, run)));
 }
 
