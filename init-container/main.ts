@@ -115,7 +115,10 @@ const stopRotation = rotateLogs(logsFolder);
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop(signal));
 
 await supervisor.adopt();
-const booted = supervisor.boot().then(() => parts.slots?.noteHealthy());
+const noteHealthy = async () => {
+  await parts.slots?.noteHealthy().catch((error: unknown) => journal(`cannot note that this kernel works: ${error}`));
+};
+const booted = supervisor.boot().then(noteHealthy);
 await Promise.all([booted, swaps.recover()]);
 await upgrades.settle();
 
