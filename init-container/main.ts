@@ -180,7 +180,10 @@ process.once('SIGPWR', () => void stopAll());
 
 await supervisor.adopt();
 if (distribution === undefined) watchdog = await Watchdog.start(supervisor);
-const booted = supervisor.boot().then(() => parts.slots?.noteHealthy());
+const noteHealthy = async () => {
+  await parts.slots?.noteHealthy().catch((error: unknown) => journal(`cannot note that this kernel works: ${error}`));
+};
+const booted = supervisor.boot().then(noteHealthy);
 await Promise.all([booted, swaps.recover().then(() => supervisor.settleLeftPairs())]);
 await upgrades.settle();
 

@@ -44,6 +44,9 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     );
   }
   const slots = await openSlots(options);
+  const lost = await slots?.lost();
+  if (slots && lost)
+    options.log(`what was in the slot ${lost.about} no longer runs (${lost.words}); ${slots.running} runs instead`);
   const unable =
     running === undefined
       ? 'this system was not started from an image of Gantry: its tools are not ours to replace'

@@ -74,6 +74,11 @@ export class Slots {
     return this.#state.note('failed');
   }
 
+  /** Which kept slot was left at a boot because it did not work, and why. */
+  lost(): Promise<{ about: string; words: string } | undefined> {
+    return this.#state.note('lost');
+  }
+
   /**
    * Fills the slot that is not in use. `fill` writes `kernel`, `initrd.img`, and `root.img` and `modules/` if there are
    * such, into the folder it gets. The slot's name is the answer; until then, nothing would start it.
@@ -129,7 +134,7 @@ export class Slots {
       await this.#state.write('previous', current);
       await this.#state.write('current', slot);
     }
-    await this.#state.remove('try', 'tried', 'failed', 'starts');
+    await this.#state.remove('try', 'tried', 'failed', 'lost', 'starts');
   }
 
   /** The current one works: its starts so far are not counted against it. */

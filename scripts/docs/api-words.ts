@@ -36,6 +36,10 @@ export const routeWords: Record<string, string> = {
     'of the device about the log; 4 is a place in it: given as `cursor`, another request goes on exactly there.',
   'POST /gantry/v1/power': 'Reboot, or switch off.',
   'POST /gantry/v1/gc': 'Remove what nothing needs any more: `GarbageList`.',
+  'PUT /gantry/v1/upgrade':
+    'A whole image for the slot not in use: `?image=` is an `UpgradeImage` as JSON, the body its files one after the other.',
+  'POST /gantry/v1/upgrade': 'Restart into an image that was sent. It stays when everything in it becomes healthy.',
+  'GET /gantry/v1/upgrade': 'What became of the newest upgrade: `UpgradeStatus`.',
   'POST /gantry/v1/exec':
     'Make a process in the device’s own namespaces, as `POST /containers/{id}/exec` does in a container.',
   'POST /gantry/v1/images': 'Announce an image. Answers what the device lacks of it: `ImageOffer`.',
@@ -83,6 +87,7 @@ export const bodyWords = {
   },
   'POST /gantry/v1/power': { action: 'What to do.' },
   'POST /gantry/v1/gc': { dryRun: 'Only say what would go.' },
+  'POST /gantry/v1/upgrade': { id: 'Id of the image, from its `image.json`.' },
   'POST /gantry/v1/exec': {
     Cmd: 'The command; empty for a login shell.',
     Tty: 'Give it a terminal.',

@@ -12,6 +12,7 @@ import {
   rollbackRequestSchema,
   swapPlanRequestSchema,
   swapRequestSchema,
+  upgradeRequestSchema,
 } from '../../src/shared/api/types.ts';
 import { devicePaths } from '../../src/shared/device-paths.ts';
 import { checkoutRoot } from '../checkout.ts';
@@ -26,6 +27,7 @@ const bodies: Record<keyof typeof bodyWords, z.ZodType> = {
   'POST /gantry/v1/rollback': rollbackRequestSchema,
   'POST /gantry/v1/power': powerRequestSchema,
   'POST /gantry/v1/gc': gcRequestSchema,
+  'POST /gantry/v1/upgrade': upgradeRequestSchema,
   'POST /gantry/v1/exec': deviceExecSchema,
 };
 
