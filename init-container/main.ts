@@ -64,12 +64,17 @@ const swaps = await openSwaps({
   log: journal,
 });
 
+let adopted = false;
 const collector = new Collector({
   store,
   revisions,
   data: devicePaths.data,
   imagesInUse: () => supervisor.components().flatMap(({ record }) => (record ? [record.image.digest] : [])),
-  busyWith: () => (swaps.latest === undefined || swaps.latest.ended ? undefined : 'a swap'),
+  busyWith: () => {
+    // Until then it is not known which containers run from which images.
+    if (!adopted) return 'the start';
+    return swaps.latest === undefined || swaps.latest.ended ? undefined : 'a swap';
+  },
   ...(damage === undefined ? {} : { damage }),
   log: journal,
 });
@@ -105,6 +110,7 @@ const stopRotation = rotateLogs(logsFolder);
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop(signal));
 
 await supervisor.adopt();
+adopted = true;
 await Promise.all([supervisor.boot(), swaps.recover()]);
 
 /** Ends this process and nothing else: the containers go on, and the next init container finds them. */
