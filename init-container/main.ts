@@ -98,6 +98,7 @@ const swaps = await openSwaps({
   log: journal,
 });
 
+let adopted = false;
 const collector = new Collector({
   store,
   revisions,
@@ -107,7 +108,11 @@ const collector = new Collector({
     const folders = await volumes.volumeFolders(content);
     return folders.filter(({ persistence }) => persistence === 'revision').map(({ folder }) => folder);
   },
-  busyWith: () => (swaps.latest === undefined || swaps.latest.ended ? undefined : 'a swap'),
+  busyWith: () => {
+    // Until then it is not known which containers run from which images.
+    if (!adopted) return 'the start';
+    return swaps.latest === undefined || swaps.latest.ended ? undefined : 'a swap';
+  },
   ...(damage === undefined ? {} : { damage }),
   log: journal,
 });
@@ -179,6 +184,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => 
 process.once('SIGPWR', () => void stopAll());
 
 await supervisor.adopt();
+adopted = true;
 if (distribution === undefined) watchdog = await Watchdog.start(supervisor);
 const noteHealthy = async () => {
   await parts.slots?.noteHealthy().catch((error: unknown) => journal(`cannot note that this kernel works: ${error}`));

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import fsPromises, { mkdir, readdir, writeFile } from 'node:fs/promises';
+import fsPromises, { cp, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -100,6 +100,23 @@ describe('what may go', () => {
     expect(words((await collector.collect()).items)).toContain(`volume ${gone}`);
     expect((await readdir(join(paths.data, 'volumes/revision/www'))).length).toBe(2);
     expect(await readdir(join(paths.data, 'volumes/permanent'))).toEqual(['www']);
+  });
+
+  it('is not what the revisions of another root image need, while this one is tried', async () => {
+    const { collector, swap, paths } = await collectingDevice();
+    const own = await largeLayer(10_000);
+    for (const [name, layer] of [
+      ['web:1', own],
+      ['web:2', shared],
+      ['web:3', await largeLayer(1000)],
+    ] as const)
+      await swap(name, [layer]);
+    expect(words((await collector.preview()).items)).toContain(layerItem(own));
+    const others = join(paths.data, 'revisions-of-0123456789abcdef');
+    await cp(join(paths.data, 'revisions'), others, { recursive: true });
+    expect(words((await collector.collect()).items)).toEqual(['revision 1']);
+    await rm(others, { recursive: true });
+    expect(words((await collector.preview()).items)).toContain(layerItem(own));
   });
 
   it('never is what was quarantined', async () => {

@@ -218,10 +218,12 @@ export class Collector {
     const { revisions, imagesInUse } = this.#options;
     const { current, previous } = revisions.list();
     const factory = revisions.get(0)?.revision;
+    const always = [...(factory ? [factory] : []), ...(await this.#inventory.revisionsOfOthers())];
+    const volumes = await Promise.all(always.map((revision) => this.#inventory.volumesOf(revision)));
     return {
       revisions: new Set([current, ...(previous === undefined ? [] : [previous])]),
-      images: new Set([...imagesOf(factory), ...imagesInUse(), ...this.#pinned()]),
-      volumes: new Set(await this.#inventory.volumesOf(factory)),
+      images: new Set([...always.flatMap(imagesOf), ...imagesInUse(), ...this.#pinned()]),
+      volumes: new Set(volumes.flat()),
     };
   }
 

@@ -1,6 +1,6 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
-import type { Revision } from '../../src/shared/definition/revision.ts';
+import { type Revision, revisionSchema } from '../../src/shared/definition/revision.ts';
 import { hexOf } from '../../src/shared/oci/digest.ts';
 import type { Digest } from '../../src/shared/oci/types.ts';
 import type { Revisions } from '../revisions/types.ts';
@@ -46,9 +46,25 @@ export class InventoryReader {
     };
   }
 
-  async volumesOf(revision: Revision | undefined): Promise<string[]> {
+  /** The revisions of other root images, kept in `revisions-of-…` while this one is tried: the device may go back to them. */
+  async revisionsOfOthers(): Promise<Revision[]> {
+    const { data } = this.#options;
+    const folders = (await namesIn(data)).filter((name) => name.startsWith('revisions-of-'));
+    const found: Revision[] = [];
+    for (const folder of folders) {
+      for (const file of await namesIn(join(data, folder))) {
+        if (!/^[0-9a-f]{64}\.json$/.test(file)) continue;
+        const text = await readFile(join(data, folder, file), 'utf8').catch(() => '');
+        const revision = parsedRevision(text);
+        if (revision) found.push(revision);
+      }
+    }
+    return found;
+  }
+
+  async volumesOf(revision: Revision): Promise<string[]> {
     const { data, volumeFolders } = this.#options;
-    if (!revision || !volumeFolders) return [];
+    if (!volumeFolders) return [];
     return (await volumeFolders(revision)).map((folder) => relative(data, resolve(data, folder)));
   }
 
@@ -87,6 +103,15 @@ export class InventoryReader {
 
 export function imagesOf(revision: Revision | undefined): Digest[] {
   return Object.values(revision?.components ?? {}).map(({ image }) => image.digest);
+}
+
+/** Undefined for what is damaged: that is found out when its image runs again. */
+function parsedRevision(text: string): Revision | undefined {
+  try {
+    return revisionSchema.parse(JSON.parse(text));
+  } catch {
+    return undefined;
+  }
 }
 
 async function namesIn(folder: string): Promise<string[]> {

@@ -76,3 +76,11 @@ test.each([
   expect(values(args, '-accel')).toEqual([accel]);
   expect(values(args, '-cpu')).toEqual([cpu]);
 });
+
+test('the writes of the data disk can be recorded', () => {
+  const args = qemuArguments({ ...plan, dataDisk: '/disks/a,b.ext4', dataWriteLog: '/tmp/writes.log' });
+  expect(values(args, '-drive')[1]).toBe(
+    'if=none,id=data,driver=blklogwrites,file.driver=file,file.filename=/disks/a,,b.ext4,' +
+      'log.driver=file,log.filename=/tmp/writes.log',
+  );
+});
