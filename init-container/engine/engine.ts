@@ -20,7 +20,7 @@ import { createUnderConmon } from './conmon.ts';
 import { resolveUser } from './image-user.ts';
 import { availableControllers, keepableLimits } from './limits.ts';
 import { machinePath, onMachine } from './machine-paths.ts';
-import { ociJson } from './oci-spec.ts';
+import { type OciSpec, ociJson } from './oci-spec.ts';
 import { containerCgroup, containerPaths, logsFolder } from './paths.ts';
 import { type ContainerRecord, containerId, loadRecord, removeRecord, saveRecord, specKey } from './record.ts';
 import { discardRootfs, mountRootfs } from './rootfs.ts';
@@ -61,13 +61,14 @@ export class Engine {
     await mountRootfs(name, image.layers);
     const ociSpec = bundleSpec({
       image: image.config,
-      config: await withinLimits(name, record.config),
+      config: record.config,
       user: await resolveUser(image.config.config?.User, image.layers),
       rootfs,
       cgroup: containerCgroup(name),
       capabilities: await availableCapabilities(),
       lookupDevice,
     });
+    await keepWhatCanBeKept(name, ociSpec.linux);
     await replaceFile(specFile, ociJson(distribution === undefined ? ociSpec : onMachine(ociSpec)));
     const pid = await createUnderConmon(name, record.id);
     try {
@@ -178,15 +179,14 @@ async function prepareHost(config: ComponentConfig): Promise<void> {
   }
 }
 
-/** Without the limits that this machine cannot keep, as Docker does it: a warning says so, and the container runs. */
-async function withinLimits(name: string, config: ComponentConfig): Promise<ComponentConfig> {
-  if (config.resources === undefined) return config;
-  const { kept, lost } = keepableLimits(config.resources, await availableControllers());
-  if (lost.length === 0) return config;
+/** Takes out the limits that this machine cannot keep, as Docker does it: a warning says so, and the container runs. */
+async function keepWhatCanBeKept(name: string, linux: OciSpec['linux']): Promise<void> {
+  const { kept, lost } = keepableLimits(linux.resources, await availableControllers());
+  if (lost.length === 0) return;
   journal(
     `${name}: its limits of ${lost.join(', ')} are not kept: cgroup v2 of this machine has no controllers for them`,
   );
-  return { ...config, resources: kept };
+  linux.resources = kept;
 }
 
 /** Type and numbers of a device node. glibc's encoding of st_rdev. */

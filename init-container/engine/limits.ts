@@ -1,9 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ComponentConfig } from '../../src/shared/definition/component-config.ts';
 import { cgroupRoot } from './paths.ts';
 
-type Resources = NonNullable<ComponentConfig['resources']>;
+type Resources = Record<string, unknown>;
 
 /** The controller that carries out each kind of limit. Source: OCI Runtime Specification, "Control groups". */
 const controllerOf: Record<string, string> = { memory: 'memory', cpu: 'cpu', pids: 'pids', blockIO: 'io' };
