@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { arch, availableParallelism, hostname, release, totalmem } from 'node:os';
 import { devicePaths } from '../../src/shared/device-paths.ts';
-import { availableControllers } from '../engine/limits.ts';
+import { availableControllers } from '../engine/controllers.ts';
 import { distribution } from '../native/machine.ts';
 import { dockerState } from './container-json.ts';
 import type { ApiContext } from './context.ts';
@@ -118,7 +118,8 @@ async function info({ supervisor, store, version }: ApiContext) {
     ContainerdCommit: commit,
     RuncCommit: commit,
     InitCommit: commit,
-    SecurityOptions: [],
+    SecurityOptions: ['name=seccomp,profile=builtin'],
+
     Warnings: ['memory', 'cpu', 'pids'].filter((one) => !controllers.has(one)).map((one) => `No ${one} limit support`),
   };
 }

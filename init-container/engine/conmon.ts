@@ -2,22 +2,25 @@ import { spawn } from 'node:child_process';
 import { mkdir, open, writeFile } from 'node:fs/promises';
 import type { Readable, Writable } from 'node:stream';
 import { devicePaths } from '../../src/shared/device-paths.ts';
+import { keepSecondName } from '../logs/rotate.ts';
+import { logSizes } from '../logs/sizes.ts';
+import { endLastLine } from '../logs/source.ts';
 import { hostCommand } from '../native/host-command.ts';
-import { cgroupRoot, conmonCgroup, containerPaths, logPath } from './paths.ts';
+import { cgroupRoot, conmonCgroup, containerPaths, logPath, logsFolder } from './paths.ts';
 
 const handshakeMs = 120_000;
 
-/** conmon throws the log away when it reaches this size: only if the init container, which rotates it, was away for long. */
-const logBackstopBytes = 32 << 20;
-
 /**
  * Creates the container under a conmon of its own and returns its first process's PID; `crun start` lets it run. conmon
- * is in a cgroup of its own and in the device's mount namespace, so that it outlives the init container. Rejects with
- * crun's words when the container cannot be created.
+ * is in a cgroup of its own and in the device's mount namespace, so that it outlives the init container; it holds the
+ * file descriptors `held` open until the container has ended. Rejects with crun's words when the container cannot be
+ * created.
  */
-export async function createUnderConmon(name: string, id: string): Promise<number> {
+export async function createUnderConmon(name: string, id: string, held: number[] = []): Promise<number> {
   const paths = containerPaths(name);
   const cgroup = `${cgroupRoot}${conmonCgroup(name)}`;
+  await endLastLine(logPath(name));
+  const { backstop } = logSizes(logsFolder);
   await mkdir(cgroup, { recursive: true });
   const errors = await open(paths.conmonLog, 'w', 0o600);
   try {
@@ -28,12 +31,12 @@ export async function createUnderConmon(name: string, id: string): Promise<numbe
       ...['-r', '/usr/bin/crun', '-b', paths.folder, '-p', paths.pidFile],
       ...['--conmon-pidfile', paths.conmonPidFile],
       ...['--exit-dir', devicePaths.exits, '--persist-dir', paths.folder],
-      ...['-l', `k8s-file:${logPath(name)}`, '--log-size-max', String(logBackstopBytes), '--no-sync-log'],
+      ...['-l', `k8s-file:${logPath(name)}`, '--log-size-max', String(backstop), '--no-sync-log'],
       ...['--log-level', 'error', '--full-attach'],
     ]);
     const child = spawn(file, args, {
       cwd: '/',
-      stdio: ['ignore', errors.fd, errors.fd, 'pipe', 'pipe'],
+      stdio: ['ignore', errors.fd, errors.fd, 'pipe', 'pipe', ...held],
       env: { PATH: process.env.PATH, _OCI_SYNCPIPE: '3', _OCI_STARTPIPE: '4' },
     });
     const failed = new Promise<never>((_, reject) => {
@@ -49,6 +52,7 @@ export async function createUnderConmon(name: string, id: string): Promise<numbe
       start.end('\0');
     }
     const line = await Promise.race([firstLine(sync, handshakeMs), failed]).finally(() => sync.destroy());
+    keepSecondName(logPath(name));
     return pidFrom(line, await readErrors(paths.conmonLog));
   } finally {
     await errors.close();

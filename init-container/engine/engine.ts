@@ -1,5 +1,5 @@
 import { readFileSync, rmSync, statSync } from 'node:fs';
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rm } from 'node:fs/promises';
 import {
   type ComponentConfig,
   componentConfigSchema,
@@ -9,6 +9,8 @@ import {
 import type { ComponentSpec } from '../../src/shared/definition/revision.ts';
 import { devicePaths } from '../../src/shared/device-paths.ts';
 import { replaceFile } from '../native/atomic-file.ts';
+import { DatagramSocket } from '../native/datagram.ts';
+import { hostPath } from '../native/host-command.ts';
 import { journal } from '../native/journal.ts';
 import { distribution } from '../native/machine.ts';
 import { identify, type ProcessIdentity } from '../native/processes.ts';
@@ -16,27 +18,34 @@ import { runOnHost, runOnHostOrThrow } from '../native/run.ts';
 import type { ImageStore, StoredImage } from '../store/types.ts';
 import { argumentsOf, bundleSpec, environmentOf } from './bundle.ts';
 import { availableCapabilities } from './capabilities.ts';
+import { writeConfigFiles } from './config-files.ts';
 import { createUnderConmon } from './conmon.ts';
+import { availableControllers, keepableLimits } from './controllers.ts';
 import { resolveUser } from './image-user.ts';
-import { availableControllers, keepableLimits } from './limits.ts';
+import { defaultPidsLimit, limitsOf } from './limits.ts';
 import { machinePath, onMachine } from './machine-paths.ts';
 import { type OciSpec, ociJson } from './oci-spec.ts';
 import { containerCgroup, containerPaths, logsFolder } from './paths.ts';
 import { type ContainerRecord, containerId, loadRecord, removeRecord, saveRecord, specKey } from './record.ts';
 import { discardRootfs, mountRootfs } from './rootfs.ts';
+import type { Volumes } from './volumes.ts';
 
 export interface Started {
   record: ContainerRecord;
   process: ProcessIdentity;
   conmon: ProcessIdentity | undefined;
+  /** Where the program says that it is ready, if its health check waits for that. */
+  notify?: DatagramSocket;
 }
 
 /** Makes, starts and removes containers with crun and conmon. Knows nothing of wishes, restarts or health. */
 export class Engine {
   readonly #store: ImageStore;
+  readonly #volumes: Volumes;
 
-  constructor(store: ImageStore) {
+  constructor(store: ImageStore, volumes: Volumes) {
     this.#store = store;
+    this.#volumes = volumes;
   }
 
   /** Makes the folders that conmon and the supervisor need. */
@@ -49,37 +58,64 @@ export class Engine {
   /**
    * Starts the container of a component, on its old writable layer if it was made from the same image and configuration.
    * Rejects with a sentence when the image, the configuration or the runtime is at fault; nothing is left running then.
+   * `onNotify` gets what the program says on its socket, if its health check is `ready`.
    */
-  async start(name: string, spec: ComponentSpec): Promise<Started> {
+  async start(name: string, spec: ComponentSpec, onNotify: (message: Buffer) => void): Promise<Started> {
     await this.#removeFromRuntime(name);
     const image = await this.#store.get(spec.image.digest);
-    const record = await this.#ensureRecord(name, spec, image);
-    const { exit, oom, spec: specFile, rootfs, pidFile, conmonPidFile } = containerPaths(name);
+    let record = await this.#ensureRecord(name, spec, image);
+    const { exit, oom, spec: specFile, rootfs, files, pidFile, conmonPidFile } = containerPaths(name);
     for (const file of [exit, oom, pidFile, conmonPidFile]) rmSync(file, { force: true });
 
     await prepareHost(record.config);
     await mountRootfs(name, image.layers);
-    const ociSpec = bundleSpec({
-      image: image.config,
-      config: record.config,
-      user: await resolveUser(image.config.config?.User, image.layers),
-      rootfs,
-      cgroup: containerCgroup(name),
-      capabilities: await availableCapabilities(),
-      lookupDevice,
-    });
-    await keepWhatCanBeKept(name, ociSpec.linux);
-    await replaceFile(specFile, ociJson(distribution === undefined ? ociSpec : onMachine(ociSpec)));
-    const pid = await createUnderConmon(name, record.id);
+    const volumes = await this.#volumes.prepareVolumes(spec, record.config, hostPath(rootfs));
+    const defaultPids = await defaultPidsLimit();
+    record = { ...record, volumes: Object.fromEntries(volumes), limits: limitsOf(record.config, defaultPids) };
+    saveRecord(record);
+    const notify = saysWhenReady(record.config) ? await listenForReady(name, onNotify) : undefined;
     try {
-      const process = await identify(pid);
-      if (!process) throw new Error('the container ended before it was started');
+      const wanted = bundleSpec({
+        image: image.config,
+        config: record.config,
+        user: await resolveUser(image.config.config?.User, image.layers),
+        rootfs,
+        arch: process.arch === 'arm64' ? 'arm64' : 'amd64',
+        volumes,
+        files: await writeConfigFiles(files, record.config.files ?? []),
+        cgroup: containerCgroup(name),
+        defaultPids,
+        capabilities: await availableCapabilities(),
+        lookupDevice,
+        notify: notify && containerPaths(name).notify,
+      });
+      const ociSpec = await withinLimits(name, wanted);
+      await replaceFile(specFile, ociJson(distribution === undefined ? ociSpec : onMachine(ociSpec)));
+      const pid = await createUnderConmon(name, record.id, notify ? [notify.fd] : []);
+      const first = await identify(pid);
+      if (!first) throw new Error('the container ended before it was started');
       await runOnHostOrThrow(['crun', 'start', name], { timeoutMs: 60_000 });
-      return { record, process, conmon: await identifyFile(conmonPidFile) };
+      return { record, process: first, conmon: await identifyFile(conmonPidFile), notify };
     } catch (error) {
+      notify?.close();
       await this.#removeFromRuntime(name);
       throw error;
     }
+  }
+
+  /**
+   * What became of a start whose end this process did not see. `exited`: it ran, and conmon left its exit code. Undefined
+   * when the container was not started.
+   */
+  async findStarted(name: string): Promise<Omit<Started, 'record'> | 'exited' | undefined> {
+    // Those files were removed when that start began: what is there now is its own.
+    if (readExitCode(name) !== undefined) return 'exited';
+    const { pidFile, conmonPidFile } = containerPaths(name);
+    const state = await runOnHost(['crun', 'state', name], { timeoutMs: 60_000 });
+    if (state.code !== 0 || !/"status"\s*:\s*"running"/.test(state.stdout)) return undefined;
+    const [process, conmon] = [await identifyFile(pidFile), await identifyFile(conmonPidFile)];
+    if (process) return { process, conmon };
+    return readExitCode(name) === undefined ? undefined : 'exited';
   }
 
   /** The configuration a component would be started with. Rejects when its image is missing or its label is not valid. */
@@ -150,6 +186,20 @@ export function configOf(spec: ComponentSpec, image: Pick<StoredImage, 'config'>
   return mergeConfig(fromLabel, spec.config);
 }
 
+/** Whether the program itself says when it is ready. */
+export function saysWhenReady({ healthcheck }: ComponentConfig): boolean {
+  return healthcheck?.ready === true && healthcheck.disable !== true;
+}
+
+async function listenForReady(name: string, onNotify: (message: Buffer) => void): Promise<DatagramSocket> {
+  const { notify, notifySocket } = containerPaths(name);
+  await mkdir(notify, { recursive: true, mode: 0o755 });
+  const socket = await DatagramSocket.bind(notifySocket, onNotify);
+  // For a program of any user.
+  await chmod(notifySocket, 0o666);
+  return socket;
+}
+
 /** The exit code conmon left for the container's last run; undefined when it left none. */
 export function readExitCode(name: string): number | undefined {
   try {
@@ -158,6 +208,11 @@ export function readExitCode(name: string): number | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Before a start: an exit file that is there later is that start's own. */
+export function forgetExit(name: string): void {
+  rmSync(containerPaths(name).exit, { force: true });
 }
 
 export function wasOomKilled(name: string): boolean {
@@ -179,14 +234,14 @@ async function prepareHost(config: ComponentConfig): Promise<void> {
   }
 }
 
-/** Takes out the limits that this machine cannot keep, as Docker does it: a warning says so, and the container runs. */
-async function keepWhatCanBeKept(name: string, linux: OciSpec['linux']): Promise<void> {
-  const { kept, lost } = keepableLimits(linux.resources, await availableControllers());
-  if (lost.length === 0) return;
+/** Without the limits that this machine cannot keep, as Docker does it: a warning says so, and the container runs. */
+async function withinLimits(name: string, spec: OciSpec): Promise<OciSpec> {
+  const { kept, lost } = keepableLimits(spec.linux.resources, await availableControllers());
+  if (lost.length === 0) return spec;
   journal(
     `${name}: its limits of ${lost.join(', ')} are not kept: cgroup v2 of this machine has no controllers for them`,
   );
-  linux.resources = kept;
+  return { ...spec, linux: { ...spec.linux, resources: kept } };
 }
 
 /** Type and numbers of a device node. glibc's encoding of st_rdev. */

@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
@@ -174,10 +174,4 @@ export class ExecSession {
     }
     return this.exitCode ?? code;
   }
-}
-
-/** The `process` of a container's own configuration, as it was written when the container was made. */
-export async function containerProcess(specPath: string): Promise<OciProcess> {
-  const text = (await readFile(specPath, 'utf8')).replace(/("(?:soft|hard)":)18446744073709551615/g, '$1"unlimited"');
-  return (JSON.parse(text) as { process: OciProcess }).process;
 }

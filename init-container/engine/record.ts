@@ -1,12 +1,15 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
 import type { Health } from '../../src/shared/api/types.ts';
 import { canonicalJson } from '../../src/shared/canonical-json.ts';
 import type { ComponentConfig } from '../../src/shared/definition/component-config.ts';
 import type { ComponentSpec } from '../../src/shared/definition/revision.ts';
 import { digestOf } from '../../src/shared/oci/digest.ts';
 import type { Digest, ImageConfig } from '../../src/shared/oci/types.ts';
+import { faultPointSync } from '../native/fault-point.ts';
 import type { ProcessIdentity } from '../native/processes.ts';
+import type { Limits } from './limits.ts';
 import { containerPaths } from './paths.ts';
 
 /** A container as it was made: what later calls need even when the definition has changed since. */
@@ -23,6 +26,9 @@ export interface ContainerRecord {
   config: ComponentConfig;
   args: string[];
   env: string[];
+  /** Folders of its volumes by name, as of its last start. */
+  volumes?: Record<string, string>;
+  limits?: Limits;
 }
 
 /** Why the supervisor (and not the container itself) ended it, or is about to. */
@@ -44,6 +50,18 @@ export interface ContainerState {
   error?: string;
   restarts: number;
   health?: Exclude<Health, 'none'>;
+  /** As `startedAt`, in milliseconds since the device's boot: right also while the clock is being set. */
+  startedAtMs?: number;
+  /** A start has begun and this process does not know yet how it went. */
+  starting?: { at: string; atMs: number };
+  /** Ends in a row that count for the restart policy; absent = none. */
+  failures?: number;
+  /** When the restart policy starts it again, in milliseconds since boot. */
+  restartAtMs?: number;
+  /** It has failed, and its restart policy does not start it again. */
+  gaveUp?: boolean;
+  /** It stopped the boot, and a person went on without it. */
+  excused?: boolean;
 }
 
 export const freshState: ContainerState = { phase: 'created', wish: 'run', restarts: 0 };
@@ -90,6 +108,9 @@ function loadJson<T>(path: string): T | undefined {
 }
 
 function saveJson(path: string, value: object): void {
+  const point = `${basename(dirname(path))} ${basename(path)}`;
+  faultPointSync(`before ${point}`);
   writeFileSync(`${path}.tmp`, JSON.stringify(value), { mode: 0o600 });
   renameSync(`${path}.tmp`, path);
+  faultPointSync(`after ${point}`);
 }

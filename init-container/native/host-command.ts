@@ -11,6 +11,11 @@ export function hostCommand(argv: string[]): string[] {
   return namespace ? enter(namespace, argv) : argv;
 }
 
+/** A path of the device as this process can read it: what is mounted there later does not always reach its own view. */
+export function hostPath(path: string): string {
+  const namespace = process.env.GANTRY_HOST_MNT;
+  return namespace ? `${namespace.replace(/\/ns\/mnt$/, '')}/root${path}` : path;
+}
 /** Where a person's shell belongs: as `hostCommand`, but on top of an existing distribution in the distribution itself. */
 export function machineCommand(argv: string[]): string[] {
   return distribution === undefined ? hostCommand(argv) : enter('/proc/1/ns/mnt', argv);

@@ -1,10 +1,12 @@
-import { mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import fsPromises, { mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { canonicalJson } from '../../src/shared/canonical-json.ts';
 import type { Revision } from '../../src/shared/definition/revision.ts';
 import { digestOf, hexOf } from '../../src/shared/oci/digest.ts';
+import { specKey } from '../engine/record.ts';
 import { temporaryFolder } from '../store/test-support.ts';
 import { openRevisions } from './revisions.ts';
 
@@ -20,6 +22,8 @@ const web = (version: number | string): Revision => ({
   },
 });
 
+const specOfWeb = (version: number | string) => web(version).components.web ?? expect.fail();
+
 async function fresh() {
   const folder = await temporaryFolder();
   const paths = { factoryRevision: join(folder, 'revision.json'), data: join(folder, 'data') };
@@ -28,7 +32,11 @@ async function fresh() {
   const log: string[] = [];
   const open = () => openRevisions({ paths, log: (message) => log.push(message) });
   const own = join(paths.data, 'revisions');
-  return { paths, own, log, open, revisions: await open() };
+  const quarantine = join(paths.data, 'quarantine');
+  /** The name there of what had `name`, after the time. */
+  const inQuarantine = async (name: string) =>
+    (await readdir(quarantine)).find((found) => found.endsWith(`-${name}`)) ?? '';
+  return { paths, own, log, open, quarantine, inQuarantine, revisions: await open() };
 }
 
 /** Revisions 1 and 2 in force one after the other, 3 failed. */
@@ -38,7 +46,8 @@ async function withHistory() {
   await revisions.commit((await revisions.append(web(2), 'swap web')).number);
   await revisions.commit((await revisions.append(web(3), 'swap web')).number);
   const { number } = await revisions.append(web('broken'), 'swap web');
-  await revisions.fail(number, 'unhealthy', [{ component: 'web', digest: digestOf('web:broken') }]);
+  const refuse = [{ component: 'web', digest: digestOf('web:broken') }];
+  await revisions.fail(number, { failure: 'unhealthy', interrupted: false, refuse });
   return device;
 }
 
@@ -70,7 +79,7 @@ describe('revisions', () => {
     const next = await open();
     expect(next.list()).toEqual(revisions.list());
     expect(next.committed()).toEqual([0, 1, 2]);
-    expect(next.refusal('web', digestOf('web:broken'))?.reason).toBe('unhealthy');
+    expect(next.refusal('web', specOfWeb('broken'))?.reason).toBe('unhealthy');
     expect(next.get(1)?.revision).toEqual(web(2));
     expect(log).toEqual([]);
   });
@@ -79,23 +88,73 @@ describe('revisions', () => {
     const { revisions, open } = await withHistory();
     await revisions.commit((await revisions.append(web('broken'), 'swap web')).number);
     const next = await open();
-    expect(next.refusal('web', digestOf('web:broken'))).toBeUndefined();
+    expect(next.refusal('web', specOfWeb('broken'))).toBeUndefined();
     expect(next.list().revisions.map(({ state }) => state)).toEqual([
       'current',
-      'available',
+      'failed',
       'previous',
       'available',
       'available',
     ]);
   });
 
+  it('that were not put in force say why', async () => {
+    const { revisions, open } = await fresh();
+    const { number } = await revisions.append(web(2), 'swap web');
+    await revisions.append(web(3), 'swap web');
+    await revisions.append(web(4), 'swap web');
+    expect(revisions.trying()).toEqual([1, 2, 3]);
+    await revisions.fail(number, { failure: 'the power failed', interrupted: true, refuse: [] });
+    await revisions.fail(2, { failure: 'no space left', interrupted: false, refuse: [] });
+    const next = await open();
+    expect(next.list()).toEqual(revisions.list());
+    expect(next.list().revisions.map(({ state }) => state)).toEqual(['trying', 'failed', 'interrupted', 'current']);
+    expect(next.trying()).toEqual([3]);
+  });
+
+  it('refuse one configuration and not the image with others', async () => {
+    const { revisions, open } = await fresh();
+    const bad = { ...specOfWeb(1), config: { env: ['BAD=1'] } };
+    const { number } = await revisions.append({ schema: 1, components: { web: bad } }, 'swap web');
+    const refuse = [{ component: 'web', digest: bad.image.digest, spec: specKey(bad) }];
+    await revisions.fail(number, { failure: 'unhealthy', interrupted: false, refuse });
+    const next = await open();
+    expect(next.refusal('web', bad)?.reason).toBe('unhealthy');
+    expect(next.refusal('web', specOfWeb(1))).toBeUndefined();
+    expect(next.list().revisions).toMatchObject([
+      { state: 'refused', changes: [{ name: 'web', fields: ['env'] }] },
+      { state: 'current' },
+    ]);
+  });
+
+  it('keep the old one in force, also for the next process, when the disk fails just after the pointer was replaced', async () => {
+    const { revisions, open } = await fresh();
+    const { number } = await revisions.append(web(2), 'swap web');
+    const { open: real } = fsPromises;
+    let failed = 0;
+    fsPromises.open = async (path, flags, mode) => {
+      // The folder is synced after the rename: that is where the disk fails, once.
+      if (String(path).endsWith('revisions') && flags === 'r' && failed++ === 0) throw new Error('EIO');
+      return real(path, flags, mode);
+    };
+    syncBuiltinESMExports();
+    try {
+      await expect(revisions.commit(number)).rejects.toThrow('EIO');
+    } finally {
+      fsPromises.open = real;
+      syncBuiltinESMExports();
+    }
+    expect(failed).toBeGreaterThan(0);
+    expect([revisions.current().number, (await open()).current().number]).toEqual([0, 0]);
+  });
+
   it('of another factory image are set aside, and the new factory revision starts', async () => {
-    const { open, paths, own, log } = await withHistory();
+    const { open, paths, log, quarantine, inQuarantine } = await withHistory();
     await writeFile(paths.factoryRevision, canonicalJson(web(9)));
     const next = await open();
     expect([next.current().revision, next.list().revisions.length]).toEqual([web(9), 1]);
     expect(log.join()).toMatch(/the image was replaced/);
-    expect(await readdir(`${own}.former-1`)).toContain('pointers.json');
+    expect(await readdir(join(quarantine, await inQuarantine('former-revisions')))).toContain('pointers.json');
   });
 
   it('cannot be opened without a whole factory revision', async () => {
@@ -107,7 +166,7 @@ describe('revisions', () => {
 
 describe('damage', () => {
   it('to the revision in force: the newest whole one that was in force, and the file is kept', async () => {
-    const { open, own, log } = await withHistory();
+    const { open, own, log, inQuarantine } = await withHistory();
     const file = `${hexOf((await open()).current().digest)}.json`;
     await writeFile(join(own, file), (await readFile(join(own, file), 'utf8')).replace('web:3', 'web:4'));
     const next = await open();
@@ -115,7 +174,7 @@ describe('damage', () => {
     expect(log.join('\n')).toMatch(
       /not what its name says.*\n?.*revision 2 is lost or damaged: revision 1 is in force/,
     );
-    expect(await readdir(own)).toContain(`${file}.damaged-1`);
+    expect(await inQuarantine(`damaged-${file}`)).not.toBe('');
     expect((await next.append(web(5), 'swap web')).number).toBe(4);
     expect((await open()).current().number).toBe(1);
   });
@@ -127,13 +186,13 @@ describe('damage', () => {
   });
 
   it('to the note of what is in force: the newest that was', async () => {
-    const { open, own, log } = await withHistory();
+    const { open, own, log, inQuarantine } = await withHistory();
     await writeFile(join(own, 'pointers.json'), '\0'.repeat(100));
     expect((await open()).current().number).toBe(2);
     expect(log.join('\n')).toMatch(
       /note of the revision in force is damaged[\s\S]*revision 2 is in force: the newest that is whole/,
     );
-    expect(await readdir(own)).toContain('pointers.json.damaged-1');
+    expect(await inQuarantine('damaged-pointers.json')).not.toBe('');
   });
 
   it('of one bit in it: no other revision gets in force by that', async () => {

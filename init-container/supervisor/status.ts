@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { uptime } from 'node:os';
 import type { ComponentStatus } from '../../src/shared/api/types.ts';
 import type { ComponentSpec } from '../../src/shared/definition/revision.ts';
 import { readUsage } from '../engine/cgroup.ts';
@@ -19,12 +20,14 @@ export async function statusOf(component: Component): Promise<ComponentStatus> {
     kind: component.kind,
     image: image?.ref ?? '',
     digest: image?.digest ?? 'sha256:',
+    spec: component.record?.specKey,
     id: component.id,
     state: component.componentState,
     health: component.health,
-    detail: component.detail ?? state.error,
+    detail: component.reason,
     pid: state.process?.pid,
     startedAt: state.startedAt,
+    uptimeSeconds: component.uptimeMs === undefined ? undefined : component.uptimeMs / 1000,
     finishedAt: component.running ? undefined : state.finishedAt,
     exitCode: component.running ? undefined : state.exitCode,
     restarts: state.restarts,
@@ -41,6 +44,7 @@ export async function statusOfPart(name: string, spec: ComponentSpec): Promise<C
     digest: spec.image.digest,
     state: 'running',
     health: 'none',
+    uptimeSeconds: spec.kind === 'init' ? process.uptime() : uptime(),
     restarts: 0,
   };
   if (spec.kind !== 'init') return status;

@@ -48,9 +48,16 @@ export interface Supervisor {
   /** Starts what `setSpec` said last, on a new writable layer. Resolves when the process was started. */
   startForSwap(name: string): Promise<void>;
   /**
+   * Starts what `setSpec` said last in a second instance while the old one goes on. `status()` then describes the new
+   * one, with `beside: true`, also after a restart of the init container.
+   */
+  startBesideForSwap(name: string): Promise<void>;
+  /** Ends the other instance of the two; resolves when it has ended. */
+  settleForSwap(name: string, keep: 'old' | 'new'): Promise<void>;
+  /**
    * Resolves when the component is healthy: its health check passed, or, without one, it stayed up for 3 s (an
    * `onboot` or `onshutdown` component: it ended with 0). Rejects with the reason: exit code and last log lines, the
-   * last probe's output, or the deadline of `signal`.
+   * last probe's output, or the deadline of `signal`. While there are two instances it is about the new one.
    */
   waitHealthy(name: string, signal: AbortSignal): Promise<void>;
 

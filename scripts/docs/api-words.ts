@@ -23,11 +23,19 @@ export const routeWords: Record<string, string> = {
   'GET /events': 'What happens to system containers. Query: `since`, `until`, `filters`.',
   'GET /images/json': 'The images on the device.',
   'GET /images/{name*}/json': 'Inspect one.',
+  'DELETE /images/{name*}': 'Remove an image that no revision and no container needs, or one of its names.',
+  'POST /images/prune': 'Remove all images that no revision and no container needs.',
   'GET /networks': 'An empty list.',
-  'GET /volumes': 'An empty list.',
+  'GET /volumes': 'The volumes of the current revision. Query: `filters` (`name`).',
+  'GET /volumes/{name}': 'Inspect one.',
   'GET /gantry/v1/device': 'The device: `DeviceInfo`.',
   'GET /gantry/v1/components': 'All components, in the order of the OS definition: a list of `ComponentStatus`.',
+  'GET /gantry/v1/logs/{name}':
+    'The log of a component: a system container (also one that is no more), the init container, the kernel. Query: `follow`, ' +
+    '`tail`, `since`, `until`, `timestamps`, `cursor`. Frames as Docker’s, one a line (1 stdout, 2 stderr); 3 is a sentence ' +
+    'of the device about the log; 4 is a place in it: given as `cursor`, another request goes on exactly there.',
   'POST /gantry/v1/power': 'Reboot, or switch off.',
+  'POST /gantry/v1/gc': 'Remove what nothing needs any more: `GarbageList`.',
   'POST /gantry/v1/exec':
     'Make a process in the device’s own namespaces, as `POST /containers/{id}/exec` does in a container.',
   'POST /gantry/v1/images': 'Announce an image. Answers what the device lacks of it: `ImageOffer`.',
@@ -35,12 +43,23 @@ export const routeWords: Record<string, string> = {
     'Send a layer: the blob as it is stored, its media type as `Content-Type`, its digest as `X-Gantry-Digest`.',
   'GET /gantry/v1/revisions': 'The revisions, newest first: `RevisionList`.',
   'GET /gantry/v1/revisions/{number}': 'One revision, whole: its components with images and configuration.',
-  'POST /gantry/v1/swap': 'Swap a component. A stream of `SwapEvent`. The swap goes on when the connection breaks.',
+  'POST /gantry/v1/swap/plan': 'What a swap would do: `SwapPlan`. Nothing is changed.',
+  'POST /gantry/v1/swap':
+    'Swap components, all or none. A stream of `SwapEvent`. The swap goes on when the connection breaks.',
   'GET /gantry/v1/swap': 'The events of the newest swap from its beginning, followed to its end.',
   'POST /gantry/v1/rollback': 'Go back. A stream of `SwapEvent`.',
 };
 
 const digest = '`sha256:` and 64 hexadecimal digits.';
+
+const changeWords = {
+  changes: 'What is to become of which component.',
+  'changes.name': 'The component.',
+  'changes.image': 'Its image; without one it stays as it is.',
+  'changes.image.ref': 'What people call the image.',
+  'changes.image.digest': `Digest of its manifest: ${digest}`,
+  'changes.config': 'What the definition says of it from now on, as in an OS definition. Without it that stays.',
+};
 
 /** The fields of the bodies that are sent. */
 export const bodyWords = {
@@ -51,16 +70,19 @@ export const bodyWords = {
     config: 'The configuration’s exact bytes.',
   },
   'POST /gantry/v1/swap': {
-    name: 'The component.',
-    ref: 'What people call the image.',
-    digest: `Digest of its manifest: ${digest}`,
-    insist: 'Take an image that was rolled back before.',
+    ...changeWords,
+    retry: 'Take an image or a configuration that failed before.',
+  },
+  'POST /gantry/v1/swap/plan': {
+    ...changeWords,
+    images: 'Images that the device need not have, as in `POST /gantry/v1/images`.',
   },
   'POST /gantry/v1/rollback': {
-    name: 'Only this component, to the image that it had before.',
+    name: 'Only this component, to what it was before.',
     revision: 'Number of the revision to go back to. Nothing given: the previous one.',
   },
   'POST /gantry/v1/power': { action: 'What to do.' },
+  'POST /gantry/v1/gc': { dryRun: 'Only say what would go.' },
   'POST /gantry/v1/exec': {
     Cmd: 'The command; empty for a login shell.',
     Tty: 'Give it a terminal.',
@@ -75,12 +97,19 @@ export const bodyWords = {
 /** Types of src/shared/api/types.ts that are answered. */
 export const answerNames = [
   'DeviceInfo',
+  'StorageInfo',
   'ComponentState',
   'Health',
   'ComponentStatus',
+  'RevisionState',
   'RevisionSummary',
   'RevisionList',
   'ImageOffer',
+  'SwapAction',
+  'PlannedStep',
+  'SwapPlan',
+  'GarbageItem',
+  'GarbageList',
   'SwapStage',
   'SwapEvent',
 ];

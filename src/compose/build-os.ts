@@ -49,7 +49,6 @@ export interface BuiltOs {
 
 /** `image.json` in an image folder: what `gantry run` and a boot loader need to start it. */
 export interface ImageManifest extends ImageInfo {
-  board: string;
   cmdline: string;
   sizes: BuiltOs['sizes'];
   /** Uncompressed bytes of each component's layers; a layer that several share counts for each. */
@@ -57,7 +56,7 @@ export interface ImageManifest extends ImageInfo {
 }
 
 /** Raise when the same definition would give other bytes. */
-const formatVersion = 2;
+const formatVersion = 3;
 
 /** Composes a bootable image: no Docker, no root. */
 export async function buildOs(options: BuildOsOptions): Promise<BuiltOs> {
@@ -83,7 +82,14 @@ export async function buildOs(options: BuildOsOptions): Promise<BuiltOs> {
   const root = await rootEntries(images, extra);
   const kernel = await kernelParts(images.kernel);
   for (const entry of kernel.modules) if (!root.has(entry.path)) root.set(entry.path, entry);
-  const info: ImageInfo = { name: definition.name, id, arch, gantry: gantryVersion };
+  const info: ImageInfo = {
+    name: definition.name,
+    id,
+    arch,
+    gantry: gantryVersion,
+    board: board.name,
+    bootModules: board.bootModules,
+  };
   const factory = await factoryEntries(images, revision, info);
 
   const temporary = `${outDir}.${randomBytes(4).toString('hex')}.part`;
@@ -106,7 +112,6 @@ export async function buildOs(options: BuildOsOptions): Promise<BuiltOs> {
     );
     const manifest: ImageManifest = {
       ...info,
-      board: board.name,
       cmdline,
       sizes,
       components: componentSizes(revision, images, bytes),

@@ -1,6 +1,15 @@
 import type { Duplex, Readable } from 'node:stream';
-import type { ComponentStatus, DeviceInfo, RevisionList, RollbackRequest, SwapEvent } from '../shared/api/types.ts';
+import type {
+  ComponentStatus,
+  DeviceInfo,
+  GarbageList,
+  RevisionList,
+  RollbackRequest,
+  SwapEvent,
+  SwapPlan,
+} from '../shared/api/types.ts';
 import type { Revision } from '../shared/definition/revision.ts';
+import type { ConfigChange } from './config-change.ts';
 
 /** What every person's view (CLI, terminal UI) knows of a device. Every text in it has been sanitised. */
 export interface Device {
@@ -19,7 +28,10 @@ export interface Device {
   stop(name: string): Promise<void>;
   restart(name: string): Promise<void>;
 
-  /** Ends when the container's log ends, or with `follow` when `signal` aborts. */
+  /**
+   * The log of a system container, also of one that is no more, of the init container, or of the kernel. Ends when the log
+   * does, or when `signal` aborts. With `follow` it goes on over restarts and lost connections, each line once.
+   */
   logs(name: string, options?: LogOptions): AsyncIterable<LogLine>;
   /** State changes on the device, until `signal` aborts. Throws when the connection breaks. */
   events(signal: AbortSignal): AsyncIterable<DeviceEvent>;
@@ -30,18 +42,30 @@ export interface Device {
   shell(options: ExecOptions): Promise<Session>;
 
   /**
-   * Sends what the device lacks of `image`, then swaps. Yields host-side `stage` events with progress, then the
-   * device's own. When the connection breaks after the swap began, it reconnects and follows the swap to its end.
+   * Sends what the device lacks of the images, then swaps all or nothing. Yields host-side `stage` events with progress,
+   * then the device's own. When the connection breaks after the swap began, it reconnects and follows it to its end.
    */
-  swap(name: string, image: string, options?: { insist?: boolean; signal?: AbortSignal }): AsyncIterable<SwapEvent>;
+  swap(orders: readonly SwapOrder[], options?: { retry?: boolean; signal?: AbortSignal }): AsyncIterable<SwapEvent>;
+  /** What `swap` would do. Nothing is sent or changed. */
+  planSwap(orders: readonly SwapOrder[], options?: { signal?: AbortSignal }): Promise<SwapPlan>;
   /** Images that `swap` could take for this component without a registry: built on this host, of the same repository. */
   imagesAtHand(name: string): Promise<string[]>;
   rollback(request: RollbackRequest): AsyncIterable<SwapEvent>;
+  /** Removes what the device does not need any more; `dryRun`: only says what that is. */
+  collectGarbage(dryRun: boolean): Promise<GarbageList>;
   power(action: 'reboot' | 'poweroff'): Promise<void>;
 
   /** A raw stream to the device's API socket. */
   dial(): Promise<Duplex>;
   close(): Promise<void>;
+}
+
+/** What is to become of one component. */
+export interface SwapOrder {
+  name: string;
+  /** Where its new image is; without one the image stays. */
+  image?: string;
+  config?: ConfigChange;
 }
 
 export type ConnectionState =
@@ -64,6 +88,19 @@ export interface LogOptions {
   /** Seconds since the epoch. */
   since?: number;
   signal?: AbortSignal;
+  /**
+   * Kept up to date with each line. When the connection breaks, the reading fails; another one with the same position goes on
+   * exactly there. Without it, a followed log does that by itself.
+   */
+  position?: LogPosition;
+}
+
+/** Where a reading of a log is; a new one begins with `{}`. */
+export interface LogPosition {
+  /** The device's word for a place in the log. */
+  cursor?: string;
+  /** Lines that came after that place. */
+  linesSince?: number;
 }
 
 export interface LogLine {

@@ -1,5 +1,17 @@
 import { z } from 'zod';
-import type { ComponentStatus, DeviceInfo, ImageOffer, RevisionList, SwapEvent } from '../shared/api/types.ts';
+import {
+  type ComponentStatus,
+  type DeviceInfo,
+  type GarbageList,
+  type ImageOffer,
+  type RevisionList,
+  revisionStates,
+  type SwapEvent,
+  type SwapPlan,
+  swapActions,
+  swapStages,
+} from '../shared/api/types.ts';
+import { swapStrategies } from '../shared/definition/component-config.ts';
 import { componentKinds, digestSchema } from '../shared/definition/revision.ts';
 
 /** What a device may answer. Fields that we do not know are dropped, so that a newer device can say more. */
@@ -24,6 +36,18 @@ export const deviceInfoSchema = z.object({
   }),
   cpus: count,
   memory: z.object({ totalBytes: z.number(), availableBytes: z.number() }),
+  storage: z
+    .object({
+      totalBytes: count,
+      freeBytes: count,
+      reclaimableBytes: count,
+      quarantinedBytes: count,
+      damage: z.string().optional(),
+    })
+    .optional(),
+  watchdog: z
+    .object({ device: z.string(), timeoutSeconds: z.number(), feeding: z.boolean(), reason: z.string().optional() })
+    .optional(),
 }) satisfies z.ZodType<DeviceInfo>;
 
 export const componentsSchema = z.array(
@@ -32,12 +56,15 @@ export const componentsSchema = z.array(
     kind: z.enum(componentKinds),
     image: z.string(),
     digest: digestSchema,
+    spec: digestSchema.optional(),
+    beside: z.boolean().optional(),
     id: z.string().optional(),
     state: z.enum(['created', 'starting', 'running', 'stopping', 'exited', 'waiting', 'failed']),
     health: z.enum(['none', 'starting', 'healthy', 'unhealthy']),
     detail: z.string().optional(),
     pid: count.optional(),
     startedAt: z.string().optional(),
+    uptimeSeconds: z.number().nonnegative().optional(),
     finishedAt: z.string().optional(),
     exitCode: z.number().int().optional(),
     restarts: count,
@@ -54,10 +81,17 @@ export const revisionListSchema = z.object({
       number: count,
       digest: digestSchema,
       createdAt: z.string(),
-      state: z.enum(['current', 'previous', 'available', 'refused']),
+      state: z.enum(revisionStates),
       factory: z.boolean(),
       reason: z.string(),
-      changes: z.array(z.object({ name: z.string(), from: z.string().optional(), to: z.string().optional() })),
+      changes: z.array(
+        z.object({
+          name: z.string(),
+          from: z.string().optional(),
+          to: z.string().optional(),
+          fields: z.array(z.string()).optional(),
+        }),
+      ),
       failure: z.string().optional(),
     }),
   ),
@@ -66,10 +100,22 @@ export const revisionListSchema = z.object({
 export const imageOfferSchema = z.object({
   digest: digestSchema,
   missing: z.array(z.object({ diffId: digestSchema, digest: digestSchema, size: count, mediaType: z.string() })),
+  room: z.object({ needBytes: count, freeBytes: count, collectedBytes: count, reclaimableBytes: count }).optional(),
 }) satisfies z.ZodType<ImageOffer>;
 
+export const garbageListSchema = z.object({
+  items: z.array(
+    z.object({
+      kind: z.enum(['revision', 'image', 'layer', 'document', 'volume']),
+      name: z.string(),
+      bytes: count,
+    }),
+  ),
+  bytes: count,
+}) satisfies z.ZodType<GarbageList>;
+
 export const swapEventSchema = z.object({
-  stage: z.enum(['stage', 'stop', 'start', 'probe', 'commit', 'rollback', 'done', 'failed']),
+  stage: z.enum(swapStages),
   component: z.string(),
   at: z.string(),
   message: z.string(),
@@ -77,6 +123,23 @@ export const swapEventSchema = z.object({
   downtimeMs: z.number().optional(),
   progress: z.object({ done: z.number(), total: z.number() }).optional(),
 }) satisfies z.ZodType<SwapEvent>;
+
+export const swapPlanSchema = z.object({
+  base: count,
+  changes: z.array(
+    z.object({
+      name: z.string(),
+      from: z.string(),
+      to: z.string(),
+      strategy: z.enum(swapStrategies),
+      fields: z.array(z.string()),
+    }),
+  ),
+  steps: z.array(z.object({ action: z.enum(swapActions), component: z.string().optional(), text: z.string() })),
+  restarts: z.array(z.string()),
+  send: z.array(z.object({ ref: z.string(), bytes: count, layers: count })),
+  refused: z.string().optional(),
+}) satisfies z.ZodType<SwapPlan>;
 
 export const execCreatedSchema = z.object({ Id: z.string().regex(/^[0-9a-f]{1,64}$/, 'not an id') });
 

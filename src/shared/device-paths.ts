@@ -25,6 +25,8 @@ export const devicePaths = {
   run: '/run/gantry',
   containers: '/run/gantry/containers',
   exits: '/run/gantry/exits',
+  /** What the init container and its launcher say: written by the launcher. */
+  initOutput: '/run/gantry/init.log',
   apiSocket: '/var/run/docker.sock',
 } as const;
 
@@ -47,4 +49,8 @@ export interface ImageInfo {
   arch: 'amd64' | 'arm64';
   /** Version of Gantry that composed it. */
   gantry: string;
+  /** The machine it was composed for: `pc`, `virt`; `host`: any, below a distribution. */
+  board: string;
+  /** Modules that find the root image there, for the initramfs of another kernel. */
+  bootModules: string[];
 }

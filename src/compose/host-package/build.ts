@@ -57,7 +57,7 @@ export async function buildHostPackage(options: HostPackageOptions): Promise<Bui
       scripts: (await scriptTexts()).map((text) => digestOf(text)),
     }),
   ).slice(7, 23);
-  const info: ImageInfo = { name: definition.name, id, arch, gantry: gantryVersion };
+  const info: ImageInfo = { name: definition.name, id, arch, gantry: gantryVersion, board: 'host', bootModules: [] };
 
   const root = await rootEntries(images, []);
   for (const entry of added) root.set(entry.path, entry);

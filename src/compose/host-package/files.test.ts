@@ -1,9 +1,17 @@
 import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
+import type { ImageInfo } from '../../shared/device-paths.ts';
 import { file } from '../oci/entry.ts';
 import { insideEntries, installScript, outsideEntries } from './files.ts';
 
-const info = { name: 'it is $(mine)', id: '0123456789abcdef', arch: 'arm64', gantry: '0.1.0' } as const;
+const info = {
+  name: 'it is $(mine)',
+  id: '0123456789abcdef',
+  arch: 'arm64',
+  gantry: '0.1.0',
+  board: 'machine',
+  bootModules: [],
+} satisfies ImageInfo;
 const sha256 = 'ab'.repeat(32);
 
 describe('installScript', () => {

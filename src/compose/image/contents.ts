@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { initStartScript } from '../../shared/boot/init-start.ts';
 import { canonicalJson } from '../../shared/canonical-json.ts';
 import type { Revision } from '../../shared/definition/revision.ts';
 import type { ImageInfo } from '../../shared/device-paths.ts';
@@ -9,7 +10,6 @@ import { directory, type Entry, file, sortEntries } from '../oci/entry.ts';
 import { readTar } from '../oci/tar.ts';
 import { applyLayer, layerEntries, overlayEntry } from './flatten.ts';
 import type { ResolvedImage } from './images.ts';
-import { initStartScript } from './init-start.ts';
 import type { ResolvedUserland } from './resolve.ts';
 
 export type ComponentSizes = Record<string, { image: string; digest: Digest; bytes: number }>;

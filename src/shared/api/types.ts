@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { componentConfigSchema, type SwapStrategy } from '../definition/component-config.ts';
 import { type ComponentKind, componentName, digestSchema } from '../definition/revision.ts';
 import type { Digest } from '../oci/types.ts';
 
@@ -26,6 +27,33 @@ export interface DeviceInfo {
   init: { version: string; pid: number; startedAt: string; residentBytes: number; privateBytes: number };
   cpus: number;
   memory: { totalBytes: number; availableBytes: number };
+  /** Not from a device of an older version. */
+  storage?: StorageInfo;
+  /** Absent when the device has none. */
+  watchdog?: WatchdogStatus;
+}
+
+/** Of the file system that revisions and images are kept on: the data partition, or memory where there is none. */
+export interface StorageInfo {
+  totalBytes: number;
+  freeBytes: number;
+  /** What `POST /gantry/v1/gc` would free. */
+  reclaimableBytes: number;
+  /** What was found damaged, or belonged to another image, and is kept for a person to look at. */
+  quarantinedBytes: number;
+  /** What this start found damaged, for people. */
+  damage?: string;
+}
+
+/** What restarts the device when nothing else can. */
+export interface WatchdogStatus {
+  /** `/dev/watchdog0` */
+  device: string;
+  timeoutSeconds: number;
+  /** Whether it is being told that all is well; else the device restarts when the time is over. */
+  feeding: boolean;
+  /** Why it is not. */
+  reason?: string;
 }
 
 export type ComponentState = 'created' | 'starting' | 'running' | 'stopping' | 'exited' | 'waiting' | 'failed';
@@ -38,6 +66,10 @@ export interface ComponentStatus {
   /** `web:1` */
   image: string;
   digest: Digest;
+  /** Digest over image and configuration of the container that there is, as `specKey` makes it. */
+  spec?: Digest;
+  /** A swap runs a second instance of it; all that is said here is about the new one. */
+  beside?: boolean;
   /** Docker's container id; only for system containers. */
   id?: string;
   /** `kernel` and `base` are always `running`. */
@@ -47,6 +79,8 @@ export interface ComponentStatus {
   detail?: string;
   pid?: number;
   startedAt?: string;
+  /** How long it has been running by the device's own count: its clock may be wrong, and may be set meanwhile. */
+  uptimeSeconds?: number;
   finishedAt?: string;
   exitCode?: number;
   /** Restarts by the supervisor since boot, not counting those a person asked for. */
@@ -56,18 +90,42 @@ export interface ComponentStatus {
   memoryBytes?: number;
 }
 
+/**
+ * `available`: was in force. `refused`: failed, and is not taken again without `retry`. `failed`: could not be put in
+ * force. `interrupted`: the swap to it was cut short. `trying`: the swap to it is under way. `collected`: its content was
+ * removed to make room; it cannot be gone back to.
+ */
+export type RevisionState =
+  | 'current'
+  | 'previous'
+  | 'available'
+  | 'refused'
+  | 'failed'
+  | 'interrupted'
+  | 'trying'
+  | 'collected';
+export const revisionStates = [
+  'current',
+  'previous',
+  'available',
+  'refused',
+  'failed',
+  'interrupted',
+  'trying',
+  'collected',
+] as const satisfies RevisionState[];
+
 export interface RevisionSummary {
   number: number;
   digest: Digest;
   createdAt: string;
-  /** `refused`: rolled back, will not be taken again unless someone insists. */
-  state: 'current' | 'previous' | 'available' | 'refused';
+  state: RevisionState;
   factory: boolean;
   /** What made it: "factory", "swap web", "rollback web". */
   reason: string;
-  /** Against the revision it was made from. */
-  changes: { name: string; from?: string; to?: string }[];
-  /** Why it was rolled back. */
+  /** Against the revision it was made from; `fields`: the settings that differ. */
+  changes: { name: string; from?: string; to?: string; fields?: string[] }[];
+  /** Why it was rolled back, or what of it was found damaged. */
   failure?: string;
 }
 
@@ -95,30 +153,163 @@ export interface ImageOffer {
   digest: Digest;
   /** What the device lacks; empty when the image can be swapped in at once. */
   missing: { diffId: Digest; digest: Digest; size: number; mediaType: string }[];
+  /** The room for it. What it needs is estimated: layers are unpacked on the device. */
+  room?: {
+    needBytes: number;
+    freeBytes: number;
+    /** What was collected just now to make room, and what could be besides. */
+    collectedBytes: number;
+    reclaimableBytes: number;
+  };
 }
 
 /**
- * `POST /gantry/v1/swap`: stream of `SwapEvent`. The device carries the swap out by itself: a connection that breaks
- * does not stop it. `GET /gantry/v1/swap` replays the events of the newest swap and follows it to its end.
+ * `POST /gantry/v1/gc`: removes what nothing needs. The factory, the current and the previous revision stay, what runs
+ * stays, and so does what is quarantined. Answer: `GarbageList`.
+ */
+export const gcRequestSchema = z.strictObject({
+  /** Only say what would go. */
+  dryRun: z.boolean().default(false),
+});
+
+export interface GarbageItem {
+  /** `document`: part of an image that is not known any more. `volume`: of a revision that is gone. */
+  kind: 'revision' | 'image' | 'layer' | 'document' | 'volume';
+  name: string;
+  /** What the disk gets back: what is shared counts once, where it goes with the last that needs it. */
+  bytes: number;
+}
+
+export interface GarbageList {
+  items: GarbageItem[];
+  bytes: number;
+}
+
+/** What is to become of one component: another image, another configuration, or both. */
+export const swapChangeSchema = z
+  .strictObject({
+    name: componentName,
+    image: z.strictObject({ ref: z.string().min(1).max(512), digest: digestSchema }).optional(),
+    /** What the definition says of it from now on: replaces what it said before. */
+    config: componentConfigSchema.optional(),
+  })
+  .refine(({ image, config }) => image !== undefined || config !== undefined, 'neither image nor config');
+
+export type SwapChange = z.output<typeof swapChangeSchema>;
+
+const changes = z
+  .array(swapChangeSchema)
+  .min(1)
+  .max(64)
+  .refine((list) => new Set(list.map(({ name }) => name)).size === list.length, 'one component twice');
+
+/**
+ * `POST /gantry/v1/swap`: stream of `SwapEvent`. All changes or none. The device carries the swap out by itself: a
+ * connection that breaks does not stop it. `GET /gantry/v1/swap` replays the events of the newest swap and follows it to
+ * its end.
  */
 export const swapRequestSchema = z.strictObject({
-  name: componentName,
-  ref: z.string().min(1).max(512),
-  digest: digestSchema,
-  /** Take an image that was rolled back before. */
-  insist: z.boolean().default(false),
+  changes,
+  /** Take an image or a configuration that failed before. */
+  retry: z.boolean().default(false),
 });
 export type SwapRequest = z.input<typeof swapRequestSchema>;
 
+/** `POST /gantry/v1/swap/plan`: what a swap would do, as `SwapPlan`. Nothing is sent or changed. */
+export const swapPlanRequestSchema = z.strictObject({
+  changes,
+  /** Documents of images that the device need not have. */
+  images: z.array(announceImageSchema).max(64).default([]),
+});
+export type SwapPlanRequest = z.input<typeof swapPlanRequestSchema>;
+
+/** One step of a swap; they are planned anew after each. */
+export interface PlannedStep {
+  action: SwapAction;
+  component?: string;
+  /** For people: "stop web". */
+  text: string;
+}
+
+export interface SwapPlan {
+  /** Number of the revision it would start from. */
+  base: number;
+  changes: { name: string; from: string; to: string; strategy: SwapStrategy; fields: string[] }[];
+  /** In order. Empty when the device already is as wanted. */
+  steps: PlannedStep[];
+  /** Components whose running container would be replaced by another. */
+  restarts: string[];
+  /** What would be sent, for each image that is not whole on the device. */
+  send: { ref: string; bytes: number; layers: number }[];
+  /** Why the device would not take it without `retry`. */
+  refused?: string;
+}
+
 /** `POST /gantry/v1/rollback`: stream of `SwapEvent`. Nothing given = the previous revision. */
 export const rollbackRequestSchema = z.strictObject({
-  /** Only this component, to the image it had in the previous revision that differs. */
+  /** Only this component, to what it was in the newest former revision where it differs. */
   name: componentName.optional(),
   revision: z.number().int().nonnegative().optional(),
 });
 export type RollbackRequest = z.input<typeof rollbackRequestSchema>;
 
-export type SwapStage = 'stage' | 'stop' | 'start' | 'probe' | 'commit' | 'rollback' | 'done' | 'failed';
+/** What the planner on the device can say: see init-container/swap/planner.ts. */
+export type SwapAction =
+  | 'stage'
+  | 'copy'
+  | 'stop'
+  | 'start'
+  | 'start-beside'
+  | 'probe'
+  | 'settle'
+  | 'apply'
+  | 'restart'
+  | 'verify'
+  | 'stable'
+  | 'commit';
+export const swapActions = [
+  'stage',
+  'copy',
+  'stop',
+  'start',
+  'start-beside',
+  'probe',
+  'settle',
+  'apply',
+  'restart',
+  'verify',
+  'stable',
+  'commit',
+] as const satisfies SwapAction[];
+
+/** `stable`: all stay healthy for a while. `apply`, `restart`: of what is no container. */
+export type SwapStage =
+  | 'stage'
+  | 'stop'
+  | 'copy'
+  | 'start'
+  | 'probe'
+  | 'apply'
+  | 'restart'
+  | 'stable'
+  | 'commit'
+  | 'rollback'
+  | 'done'
+  | 'failed';
+export const swapStages = [
+  'stage',
+  'stop',
+  'copy',
+  'start',
+  'probe',
+  'apply',
+  'restart',
+  'stable',
+  'commit',
+  'rollback',
+  'done',
+  'failed',
+] as const satisfies SwapStage[];
 
 /** `done` and `failed` end the stream. `failed` means: the device runs what it ran before. */
 export interface SwapEvent {
@@ -128,7 +319,7 @@ export interface SwapEvent {
   message: string;
   /** On `done` and `failed`: the revision in force. */
   revision?: number;
-  /** On `done`: milliseconds from the old one's stop to the new one's health. */
+  /** On `done`: milliseconds from the first stop to the last new one's health; absent when nothing was away. */
   downtimeMs?: number;
   /** On host-side `stage` events: bytes sent so far and to send. */
   progress?: { done: number; total: number };
