@@ -171,6 +171,10 @@ describe.runIf(isRoot)('where cgroup v1 is mounted and there is no systemd', () 
     expect(await machine.shOk('cat /var/log/gantry.log')).toContain('watcher: its limits of memory are not kept');
   });
 
+  it('shows the log of the machine’s kernel', async () => {
+    expect(await machine.gantryOk('-d', machine.unix, 'logs', '-n', '1', 'kernel')).not.toBe('');
+  });
+
   it('swaps, and ends and starts again as a whole', async () => {
     await machine.gantryOk('-d', machine.unix, 'swap', 'web', web2);
     await machine.shOk('/opt/gantry/stop');
