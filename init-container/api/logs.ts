@@ -6,6 +6,7 @@ import { type beginning, type Cursor, parseCursor } from '../logs/cursor.ts';
 import { inodeOf } from '../logs/files.ts';
 import { formatNanos } from '../logs/k8s-line.ts';
 import { type Follow, LogReader } from '../logs/reader.ts';
+import { distribution } from '../native/machine.ts';
 import type { Component } from '../supervisor/component.ts';
 import { UnknownComponentError } from '../supervisor/supervisor.ts';
 import type { ApiContext } from './context.ts';
@@ -48,7 +49,9 @@ interface Source {
 }
 
 async function sourceOf({ supervisor }: ApiContext, name: string): Promise<Source> {
-  const kind = supervisor.part(name)?.kind;
+  // On top of a distribution the kernel is no component, and tells what it tells all the same.
+  const machines = distribution !== undefined && name === 'kernel' ? name : undefined;
+  const kind = supervisor.part(name)?.kind ?? machines;
   if (kind === 'kernel' || kind === 'init') return { name, path: logPath(kind), over: () => false };
   if (kind !== undefined) throw new HttpError(404, `${name} is files of the root image: it has no log`);
   const path = logPath(name);

@@ -24,6 +24,7 @@ mkdir -p run/lock old
 if [ "$3" = systemd ]; then
 	mount -t cgroup2 cgroup2 sys/fs/cgroup
 else
+	mknod -m 400 dev/kmsg c 1 11
 	# As older distributions have it: version 1, and a version 2 without controllers beside it.
 	mount -t tmpfs tmpfs sys/fs/cgroup
 	mkdir sys/fs/cgroup/memory sys/fs/cgroup/unified

@@ -112,19 +112,16 @@ export class Distribution {
     return Object.fromEntries(all.filter(({ kind }) => kind === 'service').map(({ name, pid }) => [name, pid]));
   }
 
-  /** All that could be left behind: files on the disk, mounts, cgroups, processes. */
+  /** All that could be left behind: files, mounts, cgroups, processes. */
   async traces(): Promise<string[]> {
-    const found = await this.shOk(
-      [
-        'find / -xdev ( -path /var/log -o -path /var/lib/systemd -o -path /root ) -prune -o -print',
-        'cut -d" " -f5 /proc/self/mountinfo',
-        'find /sys/fs/cgroup -type d -path "*gantry*"',
-        'for p in /proc/[0-9]*; do tr "\\0" " " <$p/cmdline; echo; done 2>/dev/null',
-      ]
-        .map((line) => line.replace('( ', '\\( ').replace(' )', ' \\)'))
-        .join('; '),
-    );
-    return found.split('\n').filter((line) => /gantry|conmon|crun/.test(line) && !/gantry-test|\bsh -c\b/.test(line));
+    const commands = [
+      'find /etc /opt /run /usr/local /var/lib /var/log /var/tmp -xdev -name "*gantry*"',
+      'cut -d" " -f5 /proc/self/mountinfo | grep gantry',
+      'find /sys/fs/cgroup -type d -path "*gantry*"',
+      'for p in /proc/[0-9]*; do tr "\\0" " " <$p/cmdline; echo; done 2>/dev/null | grep -E "gantry|conmon|crun"',
+    ];
+    const found = await this.shOk(`${commands.join('; ')}; true`);
+    return found.split('\n').filter((line) => line !== '' && !/\bsh -c |gantry-test|grep -E/.test(line));
   }
 
   async #enter(namespaces: string[], words: string[], inputFile?: string): Promise<Outcome> {
