@@ -26,7 +26,7 @@ export interface KeeperOptions {
 /** Keeps the logs of a folder below their sizes, and on the disk. */
 export class LogKeeper {
   readonly #options: KeeperOptions;
-  readonly #seen = new Map<string, { size: number; changedMs: number; syncedMs: number }>();
+  readonly #seen = new Map<string, { inode: number; size: number; changedMs: number; syncedMs: number }>();
   /** Components whose writer has been asked for a new file that is not there yet. */
   readonly #asked = new Set<string>();
   #lookedAt = performance.now();
@@ -66,6 +66,7 @@ export class LogKeeper {
     const logs = readdirSync(folder).filter((file) => /^[^.]+\.log(\.[0-9])?$/.test(file));
     for (const name of new Set(logs.map((file) => file.replace(/\.log.*/, '')))) {
       const path = join(folder, `${name}.log`);
+      if (this.#isInOrder(path, sizes)) continue;
       if (statSync(path, { throwIfNoEntry: false })) this.#asked.delete(name);
       const writer = { reopen: () => this.#reopen(name), alone: () => this.#options.alone(name) };
       if (await rotate(path, sizes, writer)) {
@@ -82,6 +83,15 @@ export class LogKeeper {
     return Math.max(shortestPauseMs, pauseMs);
   }
 
+  /** Most logs, most of the time: nothing was written since the last look, which has left them in order. */
+  #isInOrder(path: string, sizes: LogSizes): boolean {
+    const before = this.#seen.get(path);
+    const now = statSync(path, { throwIfNoEntry: false });
+    if (!before || !now || now.ino !== before.inode || now.size !== before.size || now.size >= sizes.file) return false;
+    before.changedMs = now.mtimeMs;
+    return true;
+  }
+
   /** Asked twice, a slow writer would begin two new files, and what it wrote to the first would be gone. */
   async #reopen(name: string): Promise<boolean> {
     if (this.#asked.has(name)) return true;
@@ -94,7 +104,8 @@ export class LogKeeper {
     const info = statSync(path, { throwIfNoEntry: false });
     const before = this.#seen.get(path);
     const size = info?.size ?? 0;
-    this.#seen.set(path, { size, changedMs: info?.mtimeMs ?? 0, syncedMs: before?.syncedMs ?? 0 });
+    const { ino: inode = 0, mtimeMs: changedMs = 0 } = info ?? {};
+    this.#seen.set(path, { inode, size, changedMs, syncedMs: before?.syncedMs ?? 0 });
     const growth = before && size >= before.size ? size - before.size : size;
     return growth === 0 || !before ? longestPauseMs : ((backstop / 2) * elapsedMs) / growth / 2;
   }

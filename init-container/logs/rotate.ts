@@ -33,7 +33,7 @@ export async function rotate(
     await reopen();
     return moved;
   }
-  keepSecondName(path);
+  if (spare?.ino !== current.ino) keepSecondName(path);
   // Two new files in quick succession, ours and conmon's own, would lose what is between them.
   if (current.size < sizes.file || current.size >= 0.75 * sizes.backstop) return moved;
   if (!(await alone())) return moved;

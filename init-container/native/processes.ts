@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 
 /** A process, named so that a reused PID is not mistaken for it. */
 export interface ProcessIdentity {
@@ -45,7 +45,8 @@ export function parseProcStat(text: string): ProcStat | undefined {
 /** Undefined when there is no such process. */
 export async function procStat(pid: number): Promise<ProcStat | undefined> {
   try {
-    return parseProcStat(await readFile(`/proc/${pid}/stat`, 'utf8'));
+    // The kernel answers from memory at once: cheaper than sending the question through a thread, four times a file.
+    return parseProcStat(readFileSync(`/proc/${pid}/stat`, 'utf8'));
   } catch {
     return undefined;
   }

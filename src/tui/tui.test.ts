@@ -111,6 +111,20 @@ describe('logs', () => {
     await terminal.waitFor('NAME');
   });
 
+  it('shows what the kernel says; the files of the root image say nothing', async () => {
+    await using tui = await open();
+    const { terminal } = tui;
+    await tui.device('log', 'kernel', ['Linux version 6.12.48']);
+    await select(tui, 'kernel');
+    terminal.type('l');
+    await terminal.waitFor(/log of kernel: following[\s\S]*Linux version 6\.12\.48/);
+    terminal.press('escape');
+    await terminal.waitFor('NAME');
+    await select(tui, 'base');
+    terminal.type('l');
+    await terminal.waitFor('base is files of the root image: no log');
+  });
+
   it('searches', async () => {
     await using tui = await open();
     const { terminal } = tui;
