@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdir, readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -51,6 +52,13 @@ const swaps = await openSwaps({
   supervisor,
   journal: new FileJournal(join(devicePaths.data, 'swap.json'), journal),
   bootId: await readBootId(),
+  processId: randomUUID(),
+  swappers: {},
+  restart: async (effect) => (effect === 'reboot' ? power('reboot') : stop('a swap')),
+  volumes: {
+    mustFit: async () => undefined,
+    copyRevisionVolume: (name) => Promise.reject(new Error(`the volume ${name} cannot be copied on this device`)),
+  },
   persistent,
   log: journal,
 });

@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
 import type { Health } from '../../src/shared/api/types.ts';
 import { canonicalJson } from '../../src/shared/canonical-json.ts';
 import type { ComponentConfig } from '../../src/shared/definition/component-config.ts';
 import type { ComponentSpec } from '../../src/shared/definition/revision.ts';
 import { digestOf } from '../../src/shared/oci/digest.ts';
 import type { Digest, ImageConfig } from '../../src/shared/oci/types.ts';
+import { faultPointSync } from '../native/fault-point.ts';
 import type { ProcessIdentity } from '../native/processes.ts';
 import { containerPaths } from './paths.ts';
 
@@ -100,6 +102,9 @@ function loadJson<T>(path: string): T | undefined {
 }
 
 function saveJson(path: string, value: object): void {
+  const point = `${basename(dirname(path))} ${basename(path)}`;
+  faultPointSync(`before ${point}`);
   writeFileSync(`${path}.tmp`, JSON.stringify(value), { mode: 0o600 });
   renameSync(`${path}.tmp`, path);
+  faultPointSync(`after ${point}`);
 }

@@ -21,6 +21,8 @@ const recordSchema = z.discriminatedUnion('type', [
     at: z.iso.datetime(),
     failure: z.string(),
     refused: z.boolean(),
+    /** Cut short, by a restart or otherwise, rather than found to be bad. */
+    interrupted: z.boolean().optional(),
   }),
 ]);
 export type LogRecord = z.infer<typeof recordSchema>;

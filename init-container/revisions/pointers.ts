@@ -11,7 +11,16 @@ const pointersSchema = z.strictObject({
   factory: digestSchema,
   current: z.number().int().nonnegative(),
   previous: z.number().int().nonnegative().optional(),
-  refused: z.array(z.strictObject({ component: z.string(), digest: digestSchema, at: z.string(), reason: z.string() })),
+  refused: z.array(
+    z.strictObject({
+      component: z.string(),
+      digest: digestSchema,
+      /** Only with this configuration (as `specKey`): the image itself has worked. */
+      spec: digestSchema.optional(),
+      at: z.string(),
+      reason: z.string(),
+    }),
+  ),
 });
 export type Pointers = z.infer<typeof pointersSchema>;
 

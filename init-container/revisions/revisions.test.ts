@@ -1,10 +1,12 @@
-import { mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import fsPromises, { mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { canonicalJson } from '../../src/shared/canonical-json.ts';
 import type { Revision } from '../../src/shared/definition/revision.ts';
 import { digestOf, hexOf } from '../../src/shared/oci/digest.ts';
+import { specKey } from '../engine/record.ts';
 import { temporaryFolder } from '../store/test-support.ts';
 import { openRevisions } from './revisions.ts';
 
@@ -19,6 +21,8 @@ const web = (version: number | string): Revision => ({
     },
   },
 });
+
+const specOfWeb = (version: number | string) => web(version).components.web ?? expect.fail();
 
 async function fresh() {
   const folder = await temporaryFolder();
@@ -38,7 +42,8 @@ async function withHistory() {
   await revisions.commit((await revisions.append(web(2), 'swap web')).number);
   await revisions.commit((await revisions.append(web(3), 'swap web')).number);
   const { number } = await revisions.append(web('broken'), 'swap web');
-  await revisions.fail(number, 'unhealthy', [{ component: 'web', digest: digestOf('web:broken') }]);
+  const refuse = [{ component: 'web', digest: digestOf('web:broken') }];
+  await revisions.fail(number, { failure: 'unhealthy', interrupted: false, refuse });
   return device;
 }
 
@@ -70,7 +75,7 @@ describe('revisions', () => {
     const next = await open();
     expect(next.list()).toEqual(revisions.list());
     expect(next.committed()).toEqual([0, 1, 2]);
-    expect(next.refusal('web', digestOf('web:broken'))?.reason).toBe('unhealthy');
+    expect(next.refusal('web', specOfWeb('broken'))?.reason).toBe('unhealthy');
     expect(next.get(1)?.revision).toEqual(web(2));
     expect(log).toEqual([]);
   });
@@ -79,14 +84,64 @@ describe('revisions', () => {
     const { revisions, open } = await withHistory();
     await revisions.commit((await revisions.append(web('broken'), 'swap web')).number);
     const next = await open();
-    expect(next.refusal('web', digestOf('web:broken'))).toBeUndefined();
+    expect(next.refusal('web', specOfWeb('broken'))).toBeUndefined();
     expect(next.list().revisions.map(({ state }) => state)).toEqual([
       'current',
-      'available',
+      'failed',
       'previous',
       'available',
       'available',
     ]);
+  });
+
+  it('that were not put in force say why', async () => {
+    const { revisions, open } = await fresh();
+    const { number } = await revisions.append(web(2), 'swap web');
+    await revisions.append(web(3), 'swap web');
+    await revisions.append(web(4), 'swap web');
+    expect(revisions.trying()).toEqual([1, 2, 3]);
+    await revisions.fail(number, { failure: 'the power failed', interrupted: true, refuse: [] });
+    await revisions.fail(2, { failure: 'no space left', interrupted: false, refuse: [] });
+    const next = await open();
+    expect(next.list()).toEqual(revisions.list());
+    expect(next.list().revisions.map(({ state }) => state)).toEqual(['trying', 'failed', 'interrupted', 'current']);
+    expect(next.trying()).toEqual([3]);
+  });
+
+  it('refuse one configuration and not the image with others', async () => {
+    const { revisions, open } = await fresh();
+    const bad = { ...specOfWeb(1), config: { env: ['BAD=1'] } };
+    const { number } = await revisions.append({ schema: 1, components: { web: bad } }, 'swap web');
+    const refuse = [{ component: 'web', digest: bad.image.digest, spec: specKey(bad) }];
+    await revisions.fail(number, { failure: 'unhealthy', interrupted: false, refuse });
+    const next = await open();
+    expect(next.refusal('web', bad)?.reason).toBe('unhealthy');
+    expect(next.refusal('web', specOfWeb(1))).toBeUndefined();
+    expect(next.list().revisions).toMatchObject([
+      { state: 'refused', changes: [{ name: 'web', fields: ['env'] }] },
+      { state: 'current' },
+    ]);
+  });
+
+  it('keep the old one in force, also for the next process, when the disk fails just after the pointer was replaced', async () => {
+    const { revisions, open } = await fresh();
+    const { number } = await revisions.append(web(2), 'swap web');
+    const { open: real } = fsPromises;
+    let failed = 0;
+    fsPromises.open = async (path, flags, mode) => {
+      // The folder is synced after the rename: that is where the disk fails, once.
+      if (String(path).endsWith('revisions') && flags === 'r' && failed++ === 0) throw new Error('EIO');
+      return real(path, flags, mode);
+    };
+    syncBuiltinESMExports();
+    try {
+      await expect(revisions.commit(number)).rejects.toThrow('EIO');
+    } finally {
+      fsPromises.open = real;
+      syncBuiltinESMExports();
+    }
+    expect(failed).toBeGreaterThan(0);
+    expect([revisions.current().number, (await open()).current().number]).toEqual([0, 0]);
   });
 
   it('of another factory image are set aside, and the new factory revision starts', async () => {

@@ -2,16 +2,22 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RevisionList, RevisionSummary } from '../../src/shared/api/types.ts';
 import { canonicalJson } from '../../src/shared/canonical-json.ts';
-import { type Revision, revisionDigest, revisionSchema } from '../../src/shared/definition/revision.ts';
+import {
+  type ComponentSpec,
+  type Revision,
+  revisionDigest,
+  revisionSchema,
+} from '../../src/shared/definition/revision.ts';
 import { devicePaths } from '../../src/shared/device-paths.ts';
 import { hexOf } from '../../src/shared/oci/digest.ts';
 import type { Digest } from '../../src/shared/oci/types.ts';
+import { specKey } from '../engine/record.ts';
 import { readIfThere, setAside, writeFileDurably } from '../store/durable.ts';
 import { messageOf } from '../store/errors.ts';
 import { describeChanges } from './changes.ts';
 import { appendLog, type LogRecord, readLog } from './log.ts';
 import { type Pointers, readPointers, writePointers } from './pointers.ts';
-import type { NumberedRevision, Refusal, Revisions } from './types.ts';
+import type { NumberedRevision, Refusal, Refused, Revisions } from './types.ts';
 
 export interface RevisionsOptions {
   /** `devicePaths`, or folders of a test. */
@@ -26,6 +32,7 @@ interface Entry extends NumberedRevision {
   base?: number;
   committed: boolean;
   failure?: string;
+  interrupted?: boolean;
 }
 
 /**
@@ -136,7 +143,10 @@ class StoredRevisions implements Revisions {
     if (!entry) throw new Error(`there is no revision ${number} to put in force`);
     const { current, refused } = this.#pointers;
     if (number === current) return;
-    const isIn = ({ component, digest }: Refusal) => entry.revision.components[component]?.image.digest === digest;
+    const isIn = (refusal: Refusal) => {
+      const spec = entry.revision.components[refusal.component];
+      return spec !== undefined && applies(refusal, spec);
+    };
     await this.#writePointers({
       ...this.#pointers,
       current: number,
@@ -150,23 +160,30 @@ class StoredRevisions implements Revisions {
     });
   }
 
-  async fail(number: number, failure: string, refuse: { component: string; digest: Digest }[]): Promise<void> {
+  async fail(number: number, why: { failure: string; interrupted: boolean; refuse: Refused[] }): Promise<void> {
+    const { failure, interrupted, refuse } = why;
     const entry = this.#entries.get(number);
     if (!entry || entry.failure !== undefined) return;
     const at = now();
     if (refuse.length > 0) {
-      const others = this.#pointers.refused.filter(
-        (known) => !refuse.some((r) => r.component === known.component && r.digest === known.digest),
-      );
-      const refused = [...others, ...refuse.map((image) => ({ ...image, at, reason: failure }))];
+      const isSame = (a: Refused, b: Refused) =>
+        a.component === b.component && a.digest === b.digest && a.spec === b.spec;
+      const others = this.#pointers.refused.filter((known) => !refuse.some((each) => isSame(each, known)));
+      const refused = [...others, ...refuse.map((each) => ({ ...each, at, reason: failure }))];
       await this.#writePointers({ ...this.#pointers, refused });
     }
-    await this.#record({ type: 'failed', number, at, failure, refused: refuse.length > 0 });
-    entry.failure = failure;
+    await this.#record({ type: 'failed', number, at, failure, refused: refuse.length > 0, interrupted });
+    Object.assign(entry, { failure, interrupted });
   }
 
-  refusal(component: string, digest: Digest): Refusal | undefined {
-    return this.#pointers.refused.find((known) => known.component === component && known.digest === digest);
+  trying(): number[] {
+    return [...this.#entries.values()]
+      .filter((entry) => !entry.committed && entry.failure === undefined)
+      .map((entry) => entry.number);
+  }
+
+  refusal(component: string, spec: ComponentSpec): Refusal | undefined {
+    return this.#pointers.refused.find((known) => known.component === component && applies(known, spec));
   }
 
   async #replay(record: LogRecord): Promise<void> {
@@ -178,7 +195,8 @@ class StoredRevisions implements Revisions {
       const { number, digest, at: createdAt, reason, base } = record;
       this.#entries.set(number, { number, digest, revision, createdAt, reason, base, committed: number === 0 });
     } else if (entry && record.type === 'committed') entry.committed = true;
-    else if (entry && record.type === 'failed') entry.failure = record.failure;
+    else if (entry && record.type === 'failed')
+      Object.assign(entry, { failure: record.failure, interrupted: record.interrupted });
   }
 
   /** Undefined when the file is missing or not what its name says; then it is set aside. */
@@ -214,8 +232,11 @@ class StoredRevisions implements Revisions {
   #stateOf(entry: Entry): RevisionSummary['state'] {
     if (entry.number === this.#pointers.current) return 'current';
     if (entry.number === this.#pointers.previous) return 'previous';
-    const images = Object.entries(entry.revision.components);
-    return images.some(([name, { image }]) => this.refusal(name, image.digest)) ? 'refused' : 'available';
+    const specs = Object.entries(entry.revision.components);
+    if (specs.some(([name, spec]) => this.refusal(name, spec))) return 'refused';
+    if (entry.committed) return 'available';
+    if (entry.failure === undefined) return 'trying';
+    return entry.interrupted ? 'interrupted' : 'failed';
   }
 
   #fileOf(digest: Digest): string {
@@ -227,7 +248,16 @@ class StoredRevisions implements Revisions {
   }
 
   async #writePointers(pointers: Pointers): Promise<void> {
-    await writePointers(join(this.#folder, 'pointers.json'), pointers);
+    const path = join(this.#folder, 'pointers.json');
+    try {
+      await writePointers(path, pointers);
+    } catch (error) {
+      // It may have failed after the file was replaced: what is said to have failed must not be in force at the next boot.
+      await writePointers(path, this.#pointers).catch((again: unknown) => {
+        this.#log(`cannot take back the note of the revision in force: ${messageOf(again)}`);
+      });
+      throw error;
+    }
     this.#pointers = pointers;
   }
 }
@@ -242,5 +272,7 @@ async function readFactory(path: string): Promise<NumberedRevision> {
   }
 }
 
+const applies = (refused: Refused, spec: ComponentSpec) =>
+  refused.digest === spec.image.digest && (refused.spec === undefined || refused.spec === specKey(spec));
 const numbered = ({ number, digest, revision }: NumberedRevision) => ({ number, digest, revision });
 const now = () => new Date().toISOString();

@@ -1,5 +1,5 @@
 import type { RevisionList } from '../../src/shared/api/types.ts';
-import type { Revision } from '../../src/shared/definition/revision.ts';
+import type { ComponentSpec, Revision } from '../../src/shared/definition/revision.ts';
 import type { Digest } from '../../src/shared/oci/types.ts';
 
 /** A revision with the number people know it by. The same content may come back under a later number (a rollback). */
@@ -9,10 +9,15 @@ export interface NumberedRevision {
   revision: Revision;
 }
 
-/** An image that was rolled back because it failed. */
-export interface Refusal {
+/** What is refused: an image, or with `spec` (see `specKey`) an image with one configuration. */
+export interface Refused {
   component: string;
   digest: Digest;
+  spec?: Digest;
+}
+
+/** Something that was rolled back because it failed. */
+export interface Refusal extends Refused {
   /** RFC 3339, UTC. */
   at: string;
   reason: string;
@@ -34,9 +39,12 @@ export interface Revisions {
   committed(): number[];
   /** Keeps a revision without putting it in force; `reason` for people: "swap web". Resolves with its number. */
   append(revision: Revision, reason: string): Promise<NumberedRevision>;
-  /** Puts it in force. Its images are no longer refused: they have just proved that they run. */
+  /** Puts it in force. What it is made of is no longer refused: it has just proved that it runs. */
   commit(number: number): Promise<void>;
-  /** Notes why it was not put in force, and with `refuse` that these images are not to be taken again. */
-  fail(number: number, failure: string, refuse: { component: string; digest: Digest }[]): Promise<void>;
-  refusal(component: string, digest: Digest): Refusal | undefined;
+  /** Notes why it was not put in force, and what is not to be taken again. */
+  fail(number: number, why: { failure: string; interrupted: boolean; refuse: Refused[] }): Promise<void>;
+  /** Numbers of those that are neither in force nor failed: a swap to them is under way, or was cut short. */
+  trying(): number[];
+  /** Why this is refused for a component; undefined when it is not. */
+  refusal(component: string, spec: ComponentSpec): Refusal | undefined;
 }

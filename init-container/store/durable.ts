@@ -1,9 +1,13 @@
 import { access, open, readFile, rename, rm, truncate } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
+import { faultPoint } from '../native/fault-point.ts';
 import { run } from '../native/run.ts';
 import { errorCode } from './errors.ts';
 
 /** Files that survive a power cut at any instant: each is there in its old or its new content, whole. */
+
+/** For fault points: files named by a digest share one name. */
+const pointName = (path: string) => basename(path).replace(/[0-9a-f]{64}/, 'DIGEST');
 
 /** Makes names (created, renamed, removed) in `dir` outlive a power cut. */
 export async function syncDirectory(dir: string): Promise<void> {
@@ -15,10 +19,15 @@ export async function syncDirectory(dir: string): Promise<void> {
   }
 }
 
-/** Replaces `path` in one step: other readers, and a power cut, see the old or the new content. One writer at a time. */
-export async function writeFileDurably(path: string, data: string | Uint8Array): Promise<void> {
+/**
+ * Replaces `path` in one step: other readers, and a power cut, see the old or the new content. One writer at a time.
+ * `what` tells the fault points of several contents of one file apart.
+ */
+export async function writeFileDurably(path: string, data: string | Uint8Array, what = ''): Promise<void> {
   const temporary = `${path}.tmp`;
+  const point = `${pointName(path)} ${what}`.trim();
   try {
+    await faultPoint(`before ${point}`);
     const handle = await open(temporary, 'w', 0o600);
     try {
       await handle.writeFile(data);
@@ -26,20 +35,26 @@ export async function writeFileDurably(path: string, data: string | Uint8Array):
     } finally {
       await handle.close();
     }
+    await faultPoint(`written ${point}`);
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true });
     throw error;
   }
+  await faultPoint(`renamed ${point}`);
   await syncDirectory(dirname(path));
+  await faultPoint(`after ${point}`);
 }
 
 /** Adds one line. When that fails half-way (a full disk), the file is cut back to what it was. One writer at a time. */
 export async function appendLineDurably(path: string, line: string): Promise<void> {
+  const point = pointName(path);
+  await faultPoint(`before line ${point}`);
   const handle = await open(path, 'a', 0o600);
   const { size } = await handle.stat();
   try {
     await handle.writeFile(`${line}\n`);
+    await faultPoint(`written line ${point}`);
     await handle.sync();
   } catch (error) {
     await handle.close();
@@ -48,6 +63,7 @@ export async function appendLineDurably(path: string, line: string): Promise<voi
   }
   await handle.close();
   if (size === 0) await syncDirectory(dirname(path));
+  await faultPoint(`after line ${point}`);
 }
 
 /**

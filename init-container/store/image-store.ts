@@ -94,6 +94,12 @@ export class LayerStore implements ImageStore {
     return summaries;
   }
 
+  /** What an image is and what of it this device lacks; keeps nothing. `StoreError` when its documents are wrong. */
+  async examine(image: AnnounceImage): Promise<{ config: ImageDocuments['config']; missing: ImageLayer[] }> {
+    const { config, layers } = parseImage(image, this.#options.arch);
+    return { config, missing: await this.#missing(layers) };
+  }
+
   /** Takes an image's documents and says which layers to send. `StoreError` when they do not fit each other or us. */
   announce(image: AnnounceImage): Promise<ImageOffer> {
     const done = this.#announcing.then(() => this.#announce(image));
@@ -108,11 +114,15 @@ export class LayerStore implements ImageStore {
       await this.#keepBlob(image.digest, image.manifest);
       await this.#references.add(image.digest, image.ref);
     });
+    return { digest: image.digest, missing: await this.#missing(layers) };
+  }
+
+  async #missing(layers: readonly ImageLayer[]): Promise<ImageLayer[]> {
     const missing = new Map<Digest, ImageLayer>();
     for (const layer of layers) {
       if (!(await this.#layerFolder(layer.diffId))) missing.set(layer.diffId, layer);
     }
-    return { digest: image.digest, missing: [...missing.values()] };
+    return [...missing.values()];
   }
 
   /**

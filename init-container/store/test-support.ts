@@ -9,8 +9,8 @@ import { digestOf } from '../../src/shared/oci/digest.ts';
 import { type Digest, mediaTypes } from '../../src/shared/oci/types.ts';
 
 /** A folder that is gone after the test. */
-export async function temporaryFolder(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'gantry-test-'));
+export async function temporaryFolder(parent = tmpdir()): Promise<string> {
+  const folder = await mkdtemp(join(parent, 'gantry-test-'));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   return folder;
 }

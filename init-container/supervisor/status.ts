@@ -19,6 +19,7 @@ export async function statusOf(component: Component): Promise<ComponentStatus> {
     kind: component.kind,
     image: image?.ref ?? '',
     digest: image?.digest ?? 'sha256:',
+    spec: component.record?.specKey,
     id: component.id,
     ...(component.beside ? { beside: true } : {}),
     state: component.componentState,

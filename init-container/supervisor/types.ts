@@ -63,8 +63,8 @@ export interface Supervisor {
   settleForSwap(name: string, keep: 'old' | 'new'): Promise<void>;
   /**
    * Resolves when the component is healthy: its health check passed, or, without one, it stayed up for 3 s (an
-   * `onboot` or `onshutdown` component: it ended with 0). While there are two, the new one. Rejects with the reason: exit code and last log lines, the
-   * last probe's output, or the deadline of `signal`.
+   * `onboot` or `onshutdown` component: it ended with 0). Rejects with the reason: exit code and last log lines, the
+   * last probe's output, or the deadline of `signal`. While there are two containers it is about the new one.
    */
   waitHealthy(name: string, signal: AbortSignal): Promise<void>;
 

@@ -1,5 +1,7 @@
+import type { Step } from './planner.ts';
+
 /**
- * Why a swap does not begin. `unknown`: no such component or revision. `conflict`: not now, or not without insisting.
+ * Why a swap does not begin. `unknown`: no such component or revision. `conflict`: not now, or not without `retry`.
  * `unsupported`: not with this kind of component.
  */
 export class SwapError extends Error {
@@ -8,5 +10,15 @@ export class SwapError extends Error {
     super(message);
     this.name = 'SwapError';
     this.kind = kind;
+  }
+}
+
+/** What goes wrong in a step, with what the step was about. */
+export class StepError extends Error {
+  readonly step: Step;
+  constructor(step: Step, cause: unknown) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause });
+    this.name = 'StepError';
+    this.step = step;
   }
 }

@@ -1,15 +1,15 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
+import { swapStages } from '../../src/shared/api/types.ts';
 import { componentName } from '../../src/shared/definition/revision.ts';
 import { readIfThere, setAside, writeFileDurably } from '../store/durable.ts';
 import { messageOf } from '../store/errors.ts';
 
 /** Each is written, and on the disk, before what it names takes effect. */
-export const phases = ['stage', 'stop', 'start', 'probe', 'commit', 'rollback', 'done', 'failed'] as const;
-export type Phase = (typeof phases)[number];
+export type Phase = (typeof swapStages)[number];
 
 const eventSchema = z.strictObject({
-  stage: z.enum(phases),
+  stage: z.enum(swapStages),
   component: z.string(),
   at: z.string(),
   message: z.string(),
@@ -17,6 +17,17 @@ const eventSchema = z.strictObject({
   downtimeMs: z.number().optional(),
   progress: z.strictObject({ done: z.number(), total: z.number() }).optional(),
 });
+
+const appliedSchema = z.strictObject({
+  component: componentName,
+  side: z.enum(['old', 'new']),
+  /** Absent while it is being applied. */
+  effect: z.enum(['live', 'restart-init', 'reboot']).optional(),
+  /** The boot and the process it was applied in: in a later one it has taken effect. */
+  boot: z.string(),
+  process: z.string(),
+});
+export type Applied = z.infer<typeof appliedSchema>;
 
 const recordSchema = z.strictObject({
   schema: z.literal(1),
@@ -29,15 +40,22 @@ const recordSchema = z.strictObject({
   base: z.number().int().nonnegative(),
   /** Number of the new one, once it is kept. */
   target: z.number().int().nonnegative().optional(),
-  components: z.array(z.strictObject({ name: componentName, ranBefore: z.boolean() })),
-  /** Whether a failure makes the new images refused; not so when a person rolls back by hand. */
+  components: z.array(z.strictObject({ name: componentName, ranBefore: z.boolean(), wasWell: z.boolean() })),
+  /** Components that were healthy, or had no health check and ran, when the swap began. */
+  well: z.array(z.string()),
+  /** Whether a failure makes what is new refused; not so when a person rolls back by hand. */
   refuses: z.boolean(),
-  phase: z.enum(phases),
-  /** Why it is being rolled back, once it is; `imagesFault`: because the new images failed. */
-  failure: z.strictObject({ reason: z.string(), imagesFault: z.boolean() }).optional(),
+  phase: z.enum(swapStages),
+  /** How far parts (kernel, base, init) have come; the newest of a component is what counts. */
+  applied: z.array(appliedSchema),
+  /** How often another process went on with it. */
+  resumed: z.number().int().nonnegative(),
+  /** Why it is being rolled back, once it is. `atFault`: the changed components that failed. */
+  failure: z.strictObject({ reason: z.string(), atFault: z.array(z.string()), interrupted: z.boolean() }).optional(),
   events: z.array(eventSchema),
 });
 export type SwapRecord = z.infer<typeof recordSchema>;
+export type Failure = NonNullable<SwapRecord['failure']>;
 
 /** Where the newest swap is kept, so that the next process knows how far it came. */
 export interface SwapJournal {
@@ -69,7 +87,7 @@ export class FileJournal implements SwapJournal {
   }
 
   async write(record: SwapRecord): Promise<void> {
-    await writeFileDurably(this.#path, JSON.stringify(record));
+    await writeFileDurably(this.#path, JSON.stringify(record), record.phase);
   }
 }
 

@@ -1,10 +1,44 @@
-import type { ComponentStatus } from '../../src/shared/api/types.ts';
-import type { ComponentKind, ComponentSpec } from '../../src/shared/definition/revision.ts';
+import type { ComponentConfig } from '../../src/shared/definition/component-config.ts';
+import type { ComponentKind, ComponentSpec, Revision } from '../../src/shared/definition/revision.ts';
+import { specKey } from '../engine/record.ts';
 import type { NumberedRevision, Revisions } from '../revisions/types.ts';
 import type { ImageStore } from '../store/types.ts';
 import type { Supervisor } from '../supervisor/types.ts';
 import type { SwapJournal } from './journal.ts';
-import type { ObservedComponent } from './planner.ts';
+import type { Effect, Side } from './planner.ts';
+
+/** A component that differs between two revisions. */
+export interface Change {
+  name: string;
+  old: ComponentSpec;
+  new: ComponentSpec;
+}
+
+/** Swaps what is no system container: the init container, the base, the kernel. */
+export interface PartSwapper {
+  /** A sentence why not, or undefined when it can. */
+  canSwap(change: Change): string | undefined;
+  /**
+   * Puts a side in place; can be called again. `live`: it has taken effect. `restart-init`: the init container must end
+   * now, and the next one goes on. `reboot`: the device must reboot now. Rejects when the side cannot be put in place.
+   */
+  apply(change: Change, side: Side): Promise<Effect>;
+  /** Asked once it has taken effect, in this, the next process or the next boot. Rejects with what is wrong. */
+  verify(change: Change, side: Side, signal: AbortSignal): Promise<void>;
+  /** Makes the new side what starts from now on. Asked before the revision is put in force, maybe more than once. */
+  confirm(change: Change): Promise<void>;
+}
+
+/** The data of components that belong to a revision. */
+export interface RevisionVolumes {
+  /** Rejects with a sentence when what would be copied for a revision does not fit: before anything stops for it. */
+  mustFit(from: Revision, to: Revision): Promise<void>;
+  /**
+   * Gives a volume its data in the revision `to`, when nothing that binds it runs. `fresh`: it replaces what an earlier
+   * swap to the same left there; otherwise (going back to a revision) what is there is kept.
+   */
+  copyRevisionVolume(name: string, from: Revision, to: Revision, options: { fresh: boolean }): Promise<void>;
+}
 
 /** What a swap works with. */
 export interface SwapParts {
@@ -14,43 +48,37 @@ export interface SwapParts {
   journal: SwapJournal;
   /** See `readBootId`. */
   bootId: string;
+  /** Names this process: another one after each restart of the init container. */
+  processId: string;
+  /** By kind; without one, components of the kind cannot be swapped. */
+  swappers: Partial<Record<ComponentKind, PartSwapper>>;
+  /** Ends this process, or reboots the device, in order. Does not return before that happens. */
+  restart(effect: Exclude<Effect, 'live'>): Promise<void>;
+  volumes: RevisionVolumes;
   /** For the device's log. */
   log: (message: string) => void;
 }
 
-/** A component that differs between two revisions. */
-export interface Change {
-  name: string;
-  old: ComponentSpec;
-  new: ComponentSpec;
+/** Services are replaced while the device runs, kernel, base and init in their own way; the others run when they run. */
+export function howItRuns(kind: ComponentKind): 'live' | 'later' | 'part' {
+  if (kind === 'service') return 'live';
+  return kind === 'onboot' || kind === 'onshutdown' ? 'later' : 'part';
 }
 
-/** Services are replaced while the device runs; the others run once and are left to do so. */
-export function isLive(kind: ComponentKind): boolean {
-  return kind === 'service';
-}
-
-/** The components named, as they are in both revisions; one that is not in both is left out. */
+/** The components named, as they are in both revisions; one that is not in both, or the same in both, is left out. */
 export function changesBetween(from: NumberedRevision, to: NumberedRevision, names: readonly string[]): Change[] {
   return names
     .flatMap((name) => {
       const [before, after] = [from.revision.components[name], to.revision.components[name]];
-      return before && after ? [{ name, old: before, new: after }] : [];
+      return before && after && specKey(before) !== specKey(after) ? [{ name, old: before, new: after }] : [];
     })
     .toSorted((a, b) => a.old.order - b.old.order || (a.name < b.name ? -1 : 1));
 }
 
-/** Whether there is a process, or will be one without anybody's doing. */
-export function isUp(status: ComponentStatus | undefined): boolean {
-  return status !== undefined && ['running', 'starting', 'stopping', 'waiting'].includes(status.state);
-}
-
-/** Which of a change's two sides is up, by the image that the container was made from. */
-export function sideUp(change: Change, status: ComponentStatus | undefined): ObservedComponent['up'] {
-  if (!status || !isUp(status)) return 'nothing';
-  if (change.old.image.digest === change.new.image.digest) return 'other';
-  if (status.digest === change.old.image.digest) return 'old';
-  return status.digest === change.new.image.digest ? 'new' : 'other';
+/** The volumes of a component, of those whose data belong to a revision. */
+export function revisionVolumes(config: ComponentConfig, revision: Revision): string[] {
+  const sources = (config.binds ?? []).map((bind) => bind.split(':')[0] ?? '');
+  return [...new Set(sources)].filter((name) => revision.volumes?.[name]?.persistence === 'revision');
 }
 
 /** "web", or "sshd, web". */

@@ -6,7 +6,7 @@ import { createApiServer } from '../api/server.ts';
 import { openStore } from '../store/image-store.ts';
 import { imageOf, layerOf, type TestLayer, tarOf, temporaryFolder } from '../store/test-support.ts';
 import { swapRoutes } from './routes.ts';
-import { allOf, imageDigest, Machine, openDevice } from './test-support.ts';
+import { allOf, imageDigest, imageOf as imageRef, Machine, openDevice } from './test-support.ts';
 
 interface Answer {
   status: number;
@@ -78,9 +78,12 @@ describe('the routes', () => {
     expect((await put(layer, layer.blob)).status).toBe(201);
     expect((await send('GET', '/swap')).status).toBe(404);
 
-    const swap = await post('/swap', { name: 'web', ref: 'web:2', digest: image.digest });
+    const change = { name: 'web', image: { ref: 'web:2', digest: image.digest } };
+    const swap = await post('/swap', { changes: [change] });
     expect([swap.status, swap.type]).toEqual([200, 'application/x-ndjson']);
-    expect(lines(swap.text).map(({ stage }) => stage)).toEqual(['stage', 'stop', 'start', 'probe', 'commit', 'done']);
+    expect(lines(swap.text).map(({ stage }) => stage)).toEqual([
+      'stage', 'stage', 'stop', 'start', 'probe', 'stable', 'commit', 'done',
+    ]); // biome-ignore format: one line is one order
     expect((await send('GET', '/swap')).text).toBe(swap.text);
 
     const revisions = JSON.parse((await send('GET', '/revisions')).text);
@@ -90,6 +93,38 @@ describe('the routes', () => {
     expect(lines((await post('/rollback', {})).text).at(-1)).toMatchObject({ stage: 'done', revision: 2 });
     // No body at all is the previous revision, too.
     expect(lines((await send('POST', '/rollback')).text).at(-1)).toMatchObject({ stage: 'done', revision: 3 });
+  });
+
+  it('tell what a swap would do, and do nothing', async () => {
+    const { post, machine, revisions, swaps, supervisor } = await freshApi();
+    const image = imageOf('web:2', [layer]);
+    const changes = [{ name: 'web', image: { ref: 'web:2', digest: image.digest }, config: { env: ['A=b'] } }];
+    const plan = await post('/swap/plan', { changes, images: [image] });
+    expect(plan.status).toBe(200);
+    expect(JSON.parse(plan.text)).toEqual({
+      base: 0,
+      changes: [{ name: 'web', from: 'web:1', to: 'web:2', strategy: 'stop-start', fields: ['swap', 'env'] }],
+      steps: [
+        { action: 'stage', text: 'check that everything is complete on the device' },
+        { action: 'prepare', component: 'web', text: 'make the container of the new web' },
+        { action: 'stop', component: 'web', text: 'stop web' },
+        { action: 'start', component: 'web', text: 'start web' },
+        { action: 'probe', component: 'web', text: 'wait until web is healthy' },
+        { action: 'stable', text: 'see that web, app stay healthy' },
+        { action: 'commit', text: 'put the new revision in force' },
+      ],
+      restarts: ['web'],
+      send: [{ ref: 'web:2', bytes: layer.blob.length, layers: 1 }],
+    });
+    expect([supervisor.calls, revisions.list().revisions.length, swaps.latest]).toEqual([[], 1, undefined]);
+    // Not even the image's documents were kept.
+    expect(JSON.parse((await post('/images', image)).text).missing).toHaveLength(1);
+
+    machine.broken.set('web:bad', 'unhealthy');
+    const bad = { changes: [{ name: 'web', image: imageRef('web:bad') }] };
+    await post('/swap', bad);
+    const refused = await post('/swap/plan', bad);
+    expect([refused.status, JSON.parse(refused.text).refused]).toEqual([404, undefined]);
   });
 
   it('answer a wrong layer while it is still being sent, and keep the connection', async () => {
@@ -107,14 +142,19 @@ describe('the routes', () => {
   it('say what is wrong with a request', async () => {
     const { post, send, machine } = await freshApi();
     machine.broken.set('web:bad', 'unhealthy');
-    const web = { name: 'web', ref: 'web:2', digest: imageDigest('web:2') };
+    const change = { name: 'web', image: imageRef('web:2') };
+    const of = (more: object, other: object = {}) => post('/swap', { changes: [{ ...change, ...more }], ...other });
     const cases: [Promise<Answer>, number, RegExp][] = [
-      [post('/swap', { ...web, digest: 'sha256:1' }), 400, /digest/],
-      [post('/swap', { ...web, more: 1 }), 400, /more/],
+      [of({ image: { ref: 'web:2', digest: 'sha256:1' } }), 400, /digest/],
+      [of({}, { more: 1 }), 400, /more/],
+      [of({ image: undefined }), 400, /neither image nor config/],
+      [of({ config: { env: ['no value'] } }), 400, /NAME=value/],
+      [post('/swap', { changes: [change, change] }), 400, /twice/],
+      [post('/swap', { changes: [] }), 400, /changes/],
       [send('POST', '/swap', '{'), 400, /JSON/],
-      [send('POST', '/swap', `{"name":"${'x'.repeat(70_000)}"}`), 413, /larger/],
-      [post('/swap', { ...web, name: 'kernel' }), 501, /cannot be swapped yet/],
-      [post('/swap', { ...web, name: 'wbe' }), 404, /nearest names/],
+      [send('POST', '/swap', `{"name":"${'x'.repeat(5 << 20)}"}`), 413, /larger/],
+      [of({ name: 'kernel', image: imageRef('kernel:foreign') }), 501, /kernel: its image is for another board/],
+      [of({ name: 'wbe' }), 404, /nearest names/],
       [post('/rollback', {}), 409, /no previous revision/],
       [post('/rollback', { revision: 5 }), 404, /no revision 5/],
       [send('PUT', '/layers/x'), 400, /sha256/],
@@ -124,14 +164,14 @@ describe('the routes', () => {
       const { text, ...rest } = await answer;
       expect([rest.status, JSON.parse(text).message]).toEqual([status, expect.stringMatching(message)]);
     }
-    const bad = { name: 'web', ref: 'web:bad', digest: imageDigest('web:bad') };
-    expect(lines((await post('/swap', bad)).text).at(-1)?.stage).toBe('failed');
-    expect(await post('/swap', bad)).toMatchObject({ status: 409, text: expect.stringMatching(/rolled back at/) });
+    const bad = { image: imageRef('web:bad') };
+    expect(lines((await of(bad)).text).at(-1)?.stage).toBe('failed');
+    expect(await of(bad)).toMatchObject({ status: 409, text: expect.stringMatching(/rolled back at/) });
   });
 
   it('let a swap go on when its client goes away', async () => {
     const { socketPath, swaps, revisions } = await freshApi();
-    const body = JSON.stringify({ name: 'web', ref: 'web:2', digest: imageDigest('web:2') });
+    const body = JSON.stringify({ changes: [{ name: 'web', image: imageRef('web:2') }] });
     await new Promise<void>((resolve) => {
       const outgoing = request({ socketPath, method: 'POST', path: '/gantry/v1/swap' }, (response) => {
         response.once('data', () => outgoing.destroy());

@@ -3,6 +3,7 @@ import {
   announceImageSchema,
   rollbackRequestSchema,
   type SwapEvent,
+  swapPlanRequestSchema,
   swapRequestSchema,
 } from '../../src/shared/api/types.ts';
 import { isDigest } from '../../src/shared/oci/digest.ts';
@@ -24,7 +25,8 @@ export interface SwapRouteParts {
 
 /** Manifest and configuration as text in JSON, where quotes count twice. */
 const maxAnnouncement = 8 << 20;
-const maxRequest = 64 << 10;
+/** Configurations may bring files with them. */
+const maxRequest = 4 << 20;
 
 const statuses = {
   invalid: 400,
@@ -83,6 +85,14 @@ export function swapRoutes({ store, revisions, swaps }: SwapRouteParts): Route[]
       handler: async ({ request, response }) => {
         const events = swaps.swap(await readJson(request, swapRequestSchema, maxRequest));
         await stream(response, events);
+      },
+    },
+    {
+      method: 'POST',
+      pattern: '/gantry/v1/swap/plan',
+      handler: async ({ request, response }) => {
+        const wanted = await readJson(request, swapPlanRequestSchema, maxAnnouncement);
+        sendJson(response, 200, await swaps.preview(wanted, store));
       },
     },
     {

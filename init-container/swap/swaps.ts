@@ -1,20 +1,29 @@
 import type { z } from 'zod';
-import type { RollbackRequest, SwapEvent, swapRequestSchema } from '../../src/shared/api/types.ts';
-import type { ComponentSpec, Revision } from '../../src/shared/definition/revision.ts';
-import { nearest } from '../../src/shared/text/nearest.ts';
-import { changedComponents } from '../revisions/changes.ts';
+import type {
+  RollbackRequest,
+  SwapEvent,
+  SwapPlan,
+  swapPlanRequestSchema,
+  swapRequestSchema,
+} from '../../src/shared/api/types.ts';
 import type { NumberedRevision } from '../revisions/types.ts';
 import { messageOf } from '../store/errors.ts';
 import { SwapError } from './errors.ts';
 import { SwapEvents } from './event-log.ts';
 import type { SwapRecord } from './journal.ts';
-import { type Change, changesBetween, isUp, namesOf, type SwapParts } from './parts.ts';
+import { isUp, isWell, pendingEffect } from './observe.ts';
+import { changesBetween, namesOf, type SwapParts } from './parts.ts';
+import { type PreviewStore, previewSwap } from './preview.ts';
 import { SwapRun } from './run.ts';
+import { expectSwappable, refusalOf, type Wanted, wantedByRollback, wantedBySwap } from './wanted.ts';
 
 export interface SwapsOptions extends SwapParts {
   /** Whether revisions outlive a power-off: without, what runs only at boot cannot be swapped. */
   persistent: boolean;
 }
+
+/** A part that needs another process or boot each time it is looked at will never work. */
+const maxResumes = 3;
 
 /** Loads the newest swap. If it had not ended, `recover` must be called; until then no other can begin. */
 export async function openSwaps(options: SwapsOptions): Promise<Swaps> {
@@ -43,58 +52,52 @@ export class Swaps {
     return this.#latest;
   }
 
-  /** Begins to replace one component's image. Throws a `SwapError` when it cannot begin; nothing has changed then. */
+  /** Begins to replace components. Throws a `SwapError` when it cannot begin; nothing has changed then. */
   swap(request: z.output<typeof swapRequestSchema>): SwapEvents {
     this.#expectIdle();
-    const base = this.#options.revisions.current();
-    const spec = this.#component(base, request.name);
-    this.#expectSwappable(request.name, spec);
-    const { ref, digest } = request;
-    if (spec.image.digest === digest) return this.#nothingToDo(request.name, spec.image.ref, base);
-    const refusal = this.#options.revisions.refusal(request.name, digest);
-    if (refusal && !request.insist) {
-      const why = `${ref} was rolled back at ${refusal.at}: ${refusal.reason}`;
-      throw new SwapError('conflict', `${why}. To take it all the same, swap again with --insist ("insist": true)`);
+    const wanted = wantedBySwap(this.#options.revisions, request);
+    if (wanted.changes.length === 0) {
+      const specs = request.changes.map(({ name }) => wanted.revision.components[name]?.image.ref ?? name);
+      const verb = specs.length === 1 ? 'runs' : 'run';
+      return this.#nothingToDo(namesOf(request.changes), `already ${verb} ${specs.join(', ')}`, wanted.base);
     }
-    const revision = withImage(base.revision, request.name, { ref, digest });
-    return this.#begin({ base, revision, names: [request.name], reason: `swap ${request.name}`, refuses: true });
+    expectSwappable(wanted.changes, this.#options, this.#options.persistent);
+    const refusal = refusalOf(wanted.changes, this.#options.revisions);
+    if (refusal !== undefined && !request.retry) {
+      throw new SwapError('conflict', `${refusal}. To take it all the same: gantry swap --retry ("retry": true)`);
+    }
+    return this.#begin(wanted, true);
   }
 
-  /** Begins to go back. Throws a `SwapError` when there is nothing to go back to. Refuses no image for it. */
+  /** See `previewSwap`. Also while a swap is under way. */
+  preview(request: z.output<typeof swapPlanRequestSchema>, store: PreviewStore): Promise<SwapPlan> {
+    return previewSwap(this.#options, store, request);
+  }
+
+  /** Begins to go back. Throws a `SwapError` when there is nothing to go back to. Refuses nothing for it. */
   rollback(request: RollbackRequest): SwapEvents {
     this.#expectIdle();
-    const base = this.#options.revisions.current();
-    const { name } = request;
-    if (name === undefined) {
-      const target = this.#target(request.revision);
-      const names = changedComponents(base.revision, target.revision);
-      if (names.length === 0) return this.#nothingToDo('', `revision ${target.number}`, base);
-      for (const changed of names) this.#expectInBoth(changed, base, target);
-      return this.#begin({
-        base,
-        revision: target.revision,
-        names,
-        reason: `rollback to ${target.number}`,
-        refuses: false,
-      });
+    const wanted = wantedByRollback(this.#options.revisions, request);
+    if (wanted.changes.length === 0) {
+      return this.#nothingToDo(request.name ?? 'the device', 'already is as it was then', wanted.base);
     }
-    const spec = this.#component(base, name);
-    this.#expectSwappable(name, spec);
-    const former = this.#formerSpec(name, spec, base, request.revision);
-    if (former.image.digest === spec.image.digest) return this.#nothingToDo(name, spec.image.ref, base);
-    const revision: Revision = { ...base.revision, components: { ...base.revision.components, [name]: former } };
-    return this.#begin({ base, revision, names: [name], reason: `rollback ${name}`, refuses: false });
+    expectSwappable(wanted.changes, this.#options, this.#options.persistent);
+    return this.#begin(wanted, false);
   }
 
   /**
    * Ends what a restart of the init container or of the device interrupted: before its commit the old revision stays in
-   * force and its components run again, after it the new one. To be called once, when the supervisor has found again what
-   * runs. Never rejects.
+   * force and its components run again, after it the new one. A swap that itself needed the restart goes on. To be called
+   * once, when the supervisor has found again what runs. Never rejects.
    */
   async recover(): Promise<void> {
     const record = this.#unfinished;
     this.#unfinished = undefined;
-    if (!record) return;
+    if (record) await this.#end(record);
+    await this.#noteLeftovers();
+  }
+
+  async #end(record: SwapRecord): Promise<void> {
     const { revisions, bootId } = this.#options;
     const base = revisions.get(record.base);
     const target = record.target === undefined ? undefined : revisions.get(record.target);
@@ -105,120 +108,81 @@ export class Swaps {
     const run = new SwapRun({ ...options, revision: target?.revision ?? options.base.revision });
     const current = revisions.current().number;
     if (target && current === target.number) return run.finishCommitted();
-    if (record.boot !== bootId || current !== record.base || changes.length === 0) {
+    const parts = record.applied.length > 0;
+    // What runs after a boot is what is in force: only parts have to be brought back to it.
+    if (current !== record.base || changes.length === 0 || (record.boot !== bootId && !parts)) {
       return run.finishInterrupted('the device was restarted in the middle of it');
     }
-    const reason = 'the init container was restarted in the middle of it';
-    await run.goBack(record.failure ?? { reason, imagesFault: false });
+    if (record.failure) return run.goBack(record.failure);
+    if (this.#canResume(record)) return run.resume();
+    const what = record.boot === bootId ? 'the init container' : 'the device';
+    await run.goBack({ reason: `${what} was restarted in the middle of it`, atFault: [], interrupted: true });
   }
 
-  #begin(what: {
-    base: NumberedRevision;
-    revision: Revision;
-    names: string[];
-    reason: string;
-    refuses: boolean;
-  }): SwapEvents {
-    const { base, revision, names, reason, refuses } = what;
-    const changes = changesBetween(base, { ...base, revision }, names);
+  /** Whether a restart or a reboot was what the swap itself needed. */
+  #canResume({ applied, resumed }: SwapRecord): boolean {
+    const whole = applied.every(({ effect }) => effect !== undefined);
+    const took = applied.some((part) => part.effect !== 'live' && !pendingEffect(part, this.#options));
+    return whole && took && resumed < maxResumes;
+  }
+
+  /** A revision that was being made when the power failed, and of which the journal does not know yet. */
+  async #noteLeftovers(): Promise<void> {
+    for (const number of this.#options.revisions.trying()) {
+      const failure = { failure: 'the device was restarted in the middle of it', interrupted: true, refuse: [] };
+      await this.#options.revisions.fail(number, failure).catch((error: unknown) => {
+        this.#options.log(`cannot note that revision ${number} was interrupted: ${messageOf(error)}`);
+      });
+    }
+  }
+
+  #begin(wanted: Wanted, refuses: boolean): SwapEvents {
     const record: SwapRecord = {
       schema: 1,
       boot: this.#options.bootId,
       startedAt: new Date().toISOString(),
-      reason,
-      base: base.number,
+      reason: wanted.reason,
+      base: wanted.base.number,
       components: [],
+      well: [],
       refuses,
       phase: 'stage',
+      applied: [],
+      resumed: 0,
       events: [],
     };
     this.#description = describe(record);
     const events = new SwapEvents();
     this.#latest = events;
-    void this.#carryOut({ base, revision, changes, record }, events);
+    void this.#carryOut(wanted, record, events);
     return events;
   }
 
-  async #carryOut(
-    what: { base: NumberedRevision; revision: Revision; changes: Change[]; record: SwapRecord },
-    events: SwapEvents,
-  ): Promise<void> {
+  async #carryOut(wanted: Wanted, record: SwapRecord, events: SwapEvents): Promise<void> {
     try {
-      const statuses = await this.#options.supervisor.status();
-      const components = what.changes.map(({ name }) => ({
-        name,
-        ranBefore: isUp(statuses.find((status) => status.name === name)),
-      }));
-      const run = new SwapRun({ ...what, parts: this.#options, record: { ...what.record, components }, events });
+      const statuses = new Map((await this.#options.supervisor.status()).map((status) => [status.name, status]));
+      const components = wanted.changes.map(({ name }) => {
+        const status = statuses.get(name);
+        return {
+          name,
+          ranBefore: isUp(status),
+          wasWell: status?.health !== 'unhealthy' && status?.state !== 'waiting',
+        };
+      });
+      const well = [...statuses.values()]
+        .filter((status) => status.kind === 'service' && isWell(status))
+        .map(({ name }) => name);
+      const run = new SwapRun({ ...wanted, parts: this.#options, record: { ...record, components, well }, events });
       await run.carryOut();
     } catch (error) {
       const message = `nothing was changed: ${messageOf(error)}`;
-      events.publish(eventNow('failed', namesOf(what.changes), message, what.base.number));
+      events.publish(eventNow('failed', namesOf(wanted.changes), message, wanted.base.number));
     }
   }
 
   #nothingToDo(component: string, what: string, base: NumberedRevision): SwapEvents {
-    const message = component === '' ? `the device already runs what ${what} has` : `${component} already runs ${what}`;
-    this.#latest = new SwapEvents([eventNow('done', component, message, base.number)]);
+    this.#latest = new SwapEvents([eventNow('done', component, `${component} ${what}`, base.number)]);
     return this.#latest;
-  }
-
-  /** The whole revision to go back to. */
-  #target(number: number | undefined): NumberedRevision {
-    const { revisions } = this.#options;
-    const target = number === undefined ? revisions.previous() : revisions.get(number);
-    if (target) return target;
-    if (number === undefined)
-      throw new SwapError('conflict', 'there is no previous revision to go back to: nothing was swapped yet');
-    throw new SwapError('unknown', `there is no revision ${number}; "gantry revisions" lists those there are`);
-  }
-
-  /** One component as it was in the given revision, or in the newest former one where its image differs. */
-  #formerSpec(name: string, spec: ComponentSpec, base: NumberedRevision, number: number | undefined): ComponentSpec {
-    if (number !== undefined) return this.#component(this.#target(number), name);
-    for (const former of this.#options.revisions.committed().toReversed()) {
-      const candidate =
-        former < base.number ? this.#options.revisions.get(former)?.revision.components[name] : undefined;
-      if (candidate && candidate.image.digest !== spec.image.digest) return candidate;
-    }
-    throw new SwapError(
-      'conflict',
-      `${name} has had no other image than ${spec.image.ref} on this device: nothing to go back to`,
-    );
-  }
-
-  #component(revision: NumberedRevision, name: string): ComponentSpec {
-    const { components } = revision.revision;
-    const spec = Object.hasOwn(components, name) ? components[name] : undefined;
-    if (spec) return spec;
-    const similar = nearest(name, Object.keys(components)).join(', ');
-    throw new SwapError(
-      'unknown',
-      `revision ${revision.number} has no component "${name}"; the nearest names are: ${similar}`,
-    );
-  }
-
-  #expectInBoth(name: string, base: NumberedRevision, target: NumberedRevision): void {
-    const [before, after] = [base.revision.components[name], target.revision.components[name]];
-    if (!before || !after || before.kind !== after.kind) {
-      const why = `revision ${target.number} has other components than revision ${base.number} (${name})`;
-      throw new SwapError('unsupported', `${why}, and components cannot be added or removed while the device runs`);
-    }
-    this.#expectSwappable(name, before);
-  }
-
-  #expectSwappable(name: string, { kind }: ComponentSpec): void {
-    if (kind === 'kernel' || kind === 'base' || kind === 'init') {
-      const works = 'services, onboot and onshutdown components can be';
-      throw new SwapError(
-        'unsupported',
-        `${name} is the device's ${kind}, which cannot be swapped yet; ${works}. Build a new image instead`,
-      );
-    }
-    if (kind === 'onboot' && !this.#options.persistent) {
-      const why = `${name} runs only at boot, and this device has no data partition: a swap would be lost before it has an effect`;
-      throw new SwapError('conflict', `${why}. Add a partition with the label gantry-data, or build a new image`);
-    }
   }
 
   #expectIdle(): void {
@@ -237,9 +201,4 @@ function describe(record: SwapRecord): string {
 
 function eventNow(stage: 'done' | 'failed', component: string, message: string, revision: number): SwapEvent {
   return { stage, component, at: new Date().toISOString(), message, revision };
-}
-
-function withImage(revision: Revision, name: string, image: ComponentSpec['image']): Revision {
-  const spec = revision.components[name];
-  return spec ? { ...revision, components: { ...revision.components, [name]: { ...spec, image } } } : revision;
 }

@@ -35,12 +35,23 @@ export const routeWords: Record<string, string> = {
     'Send a layer: the blob as it is stored, its media type as `Content-Type`, its digest as `X-Gantry-Digest`.',
   'GET /gantry/v1/revisions': 'The revisions, newest first: `RevisionList`.',
   'GET /gantry/v1/revisions/{number}': 'One revision, whole: its components with images and configuration.',
-  'POST /gantry/v1/swap': 'Swap a component. A stream of `SwapEvent`. The swap goes on when the connection breaks.',
+  'POST /gantry/v1/swap/plan': 'What a swap would do: `SwapPlan`. Nothing is changed.',
+  'POST /gantry/v1/swap':
+    'Swap components, all or none. A stream of `SwapEvent`. The swap goes on when the connection breaks.',
   'GET /gantry/v1/swap': 'The events of the newest swap from its beginning, followed to its end.',
   'POST /gantry/v1/rollback': 'Go back. A stream of `SwapEvent`.',
 };
 
 const digest = '`sha256:` and 64 hexadecimal digits.';
+
+const changeWords = {
+  changes: 'What is to become of which component.',
+  'changes.name': 'The component.',
+  'changes.image': 'Its image; without one it stays as it is.',
+  'changes.image.ref': 'What people call the image.',
+  'changes.image.digest': `Digest of its manifest: ${digest}`,
+  'changes.config': 'What the definition says of it from now on, as in an OS definition. Without it that stays.',
+};
 
 /** The fields of the bodies that are sent. */
 export const bodyWords = {
@@ -51,13 +62,15 @@ export const bodyWords = {
     config: 'The configuration’s exact bytes.',
   },
   'POST /gantry/v1/swap': {
-    name: 'The component.',
-    ref: 'What people call the image.',
-    digest: `Digest of its manifest: ${digest}`,
-    insist: 'Take an image that was rolled back before.',
+    ...changeWords,
+    retry: 'Take an image or a configuration that failed before.',
+  },
+  'POST /gantry/v1/swap/plan': {
+    ...changeWords,
+    images: 'Images that the device need not have, as in `POST /gantry/v1/images`.',
   },
   'POST /gantry/v1/rollback': {
-    name: 'Only this component, to the image that it had before.',
+    name: 'Only this component, to what it was before.',
     revision: 'Number of the revision to go back to. Nothing given: the previous one.',
   },
   'POST /gantry/v1/power': { action: 'What to do.' },
@@ -78,9 +91,13 @@ export const answerNames = [
   'ComponentState',
   'Health',
   'ComponentStatus',
+  'RevisionState',
   'RevisionSummary',
   'RevisionList',
   'ImageOffer',
+  'SwapAction',
+  'PlannedStep',
+  'SwapPlan',
   'SwapStage',
   'SwapEvent',
 ];

@@ -9,6 +9,7 @@ import {
   deviceExecSchema,
   powerRequestSchema,
   rollbackRequestSchema,
+  swapPlanRequestSchema,
   swapRequestSchema,
 } from '../../src/shared/api/types.ts';
 import { devicePaths } from '../../src/shared/device-paths.ts';
@@ -20,10 +21,14 @@ import { fieldRows, schemaAt } from './schema-rows.ts';
 const bodies: Record<keyof typeof bodyWords, z.ZodType> = {
   'POST /gantry/v1/images': announceImageSchema,
   'POST /gantry/v1/swap': swapRequestSchema,
+  'POST /gantry/v1/swap/plan': swapPlanRequestSchema,
   'POST /gantry/v1/rollback': rollbackRequestSchema,
   'POST /gantry/v1/power': powerRequestSchema,
   'POST /gantry/v1/exec': deviceExecSchema,
 };
+
+/** Described elsewhere: a configuration in the OS definition, an image's documents where they are announced. */
+const ownTables = ['changes.config', 'images'];
 
 /** The API of the device: which routes there are comes from the code that serves them. */
 export function apiReference(): string {
@@ -49,7 +54,7 @@ export function apiReference(): string {
     '### Bodies',
     ...(Object.keys(bodies) as (keyof typeof bodyWords)[]).flatMap((key) => [
       `#### ${key}`,
-      table(['field', 'value', 'what it is'], fieldRows(schemaAt(bodies[key]), bodyWords[key])),
+      table(['field', 'value', 'what it is'], fieldRows(schemaAt(bodies[key]), bodyWords[key], ownTables)),
     ]),
     '### Answers',
     `\`\`\`ts\n${answers()}\n\`\`\``,

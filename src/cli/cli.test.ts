@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,11 +8,11 @@ import { text } from 'node:stream/consumers';
 import { spawn as spawnPty } from '@lydell/node-pty';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { frame } from '../../init-container/api/frames.ts';
-import { sendEmpty, sendJson, startJsonStream } from '../../init-container/api/respond.ts';
+import { readJson, sendEmpty, sendJson, startJsonStream } from '../../init-container/api/respond.ts';
 import { HttpError, type Route } from '../../init-container/api/router.ts';
 import { jsonRoute, TestDevice, TestExecs, testComponent, testInfo } from '../device/api-server.testing.ts';
 import { makeImage, writeLayout } from '../device/image-source/images.testing.ts';
-import type { SwapStage } from '../shared/api/types.ts';
+import { type SwapStage, swapPlanRequestSchema } from '../shared/api/types.ts';
 import { digestOf } from '../shared/oci/digest.ts';
 
 const program = join(import.meta.dirname, 'gantry.ts');
@@ -33,6 +33,25 @@ const components = [
   testComponent('kernel', { kind: 'kernel', id: undefined, health: 'none' }),
 ];
 
+const spec = { kind: 'service', image: { ref: 'web:1', digest: digestOf('web:1') }, order: 0 };
+const revision = {
+  schema: 1,
+  components: { web: { ...spec, config: { env: ['A=1'] } }, app: { ...spec, config: {} } },
+};
+const plan = {
+  base: 1,
+  changes: [{ name: 'web', from: 'web:1', to: 'web:2', strategy: 'overlap', fields: ['env'] }],
+  steps: [
+    { action: 'start-beside', component: 'web', text: 'start the new web beside the old' },
+    { action: 'commit', text: 'put the new revision in force' },
+  ],
+  restarts: ['web'],
+  send: [{ ref: 'web:2', bytes: 1_200_000, layers: 2 }],
+  refused: 'web:2 was rolled back at noon: HTTP 500',
+};
+/** Plans that were asked for. */
+let asked: unknown[];
+
 const swapStream: Route['handler'] = ({ response }) => {
   const write = startJsonStream(response);
   stages.forEach((stage, index) => {
@@ -45,6 +64,15 @@ const routes: Route[] = [
   ...execs.routes,
   jsonRoute('GET', '/gantry/v1/device', () => testInfo),
   jsonRoute('GET', '/gantry/v1/components', () => components),
+  jsonRoute('GET', `/gantry/v1/revisions/${testInfo.revision.number}`, () => revision),
+  {
+    method: 'POST',
+    pattern: '/gantry/v1/swap/plan',
+    handler: async ({ request, response }) => {
+      asked.push(await readJson(request, swapPlanRequestSchema));
+      sendJson(response, 200, plan);
+    },
+  },
   jsonRoute('POST', '/gantry/v1/images', () => ({ digest: image.manifest.digest, missing: [] })),
   { method: 'POST', pattern: '/gantry/v1/swap', handler: swapStream },
   { method: 'POST', pattern: '/gantry/v1/rollback', handler: swapStream },
@@ -108,6 +136,7 @@ beforeEach(() => {
   stages = ['stop', 'start', 'probe', 'commit', 'done'];
   endless = false;
   restarted = [];
+  asked = [];
 });
 
 function start(
@@ -260,7 +289,53 @@ describe('swap', () => {
   it('ends with 4 when the device took the old one back', async () => {
     stages = ['stop', 'start', 'rollback', 'failed'];
     expect((await gantry('swap', 'web', join(dir, 'image'))).code).toBe(4);
-    expect((await gantry('rollback', '--revision', '2')).code).toBe(4);
+    expect((await gantry('rollback', '2')).code).toBe(4);
+  });
+
+  it('says what it would do', async () => {
+    const { out, code } = await gantry('swap', '--dry-run', 'web', join(dir, 'image'), 'app', join(dir, 'image'));
+    expect([out, code]).toEqual([
+      `From revision 1
+  web: web:1 → web:2 (env), overlap
+Steps
+  1. start the new web beside the old
+  2. put the new revision in force
+Would send 1.2 MB (web:2).
+Replaces the containers of web.
+Would be refused without --retry: web:2 was rolled back at noon: HTTP 500
+`,
+      0,
+    ]);
+    expect(asked).toMatchObject([{ changes: [{ name: 'web' }, { name: 'app' }], images: [{ ref: 'web:2' }, {}] }]);
+    const json = await gantry('swap', '--dry-run', '--json', 'web', join(dir, 'image'));
+    expect(JSON.parse(json.out)).toEqual(plan);
+  });
+
+  it('changes the configuration, with or without another image', async () => {
+    const file = join(dir, 'web.yml');
+    writeFileSync(file, 'stop_signal: SIGQUIT\nhealthcheck: { tcp: "127.0.0.1:80" }\n');
+    await gantry('swap', '--dry-run', 'web', '--env', 'A=', '--env', 'B=2', '--command', 'web -v', '--config', file);
+    const config = {
+      env: ['B=2'],
+      command: ['web', '-v'],
+      stop_signal: 'SIGQUIT',
+      healthcheck: { tcp: '127.0.0.1:80' },
+    };
+    expect(asked).toEqual([{ changes: [{ name: 'web', config }], images: [] }]);
+    writeFileSync(file, 'stop_singal: SIGQUIT\n');
+    expect(await gantry('swap', 'web', '--config', file)).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/web\.yml:1:1: stop_singal: unknown key/),
+    });
+  });
+
+  it.each([
+    [['web'], /what shall web be swapped for\? Give an image/],
+    [['web', 'web:2', 'web', 'web:3'], /web is named twice/],
+    [['web', 'web:2', 'app', 'app:2', '--env', 'A=1'], /go with one component/],
+    [['web', '--env', 'A'], /Give NAME=VALUE/],
+  ])('explains wrong usage: %j', async (words, message) => {
+    expect(await gantry('swap', ...words)).toMatchObject({ code: 2, err: expect.stringMatching(message) });
   });
 
   it('says at Ctrl-C that the device goes on', async () => {

@@ -18,18 +18,30 @@ export function register(program: Command): void {
   });
 }
 
+const tones: Record<RevisionSummary['state'], Parameters<typeof paint>[0]> = {
+  current: 'green',
+  previous: 'reset',
+  available: 'reset',
+  refused: 'red',
+  failed: 'red',
+  interrupted: 'yellow',
+  trying: 'cyan',
+};
+
+/** "web: web:1 → web:2 (env)"; the settings that differ in brackets. */
+function describeChange({ name, from, to, fields }: RevisionSummary['changes'][number]): string {
+  const settings = fields === undefined ? '' : fields.join(', ');
+  if (from === to) return `${name}: ${settings}`;
+  return `${name}: ${from ?? 'none'} → ${to ?? 'none'}${settings === '' ? '' : ` (${settings})`}`;
+}
+
 function revisionTable(revisions: RevisionSummary[], color: boolean): string {
   const rows = revisions.map((revision) => [
     String(revision.number),
-    paint(
-      revision.state === 'current' ? 'green' : revision.state === 'refused' ? 'red' : 'reset',
-      revision.state,
-      color,
-    ),
+    paint(tones[revision.state], revision.state, color),
     revision.createdAt,
     revision.reason,
-    revision.failure ??
-      revision.changes.map(({ name, from, to }) => `${name}: ${from ?? 'none'} → ${to ?? 'none'}`).join(', '),
+    revision.failure ?? revision.changes.map(describeChange).join(', '),
   ]);
   return table(['REVISION', 'STATE', 'CREATED', 'REASON', 'CHANGES'], rows);
 }

@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander';
+import type { RollbackRequest } from '../shared/api/types.ts';
 import { addDeviceOptions } from './device-options.ts';
 import { addJsonOption } from './output.ts';
 import { showSwap } from './swap-progress.ts';
@@ -9,19 +10,21 @@ export function register(program: Command): void {
     .command('rollback')
     .summary('go back to an earlier revision')
     .description(
-      'Goes back to the previous revision; with NAME only that component, to the image it had before; with --revision ' +
-        'to that one. See: gantry revisions',
+      'Goes back to the previous revision; with REVISION (a number) to that one; with NAME only that component, to what ' +
+        'it was before. See: gantry revisions',
     )
-    .argument('[name]', 'a component')
-    .option('--revision <number>', 'the revision to go back to', revisionNumber);
-  addJsonOption(addDeviceOptions(command)).action(
-    async (name: string | undefined, options: { revision?: number; json?: boolean }) => {
-      await withDevice(command, async ({ device, color, signal }) => {
-        const events = device.rollback({ name, revision: options.revision });
-        await showSwap(events, { json: options.json, color, signal });
-      });
-    },
-  );
+    .argument('[name|revision]', 'a component, or the number of a revision');
+  addJsonOption(addDeviceOptions(command)).action(async (what: string | undefined, options: { json?: boolean }) => {
+    await withDevice(command, async ({ device, color, signal }) => {
+      await showSwap(device.rollback(rollbackRequest(what)), { json: options.json, color, signal });
+    });
+  });
+}
+
+/** A number is a revision, anything else a component. */
+function rollbackRequest(what: string | undefined): RollbackRequest {
+  if (what === undefined) return {};
+  return /^\d+$/.test(what) ? { revision: revisionNumber(what) } : { name: what };
 }
 
 /** For commander: the number of a revision. */

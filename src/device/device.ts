@@ -1,6 +1,14 @@
 import type { Duplex, Readable } from 'node:stream';
-import type { ComponentStatus, DeviceInfo, RevisionList, RollbackRequest, SwapEvent } from '../shared/api/types.ts';
+import type {
+  ComponentStatus,
+  DeviceInfo,
+  RevisionList,
+  RollbackRequest,
+  SwapEvent,
+  SwapPlan,
+} from '../shared/api/types.ts';
 import type { Revision } from '../shared/definition/revision.ts';
+import type { ConfigChange } from './config-change.ts';
 
 /** What every person's view (CLI, terminal UI) knows of a device. Every text in it has been sanitised. */
 export interface Device {
@@ -30,10 +38,12 @@ export interface Device {
   shell(options: ExecOptions): Promise<Session>;
 
   /**
-   * Sends what the device lacks of `image`, then swaps. Yields host-side `stage` events with progress, then the
-   * device's own. When the connection breaks after the swap began, it reconnects and follows the swap to its end.
+   * Sends what the device lacks of the images, then swaps all or nothing. Yields host-side `stage` events with progress,
+   * then the device's own. When the connection breaks after the swap began, it reconnects and follows it to its end.
    */
-  swap(name: string, image: string, options?: { insist?: boolean; signal?: AbortSignal }): AsyncIterable<SwapEvent>;
+  swap(orders: readonly SwapOrder[], options?: { retry?: boolean; signal?: AbortSignal }): AsyncIterable<SwapEvent>;
+  /** What `swap` would do. Nothing is sent or changed. */
+  planSwap(orders: readonly SwapOrder[], options?: { signal?: AbortSignal }): Promise<SwapPlan>;
   /** Images that `swap` could take for this component without a registry: built on this host, of the same repository. */
   imagesAtHand(name: string): Promise<string[]>;
   rollback(request: RollbackRequest): AsyncIterable<SwapEvent>;
@@ -42,6 +52,14 @@ export interface Device {
   /** A raw stream to the device's API socket. */
   dial(): Promise<Duplex>;
   close(): Promise<void>;
+}
+
+/** What is to become of one component. */
+export interface SwapOrder {
+  name: string;
+  /** Where its new image is; without one the image stays. */
+  image?: string;
+  config?: ConfigChange;
 }
 
 export type ConnectionState =

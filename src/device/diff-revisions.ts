@@ -13,12 +13,21 @@ export interface RevisionChange {
 /** What changes from revision `a` to revision `b`, by component and field. */
 export function diffRevisions(a: Revision, b: Revision): RevisionChange[] {
   const names = [...new Set([...Object.keys(a.components), ...Object.keys(b.components)])].sort();
-  return names.flatMap((name): RevisionChange[] => {
+  const components = names.flatMap((name): RevisionChange[] => {
     const before = a.components[name];
     const after = b.components[name];
     if (before === undefined) return after === undefined ? [] : [{ name, to: imageText(after.image) }];
     if (after === undefined) return [{ name, from: imageText(before.image) }];
     return diffFields(name, fieldsOf(before), fieldsOf(after));
+  });
+  return [...components, ...diffVolumes(a.volumes ?? {}, b.volumes ?? {})];
+}
+
+/** Volumes are told as `volume NAME`; what differs in one is how long its data live. */
+function diffVolumes(a: NonNullable<Revision['volumes']>, b: NonNullable<Revision['volumes']>): RevisionChange[] {
+  return [...new Set([...Object.keys(a), ...Object.keys(b)])].sort().flatMap((name): RevisionChange[] => {
+    const [from, to] = [a[name]?.persistence, b[name]?.persistence];
+    return from === to ? [] : [{ name: `volume ${name}`, ...(from && to ? { field: 'persistence' } : {}), from, to }];
   });
 }
 

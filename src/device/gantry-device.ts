@@ -6,7 +6,7 @@ import type {
   RevisionList,
   RollbackRequest,
   SwapEvent,
-  SwapRequest,
+  SwapPlan,
 } from '../shared/api/types.ts';
 import { type Revision, revisionSchema } from '../shared/definition/revision.ts';
 import { sanitizeName } from '../shared/text/sanitize.ts';
@@ -15,7 +15,16 @@ import { TransportAgent } from './agent.ts';
 import { ApiClient } from './api-client.ts';
 import { cleanJson } from './clean.ts';
 import { Connection } from './connection.ts';
-import type { ConnectionWatch, Device, DeviceEvent, ExecOptions, LogLine, LogOptions, Session } from './device.ts';
+import type {
+  ConnectionWatch,
+  Device,
+  DeviceEvent,
+  ExecOptions,
+  LogLine,
+  LogOptions,
+  Session,
+  SwapOrder,
+} from './device.ts';
 import { DockerApi } from './docker-api.ts';
 import { ApiError, UnknownComponentError } from './errors.ts';
 import { watchEvents } from './events.ts';
@@ -23,6 +32,7 @@ import { followSwap } from './follow-swap.ts';
 import { readLogs } from './logs.ts';
 import { componentsSchema, deviceInfoSchema, execCreatedSchema, revisionListSchema } from './schemas.ts';
 import { execSession } from './session.ts';
+import type { SwapContext } from './swap.ts';
 
 /** A device over any transport. */
 export class GantryDevice implements Device {
@@ -115,29 +125,16 @@ export class GantryDevice implements Device {
   }
 
   async *swap(
-    name: string,
-    image: string,
-    options: { insist?: boolean; signal?: AbortSignal } = {},
+    orders: readonly SwapOrder[],
+    options: { retry?: boolean; signal?: AbortSignal } = {},
   ): AsyncGenerator<SwapEvent> {
-    const { signal } = options;
-    // Both before a byte of the image travels: a wrong name must not cost an upload over a serial line.
-    const [{ arch }, components] = await Promise.all([this.info(), this.components()]);
-    if (!components.some((component) => component.name === name)) {
-      throw new UnknownComponentError(name, namesOf(components));
-    }
-    const [{ openImageSource }, { uploadImage }] = await Promise.all([
-      import('./image-source/index.ts'),
-      import('./upload.ts'),
-    ]);
-    const source = await openImageSource(image, { arch, signal });
-    try {
-      const context = { api: this.#api, connection: this.#connection, component: name, signal };
-      yield* uploadImage(context, source);
-      const request: SwapRequest = { name, ref: source.ref, digest: source.digest, insist: options.insist ?? false };
-      yield* followSwap(context, name, '/gantry/v1/swap', request);
-    } finally {
-      await source.close();
-    }
+    const { swapComponents } = await import('./swap.ts');
+    yield* swapComponents(this.#swapContext(options.signal), orders, options.retry ?? false);
+  }
+
+  async planSwap(orders: readonly SwapOrder[], options: { signal?: AbortSignal } = {}): Promise<SwapPlan> {
+    const { planSwap } = await import('./swap.ts');
+    return planSwap(this.#swapContext(options.signal), orders);
   }
 
   async *rollback(request: RollbackRequest): AsyncGenerator<SwapEvent> {
@@ -165,6 +162,10 @@ export class GantryDevice implements Device {
   async #session(id: string, options: ExecOptions): Promise<Session> {
     const stream = await this.#docker.startExec(id, options.tty, options.tty ? options.size : undefined);
     return execSession(this.#docker, id, stream, options.tty);
+  }
+
+  #swapContext(signal: AbortSignal | undefined): SwapContext {
+    return { api: this.#api, connection: this.#connection, device: this, ...(signal ? { signal } : {}) };
   }
 
   async #of<T>(name: string, call: () => Promise<T>): Promise<T> {

@@ -1,5 +1,16 @@
 import { z } from 'zod';
-import type { ComponentStatus, DeviceInfo, ImageOffer, RevisionList, SwapEvent } from '../shared/api/types.ts';
+import {
+  type ComponentStatus,
+  type DeviceInfo,
+  type ImageOffer,
+  type RevisionList,
+  revisionStates,
+  type SwapEvent,
+  type SwapPlan,
+  swapActions,
+  swapStages,
+} from '../shared/api/types.ts';
+import { swapStrategies } from '../shared/definition/component-config.ts';
 import { componentKinds, digestSchema } from '../shared/definition/revision.ts';
 
 /** What a device may answer. Fields that we do not know are dropped, so that a newer device can say more. */
@@ -31,6 +42,8 @@ export const componentsSchema = z.array(
     kind: z.enum(componentKinds),
     image: z.string(),
     digest: digestSchema,
+    spec: digestSchema.optional(),
+    beside: z.boolean().optional(),
     id: z.string().optional(),
     state: z.enum(['created', 'starting', 'running', 'stopping', 'exited', 'waiting', 'failed']),
     health: z.enum(['none', 'starting', 'healthy', 'unhealthy']),
@@ -53,10 +66,17 @@ export const revisionListSchema = z.object({
       number: count,
       digest: digestSchema,
       createdAt: z.string(),
-      state: z.enum(['current', 'previous', 'available', 'refused']),
+      state: z.enum(revisionStates),
       factory: z.boolean(),
       reason: z.string(),
-      changes: z.array(z.object({ name: z.string(), from: z.string().optional(), to: z.string().optional() })),
+      changes: z.array(
+        z.object({
+          name: z.string(),
+          from: z.string().optional(),
+          to: z.string().optional(),
+          fields: z.array(z.string()).optional(),
+        }),
+      ),
       failure: z.string().optional(),
     }),
   ),
@@ -68,7 +88,7 @@ export const imageOfferSchema = z.object({
 }) satisfies z.ZodType<ImageOffer>;
 
 export const swapEventSchema = z.object({
-  stage: z.enum(['stage', 'stop', 'start', 'probe', 'commit', 'rollback', 'done', 'failed']),
+  stage: z.enum(swapStages),
   component: z.string(),
   at: z.string(),
   message: z.string(),
@@ -76,6 +96,23 @@ export const swapEventSchema = z.object({
   downtimeMs: z.number().optional(),
   progress: z.object({ done: z.number(), total: z.number() }).optional(),
 }) satisfies z.ZodType<SwapEvent>;
+
+export const swapPlanSchema = z.object({
+  base: count,
+  changes: z.array(
+    z.object({
+      name: z.string(),
+      from: z.string(),
+      to: z.string(),
+      strategy: z.enum(swapStrategies),
+      fields: z.array(z.string()),
+    }),
+  ),
+  steps: z.array(z.object({ action: z.enum(swapActions), component: z.string().optional(), text: z.string() })),
+  restarts: z.array(z.string()),
+  send: z.array(z.object({ ref: z.string(), bytes: count, layers: count })),
+  refused: z.string().optional(),
+}) satisfies z.ZodType<SwapPlan>;
 
 export const execCreatedSchema = z.object({ Id: z.string().regex(/^[0-9a-f]{1,64}$/, 'not an id') });
 

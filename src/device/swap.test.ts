@@ -5,10 +5,17 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readJson, sendEmpty, sendJson, startJsonStream } from '../../init-container/api/respond.ts';
 import { HttpError, type Route } from '../../init-container/api/router.ts';
-import { announceImageSchema, type SwapEvent, type SwapStage, swapRequestSchema } from '../shared/api/types.ts';
-import { hexOf } from '../shared/oci/digest.ts';
+import {
+  announceImageSchema,
+  type SwapEvent,
+  type SwapStage,
+  swapPlanRequestSchema,
+  swapRequestSchema,
+} from '../shared/api/types.ts';
+import { digestOf, hexOf } from '../shared/oci/digest.ts';
 import { UnixTransport } from '../transport/unix.ts';
 import { jsonRoute, TestDevice, testComponent, testInfo } from './api-server.testing.ts';
+import type { SwapOrder } from './device.ts';
 import { GantryDevice } from './gantry-device.ts';
 import { makeImage, type TestImage, writeLayout } from './image-source/images.testing.ts';
 
@@ -28,6 +35,18 @@ let takesOrders: boolean;
 
 const routes: Route[] = [
   jsonRoute('GET', '/gantry/v1/device', () => testInfo),
+  jsonRoute('GET', `/gantry/v1/revisions/${testInfo.revision.number}`, () => revision),
+  jsonRoute('GET', '/containers/sshd/json', () => ({ Config: { Env: ['PATH=/bin', 'A=1', 'B=2'] } })),
+  {
+    method: 'POST',
+    pattern: '/gantry/v1/swap/plan',
+    handler: async ({ request, response }) => {
+      const { changes, images } = await readJson(request, swapPlanRequestSchema);
+      orders.push(changes);
+      const send = images.map(({ ref }) => ({ ref, bytes: 7, layers: 1 }));
+      sendJson(response, 200, { base: 1, changes: [], steps: [], restarts: [], send });
+    },
+  },
   jsonRoute('GET', '/gantry/v1/components', () => [testComponent('web'), testComponent('sshd')]),
   {
     method: 'POST',
@@ -90,6 +109,17 @@ const routes: Route[] = [
   },
 ];
 
+const spec = (name: string, order: number, config = {}) => ({
+  kind: 'service',
+  image: { ref: `${name}:1`, digest: digestOf(name) },
+  order,
+  config,
+});
+const revision = {
+  schema: 1,
+  components: { web: spec('web', 0), sshd: spec('sshd', 1, { net: 'host', restart: 'always' }) },
+};
+
 beforeEach(async () => {
   dir = mkdtempSync(join(tmpdir(), 'gantry-swap-'));
   image = makeImage('web:2');
@@ -112,9 +142,9 @@ afterEach(async () => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-async function swap(options?: { insist?: boolean; signal?: AbortSignal }): Promise<SwapEvent[]> {
+async function swap(options?: { retry?: boolean; signal?: AbortSignal }, orders?: SwapOrder[]): Promise<SwapEvent[]> {
   const events: SwapEvent[] = [];
-  for await (const event of device.swap('web', dir, options)) events.push(event);
+  for await (const event of device.swap(orders ?? [{ name: 'web', image: dir }], options)) events.push(event);
   return events;
 }
 
@@ -125,14 +155,42 @@ function onDevice(events: SwapEvent[]): SwapStage[] {
 
 describe('swap', () => {
   it('sends what is missing, with progress, then follows the device to the end', async () => {
-    const events = await swap({ insist: true });
+    const { digest } = image.manifest;
+    const events = await swap({ retry: true });
     const total = image.layers.reduce((sum, { data }) => sum + data.length, 0);
     expect(events[0]).toMatchObject({ stage: 'stage', component: 'web', progress: { done: 0, total } });
     const sent = events.filter(({ progress }) => progress?.done === total);
     expect(sent.length).toBeGreaterThan(0);
     expect(onDevice(events)).toEqual(stages);
     expect([...received.values()]).toEqual(image.layers.map(({ data }) => data));
-    expect(orders).toEqual([{ name: 'web', ref: 'web:2', digest: image.manifest.digest, insist: true }]);
+    expect(orders).toEqual([{ changes: [{ name: 'web', image: { ref: 'web:2', digest } }], retry: true }]);
+  });
+
+  it('orders several components at once, and configurations laid over the present ones', async () => {
+    const config = {
+      fields: { restart: null, stop_signal: 'SIGQUIT' },
+      env: [{ name: 'A', value: '3' }, { name: 'B' }],
+    };
+    await swap({}, [
+      { name: 'web', image: dir },
+      { name: 'sshd', config },
+    ]);
+    const { digest } = image.manifest;
+    const changes = [
+      { name: 'web', image: { ref: 'web:2', digest } },
+      { name: 'sshd', config: { net: 'host', stop_signal: 'SIGQUIT', env: ['PATH=/bin', 'A=3'] } },
+    ];
+    expect(orders).toEqual([{ changes, retry: false }]);
+    await expect(swap({}, [{ name: 'sshd', config: { fields: { restart: 'sometimes' } } }])).rejects.toThrow(
+      /the configuration is not valid: restart: not one of no, always/,
+    );
+  });
+
+  it('asks for a plan without sending a layer', async () => {
+    const plan = await device.planSwap([{ name: 'web', image: dir }]);
+    expect(plan.send).toEqual([{ ref: 'web:2', bytes: 7, layers: 1 }]);
+    expect([received.size, log.length]).toEqual([0, 0]);
+    await expect(device.planSwap([{ name: 'wbe', image: dir }])).rejects.toThrow('Did you mean web?');
   });
 
   it('sends no layer that the device has', async () => {
@@ -163,7 +221,7 @@ describe('swap', () => {
   });
 
   it('names the nearest component before it sends anything', async () => {
-    await expect(device.swap('wbe', dir).next()).rejects.toThrow('Did you mean web?');
+    await expect(device.swap([{ name: 'wbe', image: dir }]).next()).rejects.toThrow('Did you mean web?');
     expect(received.size).toBe(0);
   });
 

@@ -239,10 +239,12 @@ describe('what changes the device', () => {
     terminal.type('web:2');
     await terminal.waitFor('image: web:2');
     terminal.press('enter');
-    await terminal.waitFor(/Swap web\?[\s\S]*web:1 → web:2[\s\S]*web:1 runs again/);
+    await terminal.waitFor(
+      /Swap web\?[\s\S]*web:1 → web:2[\s\S]*Sends 12\.0 MB, replaces web \(stop-start\), see that web stays healthy[\s\S]*web:1 runs again/,
+    );
     terminal.type('y');
     await terminal.waitFor(
-      /▶ stage .*\[█{20}] 100 % {2}12\.0 MB of 12\.0 MB[\s\S]* {3}stop\n {3}start\n {3}probe\n {3}commit/,
+      /▶ stage .*\[█{20}] 100 % {2}12\.0 MB of 12\.0 MB[\s\S]* {3}stop\n {3}start\n {3}probe\n {3}stable\n {3}commit/,
     );
     await tui.device('step');
     await terminal.waitFor(/✓ stage[\s\S]*▶ stop .*stopping web/);
@@ -273,7 +275,7 @@ describe('what changes the device', () => {
     );
   });
 
-  it('insists only when told to', async () => {
+  it('takes a refused image again only when told to', async () => {
     await using tui = await open();
     const { terminal } = tui;
     await select(tui, 'web');
@@ -282,10 +284,10 @@ describe('what changes the device', () => {
     terminal.press('down');
     await terminal.waitFor(/▸ web:bad.*rolled back: GET/);
     terminal.press('enter');
-    await terminal.waitFor(/was rolled back before: GET[\s\S]*\[ Cancel ] +Insist/);
+    await terminal.waitFor(/was rolled back before: GET[\s\S]*\[ Cancel ] +Retry/);
     terminal.press('right', 'enter');
     await terminal.waitFor('✓ commit');
-    expect(await tui.device('calls')).toEqual(['swap web web:bad insist']);
+    expect(await tui.device('calls')).toEqual(['swap web web:bad retry']);
   });
 
   it('rolls back one component when its name is typed', async () => {

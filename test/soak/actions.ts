@@ -33,18 +33,18 @@ const swap: Action = async ({ device, machine }, random, image) => {
   // Now and then what runs already: then nothing may happen.
   const other = good.find((tag) => `web:${tag}` !== image) ?? '1';
   const tag = random.next() < 0.85 ? other : random.pick(good);
-  const end = await follow(device.swap('web', machine.web(tag)));
+  const end = await follow(device.swap([{ name: 'web', image: machine.web(tag) }]));
   if (end instanceof ApiError) throw new Error(`the swap to web:${tag} was refused: ${end.message}`);
   if (end.stage !== 'done') throw new Error(`the swap to web:${tag} ended with ${end.stage}: ${end.message}`);
   return { text: `swap to web:${tag}: ${end.message}`, images: [`web:${tag}`] };
 };
 
 const swapToBroken: Action = async ({ device, machine }, random, image) => {
-  const insist = random.next() < 0.5;
-  const end = await follow(device.swap('web', machine.web('broken'), { insist }));
-  if (end instanceof ApiError && (insist || end.status !== 409)) throw end;
+  const retry = random.next() < 0.5;
+  const end = await follow(device.swap([{ name: 'web', image: machine.web('broken') }], { retry }));
+  if (end instanceof ApiError && (retry || end.status !== 409)) throw end;
   if (!(end instanceof ApiError) && end.stage !== 'failed') throw new Error(`a broken image was taken: ${end.message}`);
-  return { text: `swap to web:broken${insist ? ', insisting' : ''}: ${end.message}`, images: [image] };
+  return { text: `swap to web:broken${retry ? ', once more' : ''}: ${end.message}`, images: [image] };
 };
 
 const rollback: Action = async ({ device, inForce }, _random, image) => {
@@ -111,7 +111,7 @@ async function interrupted(world: World, random: Random, image: string, by: stri
   const tag = random.pick([...good, 'broken']);
   const wanted = tag === 'broken' ? image : `web:${tag}`;
   const after = Math.round(random.next() * 6000);
-  const swapping = follow(world.device.swap('web', world.machine.web(tag), { insist: true })).catch(
+  const swapping = follow(world.device.swap([{ name: 'web', image: world.machine.web(tag) }], { retry: true })).catch(
     (error: Error) => error,
   );
   await world.pause(after);

@@ -12,7 +12,11 @@ import { expectConverged } from './checks.ts';
 import { Random } from './random.ts';
 import { World } from './world.ts';
 
-/** `npm run soak [-- --minutes N --seed S --arch A]`: does things to a device until time is up or something is wrong. */
+/**
+ * `npm run soak [-- --minutes N --seed S --arch A]`: does things to a device until time is up or something is wrong.
+ * `npm run soak -- killed`: see ../killed/main.ts.
+ */
+if (process.argv[2] === 'killed') process.exit(await (await import('../killed/main.ts')).killedSoak());
 Object.assign(process.env, testEnvironment);
 const { minutes, seed, arch } = settingsOrExit();
 const say = sayWithTime();

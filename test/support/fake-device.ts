@@ -8,6 +8,7 @@ import type {
   LogLine,
   LogOptions,
   Session,
+  SwapOrder,
 } from '../../src/device/device.ts';
 import type {
   ComponentStatus,
@@ -15,6 +16,7 @@ import type {
   RevisionList,
   RollbackRequest,
   SwapEvent,
+  SwapPlan,
 } from '../../src/shared/api/types.ts';
 import type { Revision } from '../../src/shared/definition/revision.ts';
 import { recorderSession } from './recorder-session.ts';
@@ -164,8 +166,21 @@ export class FakeDevice implements Device {
     return [`${name}:at-hand`];
   }
 
-  async *swap(name: string, image: string, options: { insist?: boolean } = {}): AsyncIterable<SwapEvent> {
-    this.calls.push(`swap ${name} ${image}${options.insist ? ' insist' : ''}`);
+  async planSwap([order]: readonly SwapOrder[]): Promise<SwapPlan> {
+    this.mustBeConnected();
+    const { name = '', image = '' } = order ?? {};
+    return {
+      base: this.revisionNumber,
+      changes: [{ name, from: `${name}:1`, to: image, strategy: 'stop-start', fields: [] }],
+      steps: [{ action: 'stable', text: `see that ${name} stays healthy` }],
+      restarts: [name],
+      send: [{ ref: image, bytes: 12e6, layers: 2 }],
+    };
+  }
+
+  async *swap([order]: readonly SwapOrder[], options: { retry?: boolean } = {}): AsyncIterable<SwapEvent> {
+    const { name = '', image = '' } = order ?? {};
+    this.calls.push(`swap ${name} ${image}${options.retry ? ' retry' : ''}`);
     const event = (stage: SwapEvent['stage'], message: string, more: Partial<SwapEvent> = {}): SwapEvent => ({
       ...{ stage, component: name, at: time(Date.now()), message, ...more },
     });

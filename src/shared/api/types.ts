@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { componentConfigSchema, type SwapStrategy } from '../definition/component-config.ts';
 import { type ComponentKind, componentName, digestSchema } from '../definition/revision.ts';
 import type { Digest } from '../oci/types.ts';
 
@@ -36,10 +37,12 @@ export interface ComponentStatus {
   /** `web:1` */
   image: string;
   digest: Digest;
+  /** Digest over image and configuration of the container that there is, as `specKey` makes it. */
+  spec?: Digest;
+  /** A swap runs a second instance of it; all that is said here is about the new one. */
+  beside?: boolean;
   /** Docker's container id; only for system containers. */
   id?: string;
-  /** A swap has started this container beside the old one, which still answers for the component's name. */
-  beside?: true;
   /** `kernel` and `base` are always `running`. */
   state: ComponentState;
   health: Health;
@@ -56,17 +59,31 @@ export interface ComponentStatus {
   memoryBytes?: number;
 }
 
+/**
+ * `available`: was in force. `refused`: failed, and is not taken again without `retry`. `failed`: could not be put in
+ * force. `interrupted`: the swap to it was cut short. `trying`: the swap to it is under way.
+ */
+export type RevisionState = 'current' | 'previous' | 'available' | 'refused' | 'failed' | 'interrupted' | 'trying';
+export const revisionStates = [
+  'current',
+  'previous',
+  'available',
+  'refused',
+  'failed',
+  'interrupted',
+  'trying',
+] as const satisfies RevisionState[];
+
 export interface RevisionSummary {
   number: number;
   digest: Digest;
   createdAt: string;
-  /** `refused`: rolled back, will not be taken again unless someone insists. */
-  state: 'current' | 'previous' | 'available' | 'refused';
+  state: RevisionState;
   factory: boolean;
   /** What made it: "factory", "swap web", "rollback web". */
   reason: string;
-  /** Against the revision it was made from. */
-  changes: { name: string; from?: string; to?: string }[];
+  /** Against the revision it was made from; `fields`: the settings that differ. */
+  changes: { name: string; from?: string; to?: string; fields?: string[] }[];
   /** Why it was rolled back. */
   failure?: string;
 }
@@ -97,28 +114,133 @@ export interface ImageOffer {
   missing: { diffId: Digest; digest: Digest; size: number; mediaType: string }[];
 }
 
+/** What is to become of one component: another image, another configuration, or both. */
+export const swapChangeSchema = z
+  .strictObject({
+    name: componentName,
+    image: z.strictObject({ ref: z.string().min(1).max(512), digest: digestSchema }).optional(),
+    /** What the definition says of it from now on: replaces what it said before. */
+    config: componentConfigSchema.optional(),
+  })
+  .refine(({ image, config }) => image !== undefined || config !== undefined, 'neither image nor config');
+
+export type SwapChange = z.output<typeof swapChangeSchema>;
+
+const changes = z
+  .array(swapChangeSchema)
+  .min(1)
+  .max(64)
+  .refine((list) => new Set(list.map(({ name }) => name)).size === list.length, 'one component twice');
+
 /**
- * `POST /gantry/v1/swap`: stream of `SwapEvent`. The device carries the swap out by itself: a connection that breaks
- * does not stop it. `GET /gantry/v1/swap` replays the events of the newest swap and follows it to its end.
+ * `POST /gantry/v1/swap`: stream of `SwapEvent`. All changes or none. The device carries the swap out by itself: a
+ * connection that breaks does not stop it. `GET /gantry/v1/swap` replays the events of the newest swap and follows it to
+ * its end.
  */
 export const swapRequestSchema = z.strictObject({
-  name: componentName,
-  ref: z.string().min(1).max(512),
-  digest: digestSchema,
-  /** Take an image that was rolled back before. */
-  insist: z.boolean().default(false),
+  changes,
+  /** Take an image or a configuration that failed before. */
+  retry: z.boolean().default(false),
 });
 export type SwapRequest = z.input<typeof swapRequestSchema>;
 
+/** `POST /gantry/v1/swap/plan`: what a swap would do, as `SwapPlan`. Nothing is sent or changed. */
+export const swapPlanRequestSchema = z.strictObject({
+  changes,
+  /** Documents of images that the device need not have. */
+  images: z.array(announceImageSchema).max(64).default([]),
+});
+export type SwapPlanRequest = z.input<typeof swapPlanRequestSchema>;
+
+/** One step of a swap; they are planned anew after each. */
+export interface PlannedStep {
+  action: SwapAction;
+  component?: string;
+  /** For people: "stop web". */
+  text: string;
+}
+
+export interface SwapPlan {
+  /** Number of the revision it would start from. */
+  base: number;
+  changes: { name: string; from: string; to: string; strategy: SwapStrategy; fields: string[] }[];
+  /** In order. Empty when the device already is as wanted. */
+  steps: PlannedStep[];
+  /** Components whose running container would be replaced by another. */
+  restarts: string[];
+  /** What would be sent, for each image that is not whole on the device. */
+  send: { ref: string; bytes: number; layers: number }[];
+  /** Why the device would not take it without `retry`. */
+  refused?: string;
+}
+
 /** `POST /gantry/v1/rollback`: stream of `SwapEvent`. Nothing given = the previous revision. */
 export const rollbackRequestSchema = z.strictObject({
-  /** Only this component, to the image it had in the previous revision that differs. */
+  /** Only this component, to what it was in the newest former revision where it differs. */
   name: componentName.optional(),
   revision: z.number().int().nonnegative().optional(),
 });
 export type RollbackRequest = z.input<typeof rollbackRequestSchema>;
 
-export type SwapStage = 'stage' | 'stop' | 'start' | 'probe' | 'commit' | 'rollback' | 'done' | 'failed';
+/** What the planner on the device can say: see init-container/swap/planner.ts. */
+export type SwapAction =
+  | 'stage'
+  | 'prepare'
+  | 'copy'
+  | 'stop'
+  | 'start'
+  | 'start-beside'
+  | 'probe'
+  | 'settle'
+  | 'apply'
+  | 'restart'
+  | 'verify'
+  | 'stable'
+  | 'commit';
+export const swapActions = [
+  'stage',
+  'prepare',
+  'copy',
+  'stop',
+  'start',
+  'start-beside',
+  'probe',
+  'settle',
+  'apply',
+  'restart',
+  'verify',
+  'stable',
+  'commit',
+] as const satisfies SwapAction[];
+
+/** `stable`: all stay healthy for a while. `apply`, `restart`: of what is no container. */
+export type SwapStage =
+  | 'stage'
+  | 'stop'
+  | 'copy'
+  | 'start'
+  | 'probe'
+  | 'apply'
+  | 'restart'
+  | 'stable'
+  | 'commit'
+  | 'rollback'
+  | 'done'
+  | 'failed';
+export const swapStages = [
+  'stage',
+  'stop',
+  'copy',
+  'start',
+  'probe',
+  'apply',
+  'restart',
+  'stable',
+  'commit',
+  'rollback',
+  'done',
+  'failed',
+] as const satisfies SwapStage[];
 
 /** `done` and `failed` end the stream. `failed` means: the device runs what it ran before. */
 export interface SwapEvent {
@@ -128,7 +250,7 @@ export interface SwapEvent {
   message: string;
   /** On `done` and `failed`: the revision in force. */
   revision?: number;
-  /** On `done`: milliseconds from the old one's stop to the new one's health. */
+  /** On `done`: milliseconds from the first stop to the last new one's health; absent when nothing was away. */
   downtimeMs?: number;
   /** On host-side `stage` events: bytes sent so far and to send. */
   progress?: { done: number; total: number };

@@ -1,8 +1,10 @@
-import type { RevisionList } from '../../shared/api/types.ts';
+import type { SwapOrder } from '../../device/device.ts';
+import type { RevisionList, SwapPlan } from '../../shared/api/types.ts';
+import { formatBytes } from '../../shared/text/format.ts';
 import { sanitizeLine, sanitizeName } from '../../shared/text/sanitize.ts';
 import type { Context } from '../context.ts';
 import { errorText } from '../errors.ts';
-import { closeScreen, openScreen, type SwapForm, selectedComponent } from '../store/state.ts';
+import { closeScreen, type Dialog, openScreen, type SwapForm, selectedComponent } from '../store/state.ts';
 import { emptyField, fieldOf } from '../store/text-field.ts';
 import { followSwap } from './progress.ts';
 
@@ -63,25 +65,56 @@ export function askSwap(context: Context, form: SwapForm): void {
     return;
   }
   const refused = form.choices.find((choice) => choice.ref === image && choice.refused !== undefined);
-  const go = (insist: boolean) => () => startSwap(context, form.component, image, insist);
-  const label = refused ? 'Insist' : 'Swap';
-  context.store.set({
-    dialog: {
-      title: `Swap ${form.component}?`,
-      lines: [
-        `${form.current} → ${image}`,
-        'Sends what the device lacks, stops the old, starts the new and checks its health.',
-        refused
-          ? `This image was rolled back before: ${refused.refused || 'no reason is known'}`
-          : `If it does not become healthy, ${form.current} runs again.`,
-      ],
-      choices: [{ label: 'Cancel' }, { label, run: go(refused !== undefined) }],
-      selected: 0,
-    },
-  });
+  const retry = refused !== undefined;
+  const dialog: Dialog = {
+    title: `Swap ${form.component}?`,
+    lines: [
+      `${form.current} → ${image}`,
+      'Sends what the device lacks, starts the new, checks its health and that of all that depend on it.',
+      retry
+        ? `This image was rolled back before: ${refused.refused || 'no reason is known'}`
+        : `If it does not become healthy, ${form.current} runs again.`,
+    ],
+    choices: [
+      { label: 'Cancel' },
+      { label: retry ? 'Retry' : 'Swap', run: () => startSwap(context, form.component, image, retry) },
+    ],
+    selected: 0,
+  };
+  context.store.set({ dialog });
+  void showPlan(context, dialog, { name: form.component, image });
 }
 
-function startSwap(context: Context, component: string, image: string, insist: boolean): void {
+/** The device knows better what will happen; a dialog that is gone by then needs no answer. */
+async function showPlan(context: Context, asked: Dialog, order: SwapOrder): Promise<void> {
+  const { store } = context;
+  const update = (line: string) =>
+    store.set(({ dialog }) =>
+      dialog?.choices === asked.choices
+        ? { dialog: { ...dialog, lines: [asked.lines[0] ?? '', line, ...asked.lines.slice(2)] } }
+        : {},
+    );
+  try {
+    update(planLine(await context.device.planSwap([order])));
+  } catch (error) {
+    update(sanitizeLine(errorText(error), { color: false }));
+  }
+}
+
+/** "sends 1.2 MB, replaces web by stop-start, watches web, app" */
+export function planLine({ send, changes, restarts, steps }: SwapPlan): string {
+  if (steps.length === 0) return 'Nothing to do: the device already is so.';
+  const bytes = send.reduce((sum, image) => sum + image.bytes, 0);
+  const strategies = changes.map(({ name, strategy }) => `${name} (${strategy})`).join(', ');
+  const what = [
+    bytes === 0 ? 'Sends nothing' : `Sends ${formatBytes(bytes)}`,
+    restarts.length === 0 ? `changes ${strategies}` : `replaces ${strategies}`,
+    ...steps.filter(({ action }) => action === 'stable').map(({ text }) => text),
+  ];
+  return sanitizeLine(`${what.join(', ')}.`, { color: false });
+}
+
+function startSwap(context: Context, component: string, image: string, retry: boolean): void {
   context.store.set((state) => {
     const before = state.imageHistory[component] ?? [];
     const history = [image, ...before.filter((ref) => ref !== image)].slice(0, 20);
@@ -91,5 +124,7 @@ function startSwap(context: Context, component: string, image: string, insist: b
       ...closeScreen(state),
     };
   });
-  void followSwap(context, `swap ${component} to ${image}`, () => context.device.swap(component, image, { insist }));
+  void followSwap(context, `swap ${component} to ${image}`, () =>
+    context.device.swap([{ name: component, image }], { retry }),
+  );
 }

@@ -62,8 +62,8 @@ describe('swap progress', () => {
   });
 
   it('shows what is to come', () => {
-    expect(stagesToCome(noProgress)).toEqual(['stage', 'stop', 'start', 'probe', 'commit']);
-    expect(stagesToCome(fold('stage', 'stop', 'start'))).toEqual(['probe', 'commit']);
+    expect(stagesToCome(noProgress)).toEqual(['stage', 'stop', 'start', 'probe', 'stable', 'commit']);
+    expect(stagesToCome(fold('stage', 'stop', 'start'))).toEqual(['probe', 'stable', 'commit']);
     expect(stagesToCome(fold('stop', 'rollback'))).toEqual([]);
   });
 

@@ -26,7 +26,7 @@ export interface SwapOutcome {
 }
 
 export const noProgress: SwapProgress = { stages: [] };
-const planned: SwapStage[] = ['stage', 'stop', 'start', 'probe', 'commit'];
+const planned: SwapStage[] = ['stage', 'stop', 'start', 'probe', 'stable', 'commit'];
 
 /** `event` came at `now` (host clock, milliseconds). Events after the end change nothing. */
 export function applySwapEvent(progress: SwapProgress, event: SwapEvent, now: number): SwapProgress {

@@ -12,10 +12,13 @@ const tones: Record<RevisionSummary['state'], Tone> = {
   previous: 'plain',
   available: 'dim',
   refused: 'bad',
+  failed: 'bad',
+  interrupted: 'warn',
+  trying: 'accent',
 };
 const columns: Column<RevisionSummary>[] = [
   { title: 'REV', width: 4, align: 'right', value: (row) => String(row.number) },
-  { title: 'STATE', width: 10, value: (row) => row.state, tone: (row) => tones[row.state] },
+  { title: 'STATE', width: 11, value: (row) => row.state, tone: (row) => tones[row.state] },
   { title: 'CREATED', width: 19, value: (row) => row.createdAt.slice(0, 19).replace('T', ' '), tone: () => 'dim' },
   { title: 'REASON', width: 12, value: (row) => row.reason },
   { title: 'CHANGES', width: 12, value: changes },

@@ -1,0 +1,343 @@
+import type { ComponentConfig } from '../../src/shared/definition/component-config.ts';
+import type { Revision } from '../../src/shared/definition/revision.ts';
+import { configOf } from '../engine/engine.ts';
+import { logPath } from '../engine/paths.ts';
+import { specKey } from '../engine/record.ts';
+import { lastLines } from '../logs/tail.ts';
+import type { NumberedRevision } from '../revisions/types.ts';
+import { messageOf } from '../store/errors.ts';
+import { probeLimitMs, stableMs, startLimitMs, stopLimitMs, within, workLimitMs } from './deadline.ts';
+import { checkDependencies, dependentsOf } from './dependents.ts';
+import { isUp, observe } from './observe.ts';
+import { type Change, howItRuns, namesOf, type PartSwapper, revisionVolumes, type SwapParts } from './parts.ts';
+import { describeStep, type Effect, type Observed, type Side, type Step } from './planner.ts';
+import type { SwapProgress } from './progress.ts';
+import { UnstableError, watchStability } from './stability.ts';
+
+/** After a restart or a reboot everything comes up anew. */
+const comeUpMs = 180_000;
+
+export interface SwapSubject {
+  parts: SwapParts;
+  progress: SwapProgress;
+  base: NumberedRevision;
+  /** The revision to reach; its number is in the record's `target` once it is kept. */
+  revision: Revision;
+  changes: Change[];
+}
+
+/** What one swap sees and does: it observes what is there, and carries out single steps, each noted before it is taken. */
+export class SwapSteps {
+  readonly #parts: SwapParts;
+  readonly #progress: SwapProgress;
+  readonly #base: NumberedRevision;
+  readonly #revision: Revision;
+  readonly #changes: Change[];
+  /** Configurations of the new revision with what the images say, once it is staged. */
+  #configs = new Map<string, ComponentConfig>();
+  readonly #started = new Map<string, Side>();
+  readonly #proven = new Set<string>();
+  readonly #prepared = new Set<string>();
+  readonly #copied = new Set<string>();
+  #staged = false;
+  #stable = false;
+  #downSince: number | undefined;
+  #healthyAt: number | undefined;
+
+  constructor({ parts, progress, base, revision, changes }: SwapSubject) {
+    this.#parts = parts;
+    this.#progress = progress;
+    this.#base = base;
+    this.#revision = revision;
+    this.#changes = changes;
+  }
+
+  /** Milliseconds in which something was away; undefined when nothing was. */
+  get downtimeMs(): number | undefined {
+    if (this.#downSince === undefined || this.#healthyAt === undefined) return undefined;
+    return Math.round(this.#healthyAt - this.#downSince);
+  }
+
+  /** The old side is as it was found: it needs no proof while nobody touches it. */
+  trustOld(): void {
+    for (const { name } of this.#changes) this.#proven.add(proof(name, 'old'));
+  }
+
+  async observe(goal: Side, without: ReadonlySet<string>): Promise<Observed> {
+    const { record } = this.#progress;
+    const statuses = new Map((await this.#parts.supervisor.status()).map((status) => [status.name, status]));
+    const changes = this.#changes.filter(({ name }) => !without.has(name));
+    const components = changes.map((change) => {
+      const { name } = change;
+      const status = statuses.get(name);
+      const before = record.components.find((component) => component.name === name);
+      const proven = this.#proven.has(proof(name, goal));
+      const config = this.#configOf(change, 'new');
+      const known = {
+        config,
+        ranBefore: before?.ranBefore ?? true,
+        wasWell: before?.wasWell ?? true,
+        proven,
+        prepared: this.#prepared.has(name),
+        copies: !this.#copied.has(name) && this.#volumesToCopy(change).length > 0,
+        applied: record.applied.findLast(({ component }) => component === name),
+      };
+      const seen = observe(change, status, known, this.#parts);
+      if (seen.runs === 'part' && seen.up === 'old' && goal === 'old' && !known.applied)
+        return { ...seen, proven: true };
+      if (seen.up === 'nothing' && this.#started.get(name) === goal && !isUp(status)) {
+        if (proven)
+          throw new UnstableError(
+            name,
+            `${name} was healthy, but has ended since (${status?.detail ?? 'no reason known'})`,
+          );
+        // It ended at once. The probe knows why.
+        return { ...seen, up: goal };
+      }
+      return seen;
+    });
+    const committed = record.target !== undefined && this.#parts.revisions.current().number === record.target;
+    return { staged: this.#staged, stable: this.#stable, committed, components, watched: this.#watched().all };
+  }
+
+  async take(step: Step): Promise<void> {
+    switch (step.action) {
+      case 'stage':
+        return this.#stage();
+      case 'prepare':
+        return this.#prepare(this.#change(step.component));
+      case 'copy':
+        return this.#copy(this.#change(step.component));
+      case 'stop':
+        return this.#stop(this.#change(step.component));
+      case 'start':
+        return this.#start(this.#change(step.component), step.side);
+      case 'start-beside':
+        return this.#startBeside(this.#change(step.component));
+      case 'settle':
+        return this.#settle(this.#change(step.component), step.keep);
+      case 'probe':
+        return this.#probe(this.#change(step.component), step.side);
+      case 'apply':
+        return this.#apply(this.#change(step.component), step.side);
+      case 'restart':
+        return this.#restart(step.effect);
+      case 'verify':
+        return this.#verify(this.#change(step.component), step.side);
+      case 'stable':
+        return this.#watch();
+      case 'commit':
+        return this.#commit();
+    }
+  }
+
+  async #stage(): Promise<void> {
+    // In a later process of the same swap it is there already, and something has been touched since.
+    const kept = this.#progress.record.target !== undefined;
+    const words = `checking that ${imagesOf(this.#changes, 'new')} is complete on this device`;
+    if (!kept) await this.#progress.announce('stage', words);
+    await within(workLimitMs, 'checking the images', this.#check());
+    if (!kept) {
+      const { number } = await this.#parts.revisions.append(this.#revision, this.#progress.record.reason);
+      this.#progress.note({ target: number });
+    }
+    this.#staged = true;
+  }
+
+  async #check(): Promise<void> {
+    const configs = new Map<string, ComponentConfig>();
+    for (const [name, spec] of Object.entries(this.#revision.components)) {
+      const changed = this.#changes.some((change) => change.name === name);
+      // A fault of something else, which nobody wants to touch now, is no reason against this.
+      const image = this.#parts.images.get(spec.image.digest).then((stored) => configOf(spec, stored));
+      configs.set(name, await (changed ? image : image.catch(() => spec.config)));
+    }
+    checkDependencies(
+      this.#changes.map(({ name }) => name),
+      configs,
+    );
+    await this.#parts.volumes.mustFit(this.#base.revision, this.#revision);
+    this.#configs = configs;
+  }
+
+  /** Shortens the time in which nothing runs. Nothing has been touched when this fails. */
+  async #prepare(change: Change): Promise<void> {
+    await this.#progress.announce('stage', `making the container of ${whatOf(change, 'new')}`);
+    const work = this.#parts.supervisor.prepareForSwap(change.name, change.new);
+    await within(startLimitMs, `making the container of ${change.name}`, work);
+    this.#prepared.add(change.name);
+  }
+
+  async #copy({ name, new: spec }: Change): Promise<void> {
+    const change = this.#change(name);
+    await this.#progress.step('copy', name, `copying the data of ${name} for ${spec.image.ref}`);
+    const options = { fresh: this.#progress.record.refuses };
+    for (const volume of this.#volumesToCopy(change)) {
+      const work = this.#parts.volumes.copyRevisionVolume(volume, this.#base.revision, this.#revision, options);
+      await within(workLimitMs, `copying the volume ${volume}`, work);
+    }
+    this.#copied.add(name);
+  }
+
+  async #stop(change: Change): Promise<void> {
+    await this.#progress.step('stop', change.name, `stopping ${change.name}`);
+    this.#downSince ??= performance.now();
+    const limit = Math.max(stopLimitMs(this.#configOf(change, 'old')), stopLimitMs(this.#configOf(change, 'new')));
+    await within(limit, `stopping ${change.name}`, this.#parts.supervisor.stopForSwap(change.name));
+  }
+
+  async #start(change: Change, side: Side): Promise<void> {
+    await this.#progress.step('start', change.name, `starting ${whatOf(change, side)}`);
+    this.#downSince ??= performance.now();
+    await this.#run(change, side, () => this.#parts.supervisor.startForSwap(change.name));
+  }
+
+  async #startBeside(change: Change): Promise<void> {
+    await this.#progress.step('start', change.name, `starting ${whatOf(change, 'new')} beside the old`);
+    await this.#run(change, 'new', () => this.#parts.supervisor.startBesideForSwap(change.name));
+  }
+
+  async #run(change: Change, side: Side, start: () => Promise<void>): Promise<void> {
+    this.#proven.delete(proof(change.name, side));
+    this.#started.set(change.name, side);
+    this.#parts.supervisor.setSpec(change.name, change[side]);
+    await within(startLimitMs, `starting ${change.name}`, start());
+  }
+
+  async #settle(change: Change, keep: Side): Promise<void> {
+    const { name } = change;
+    await this.#progress.step(
+      'stop',
+      name,
+      `stopping the ${keep === 'new' ? 'old' : 'new'} ${name}; the other goes on`,
+    );
+    this.#started.delete(name);
+    this.#parts.supervisor.setSpec(name, change[keep]);
+    const limit = stopLimitMs(this.#configOf(change, keep === 'new' ? 'old' : 'new'));
+    await within(limit, `stopping one ${name}`, this.#parts.supervisor.settleForSwap(name, keep));
+  }
+
+  async #probe(change: Change, side: Side): Promise<void> {
+    const spec = change[side];
+    const config = configOf(spec, await this.#parts.images.get(spec.image.digest));
+    const limit = probeLimitMs(config);
+    const words = `waiting until ${whatOf(change, side)} is healthy, at most ${Math.round(limit / 1000)} s`;
+    await this.#progress.step('probe', change.name, words);
+    await this.#parts.supervisor.waitHealthy(change.name, AbortSignal.timeout(limit));
+    this.#proven.add(proof(change.name, side));
+    this.#healthyAt = performance.now();
+  }
+
+  async #apply(change: Change, side: Side): Promise<void> {
+    const { bootId: boot, processId: process } = this.#parts;
+    const others = this.#progress.record.applied.filter(({ component }) => component !== change.name);
+    const entry = { component: change.name, side, boot, process };
+    this.#progress.note({ applied: [...others, entry] });
+    await this.#progress.step('apply', change.name, `putting ${whatOf(change, side)} in place`);
+    this.#proven.delete(proof(change.name, side));
+    const effect = await within(
+      workLimitMs,
+      `putting ${change.name} in place`,
+      this.#swapper(change).apply(change, side),
+    );
+    this.#progress.note({ applied: [...others, { ...entry, effect }] });
+    await this.#progress.save();
+  }
+
+  async #restart(effect: Exclude<Effect, 'live'>): Promise<void> {
+    const words = effect === 'reboot' ? 'the device reboots now' : 'the init container is restarted now';
+    if (this.#progress.record.failure) await this.#progress.announceAnyway('rollback', words);
+    else await this.#progress.announce('restart', words);
+    // Nothing comes after it in this process.
+    const gone = this.#parts.restart(effect).then(() => new Promise<never>(() => undefined));
+    await within(workLimitMs, describeStep({ action: 'restart', effect }), gone);
+  }
+
+  async #verify(change: Change, side: Side): Promise<void> {
+    const limit = probeLimitMs(this.#configOf(change, side)) + comeUpMs;
+    await this.#progress.step('probe', change.name, `checking that ${whatOf(change, side)} works`);
+    const check = this.#swapper(change).verify(change, side, AbortSignal.timeout(limit));
+    await within(limit + 1000, `checking ${change.name}`, check);
+    this.#proven.add(proof(change.name, side));
+  }
+
+  async #watch(): Promise<void> {
+    const { swapped, others, all } = this.#watched();
+    const configs = all.map((name) => this.#configs.get(name) ?? {});
+    const window = stableMs(this.#changes.map((change) => this.#configOf(change, 'new')));
+    const words = `${all.join(', ')} must stay healthy for ${window / 1000} s`;
+    await this.#progress.announce('stable', words);
+    try {
+      await watchStability({
+        supervisor: this.#parts.supervisor,
+        swapped,
+        others,
+        stableMs: window,
+        recoverMs: Math.max(comeUpMs, ...configs.map(probeLimitMs)),
+      });
+    } catch (error) {
+      if (!(error instanceof UnstableError)) throw error;
+      const lines = await lastLines(logPath(error.component), 3, this.#progress.record.startedAt);
+      const words = lines.length === 0 ? '' : `; its last words: ${lines.join(' | ')}`;
+      throw new UnstableError(error.component, `${messageOf(error)}${words}`);
+    }
+    this.#stable = true;
+  }
+
+  async #commit(): Promise<void> {
+    const { target } = this.#progress.record;
+    if (target === undefined) throw new Error('the new revision was not kept');
+    await this.#progress.announce('commit', `putting revision ${target} in force`);
+    for (const change of this.#changes) {
+      if (howItRuns(change.old.kind) === 'part') await this.#swapper(change).confirm(change);
+    }
+    await this.#parts.revisions.commit(target);
+    for (const change of this.#changes) this.#parts.supervisor.setSpec(change.name, change.new);
+  }
+
+  /** What was swapped, and what else must not suffer from it: all that were well and depend on it. */
+  #watched(): { swapped: string[]; others: string[]; all: string[] } {
+    const names = this.#changes.map(({ name }) => name);
+    const swapped = this.#changes.filter(({ old }) => howItRuns(old.kind) === 'live').map(({ name }) => name);
+    // What restarts or reboots the device concerns everything.
+    const parts = this.#changes.some(({ old }) => howItRuns(old.kind) === 'part');
+    const { well } = this.#progress.record;
+    const concerned = parts ? well : dependentsOf(names, this.#configs).filter((name) => well.includes(name));
+    const others = concerned.filter((name) => !names.includes(name));
+    return { swapped, others, all: [...swapped, ...others] };
+  }
+
+  /** Those that the change gives other data: a component of the old revision with the same specification keeps its own. */
+  #volumesToCopy(change: Change): string[] {
+    return revisionVolumes(this.#configOf(change, 'new'), this.#revision);
+  }
+
+  #configOf(change: Change, side: Side): ComponentConfig {
+    return (side === 'new' && this.#configs.get(change.name)) || change[side].config;
+  }
+
+  #swapper(change: Change): PartSwapper {
+    const swapper = this.#parts.swappers[change.old.kind];
+    if (!swapper) throw new Error(`a ${change.old.kind} cannot be swapped here`);
+    return swapper;
+  }
+
+  #change(name: string): Change {
+    const change = this.#changes.find((known) => known.name === name);
+    if (!change) throw new Error(`${name} is not part of this swap (${namesOf(this.#changes)})`);
+    return change;
+  }
+}
+
+const proof = (name: string, side: Side) => `${side} ${name}`;
+
+/** "web:2", or, when only the configuration differs, "web:2 with the new configuration". */
+export function whatOf(change: Change, side: Side): string {
+  const { ref } = change[side].image;
+  if (change.old.image.digest !== change.new.image.digest) return ref;
+  return specKey(change.old) === specKey(change.new) ? ref : `${ref} with the ${side} configuration`;
+}
+
+export function imagesOf(changes: readonly Change[], side: Side): string {
+  return changes.map((change) => whatOf(change, side)).join(', ');
+}

@@ -1,0 +1,119 @@
+import { z } from 'zod';
+import type { SwapChange, SwapEvent, SwapPlan, SwapPlanRequest, SwapRequest } from '../shared/api/types.ts';
+import type { ComponentConfig } from '../shared/definition/component-config.ts';
+import type { Revision } from '../shared/definition/revision.ts';
+import type { ApiClient } from './api-client.ts';
+import { changeConfig, environmentOf } from './config-change.ts';
+import type { Connection } from './connection.ts';
+import type { Device, SwapOrder } from './device.ts';
+import { UnknownComponentError } from './errors.ts';
+import { followSwap } from './follow-swap.ts';
+import type { ImageSource } from './image-source/types.ts';
+import { swapPlanSchema } from './schemas.ts';
+
+export interface SwapContext {
+  api: ApiClient;
+  connection: Connection;
+  device: Pick<Device, 'info' | 'inspect' | 'revision'>;
+  signal?: AbortSignal | undefined;
+}
+
+interface Prepared {
+  changes: SwapChange[];
+  /** In the order of `changes`, of those that have another image. */
+  images: { component: string; source: ImageSource }[];
+}
+
+/** Sends what the device lacks, then swaps and follows it to its end. See `Device.swap`. */
+export async function* swapComponents(
+  context: SwapContext,
+  orders: readonly SwapOrder[],
+  retry: boolean,
+): AsyncGenerator<SwapEvent> {
+  const prepared = await prepare(context, orders);
+  try {
+    const { uploadImage } = await import('./upload.ts');
+    for (const { component, source } of prepared.images) yield* uploadImage({ ...context, component }, source);
+    const request: SwapRequest = { changes: prepared.changes, retry };
+    yield* followSwap(context, namesOf(orders), '/gantry/v1/swap', request);
+  } finally {
+    await close(prepared);
+  }
+}
+
+/** What that would do; nothing is sent but what describes the images. */
+export async function planSwap(context: SwapContext, orders: readonly SwapOrder[]): Promise<SwapPlan> {
+  const prepared = await prepare(context, orders);
+  try {
+    const images = prepared.images.map(({ source }) => ({
+      ref: source.ref,
+      digest: source.digest,
+      manifest: source.manifestText,
+      config: source.configText,
+    }));
+    const body: SwapPlanRequest = { changes: prepared.changes, images };
+    return await context.api.post('/gantry/v1/swap/plan', swapPlanSchema, { body, signal: context.signal });
+  } finally {
+    await close(prepared);
+  }
+}
+
+/** Finds the images and works out the configurations: before a byte travels, wrong names are found. */
+async function prepare(context: SwapContext, orders: readonly SwapOrder[]): Promise<Prepared> {
+  const { arch, revision: inForce } = await context.device.info();
+  const revision = await context.device.revision(inForce.number);
+  for (const { name } of orders) {
+    if (!Object.hasOwn(revision.components, name)) {
+      throw new UnknownComponentError(name, Object.keys(revision.components));
+    }
+  }
+  const prepared: Prepared = { changes: [], images: [] };
+  try {
+    for (const order of orders) {
+      const source = order.image === undefined ? undefined : await open(order.image, arch, context.signal);
+      if (source) prepared.images.push({ component: order.name, source });
+      const config = await configOf(context, order, revision, source);
+      prepared.changes.push({
+        name: order.name,
+        ...(source ? { image: { ref: source.ref, digest: source.digest } } : {}),
+        ...(config ? { config } : {}),
+      });
+    }
+  } catch (error) {
+    await close(prepared);
+    throw error;
+  }
+  return prepared;
+}
+
+async function open(image: string, arch: 'amd64' | 'arm64', signal: AbortSignal | undefined): Promise<ImageSource> {
+  const { openImageSource } = await import('./image-source/index.ts');
+  return openImageSource(image, { arch, ...(signal ? { signal } : {}) });
+}
+
+async function configOf(
+  context: SwapContext,
+  { name, config: change }: SwapOrder,
+  revision: Revision,
+  source: ImageSource | undefined,
+): Promise<ComponentConfig | undefined> {
+  const present = revision.components[name]?.config;
+  if (!change || !present) return undefined;
+  const asks = (change.env ?? []).length > 0;
+  const environment = source ? environmentOf(source.config) : asks ? await environmentNow(context, name) : [];
+  return changeConfig(present, change, environment);
+}
+
+const inspectedSchema = z.object({ Config: z.object({ Env: z.array(z.string()).default([]) }) });
+
+async function environmentNow({ device }: SwapContext, name: string): Promise<string[]> {
+  return inspectedSchema.parse(await device.inspect(name)).Config.Env;
+}
+
+async function close({ images }: Prepared): Promise<void> {
+  for (const { source } of images) await source.close();
+}
+
+function namesOf(orders: readonly SwapOrder[]): string {
+  return orders.map(({ name }) => name).join(', ');
+}
