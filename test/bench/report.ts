@@ -2,16 +2,18 @@ import type { Booted } from './boot.ts';
 import type { Composed } from './compose.ts';
 import { actions, type Comparison } from './restart/compare.ts';
 import type { Summary } from './statistics.ts';
+import { type SwapResults, swapSections } from './swap/report.ts';
 
 export interface Results {
   facts: [string, string][];
   composed: Composed[];
   booted: Booted[];
   restarts: Comparison | string;
+  swaps: SwapResults;
 }
 
 /** The whole of docs/benchmarks.md. */
-export function report({ facts, composed, booted, restarts }: Results): string {
+export function report({ facts, composed, booted, restarts, swaps }: Results): string {
   const sections = [
     '# Benchmarks',
     'Written by `npm run bench`; changed by nothing else. Figures of one machine on one day: compare those of one run with each other, not with another machine’s. None of them is a test.',
@@ -38,6 +40,7 @@ export function report({ facts, composed, booted, restarts }: Results): string {
     ...booted.map(memory),
     '## Restart of one container, against Docker',
     ...restartSections(restarts),
+    ...swapSections(swaps, table),
     '## Time of `gantry ps`',
     `The device of the last boot. Whole commands, in turns: from the start of the process to its end, connecting included. The last two rows: one request for all components in a connection that is open. Median (least–most) of ${booted[0]?.ps.sshTrue.runs} runs, after one that does not count. The serial line is a Unix socket of QEMU, without a baud rate.`,
     table(['', ...booted.map(({ arch, acceleration }) => `${arch} (${acceleration})`)], psRows(booted)),
