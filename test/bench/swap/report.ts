@@ -1,11 +1,11 @@
 import type { LoadReport } from '../../support/load.ts';
-import type { GapResult } from './gap.ts';
+import type { GapResults } from './gap.ts';
 import type { StrategyResult } from './strategies.ts';
 
 export interface SwapResults {
   /** A text says what this machine lacks. */
   strategies: StrategyResult[] | string;
-  gaps: GapResult[] | string;
+  gaps: GapResults | string;
 }
 
 /** The sections of docs/benchmarks.md on swaps. `table` makes Markdown's. */
@@ -37,7 +37,10 @@ function strategySections(results: StrategyResult[], table: (head: string[], row
   ];
 }
 
-function gapSections(results: GapResult[], table: (head: string[], rows: string[][]) => string): string[] {
+function gapSections(
+  { gaps: results, missing }: GapResults,
+  table: (head: string[], rows: string[][]) => string,
+): string[] {
   const floor = results.find(({ name }) => name.startsWith('crun'))?.gap.median;
   const rows = results.map(({ name, gap }) => [
     name,
@@ -47,6 +50,7 @@ function gapSections(results: GapResult[], table: (head: string[], rows: string[
   return [
     `Milliseconds from the last answer of the old web server to the first answer of the new one, asked by one client with a new connection each time. The same two images (nginx, which opens its port itself), each engine natively on this machine’s kernel in namespaces of its own, in turns, ${results[0]?.gap.runs} each, after one that does not count. Gantry makes the new container before it stops the old one; the floor is crun without any supervisor: stop, delete, run, both root file systems mounted beforehand.`,
     table(['', 'median', 'p95', 'least', 'most', 'of the floor'], rows),
+    ...missing,
   ];
 }
 
