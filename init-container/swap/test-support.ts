@@ -237,8 +237,6 @@ export class SimulatedSupervisor implements Supervisor {
     this.#machine.beside.delete(name);
   }
 
-  prepareForSwap = (): Promise<void> => Promise.resolve();
-
   async waitHealthy(name: string): Promise<void> {
     const spec = this.#spec(name);
     this.calls.push(`probe ${spec.image.ref}`);
