@@ -1,4 +1,7 @@
 import { uptime } from 'node:os';
+import { parseBind } from '../../src/shared/definition/bind.ts';
+import { grantsOf } from '../engine/grants.ts';
+import { isPrivileged, isReadOnly, isUnfiltered, maskedPathsOf, readonlyPathsOf } from '../engine/restrictions.ts';
 import type { Component } from '../supervisor/component.ts';
 import { defaultRestart } from '../supervisor/policy.ts';
 import { humanDuration } from './durations.ts';
@@ -23,7 +26,7 @@ export function dockerStatus(component: Component, now = Date.now()): string {
   switch (dockerState(component)) {
     case 'running': {
       const words = health === 'starting' ? 'health: starting' : health;
-      return `Up ${since(state.startedAt)}${health === 'none' ? '' : ` (${words})`}`;
+      return `Up ${humanDuration(component.uptimeMs ?? 0)}${health === 'none' ? '' : ` (${words})`}`;
     }
     case 'restarting':
       return `Restarting (${state.exitCode ?? 0}) ${since(state.finishedAt)} ago`;
@@ -45,18 +48,60 @@ const networkMode = (component: Component) => {
 };
 
 function mountsOf(component: Component) {
-  return (component.config.binds ?? []).map((bind) => {
-    const [source = '', destination = source, options = 'rw'] = bind.split(':');
-    const list = options.split(',');
+  return (component.config.binds ?? []).flatMap((text) => {
+    const bind = bindOf(text);
+    if (!bind) return [];
+    const { source, volume, destination, options, writable } = bind;
+    const folder = volume ? (component.record?.volumes?.[source] ?? '') : source;
     return {
-      Type: 'bind',
-      Source: source,
+      Type: volume ? 'volume' : 'bind',
+      ...(volume ? { Name: source, Driver: 'local' } : {}),
+      Source: folder,
       Destination: destination,
-      Mode: options,
-      RW: !list.includes('ro'),
-      Propagation: list.find((option) => /^r?(shared|slave|private)$/.test(option)) ?? '',
+      Mode: options.join(','),
+      RW: writable,
+      Propagation: options.find((option) => /^r?(shared|slave|private)$/.test(option)) ?? '',
     };
   });
+}
+
+/** Undefined for one that is written wrong; the component's state says so. */
+function bindOf(text: string) {
+  try {
+    return parseBind(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function tmpfsOf(component: Component): Record<string, string> {
+  return Object.fromEntries(
+    (component.config.tmpfs ?? []).map((text) => {
+      const [path = '', options = ''] = text.split(':');
+      return [path, options];
+    }),
+  );
+}
+
+/** What it may and may not, in Docker's words. */
+function restrictionsOf({ config, record }: Component) {
+  const { limits = {} } = record ?? {};
+  return {
+    CapAdd: config.capabilities ?? [],
+    CapDrop: isPrivileged(config) ? null : ['ALL'],
+    Privileged: isPrivileged(config),
+    ReadonlyRootfs: isReadOnly(config),
+    SecurityOpt: [
+      ...((config.noNewPrivileges ?? true) ? ['no-new-privileges'] : []),
+      ...(isUnfiltered(config) ? ['seccomp=unconfined'] : []),
+    ],
+    MaskedPaths: maskedPathsOf(config),
+    ReadonlyPaths: readonlyPathsOf(config),
+    Memory: limits.memoryBytes ?? 0,
+    NanoCpus: limits.nanoCpus ?? 0,
+    PidsLimit: limits.pids ?? null,
+    OomScoreAdj: config.oomScoreAdj ?? 0,
+  };
 }
 
 /** One element of `GET /containers/json`. */
@@ -125,11 +170,8 @@ export function inspectionOf(component: Component) {
       UTSMode: config.uts ?? 'host',
       RestartPolicy: { Name: restart?.[1] ?? 'no', MaximumRetryCount: Number(restart?.[2] ?? 0) },
       LogConfig: { Type: 'json-file', Config: {} },
-      CapAdd: config.capabilities ?? [],
-      CapDrop: null,
-      ReadonlyRootfs: config.readonly ?? false,
-      Privileged: config.capabilities?.includes('all') ?? false,
-      SecurityOpt: (config.noNewPrivileges ?? true) ? ['no-new-privileges'] : [],
+      ...restrictionsOf(component),
+      Tmpfs: tmpfsOf(component),
       Runtime: 'crun',
       PortBindings: {},
     },
@@ -156,6 +198,8 @@ export function inspectionOf(component: Component) {
       StopSignal: component.stopSignal,
     },
     NetworkSettings: { Ports: {}, Networks: {} },
+    /** What Docker has no words for. */
+    Gantry: { Kind: component.kind, Grants: grantsOf(config) },
   };
 }
 

@@ -122,7 +122,7 @@ function signalOf(text: string | null): string | undefined {
   return signal;
 }
 
-/** The filters that make sense here; those about networks and volumes match nothing, unknown ones are ignored. */
+/** The filters that make sense here; those about networks match nothing, unknown ones are ignored. */
 function passes(component: Component, filters: Map<string, string[]>): boolean {
   const matches: Record<string, (value: string) => boolean> = {
     id: (value) => component.id.startsWith(value),
@@ -138,7 +138,7 @@ function passes(component: Component, filters: Map<string, string[]>): boolean {
       return wanted === undefined ? key in labels : labels[key] === wanted;
     },
     network: () => false,
-    volume: () => false,
+    volume: (value) => summaryOf(component).Mounts.some((mount) => [mount.Name, mount.Destination].includes(value)),
   };
   return [...filters].every(([key, values]) => {
     const match = matches[key];

@@ -1,3 +1,4 @@
+import type { Volumes } from '../engine/volumes.ts';
 import type { LogWatcher } from '../logs/watcher.ts';
 import type { ImageStore } from '../store/types.ts';
 import type { ContainerSupervisor } from '../supervisor/supervisor.ts';
@@ -7,6 +8,7 @@ import type { ExecSessions } from './exec-sessions.ts';
 export interface ApiContext {
   supervisor: ContainerSupervisor;
   store: ImageStore;
+  volumes: Volumes;
   sessions: ExecSessions;
   logs: LogWatcher;
   /** Version of Gantry on this device. */

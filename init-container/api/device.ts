@@ -1,8 +1,10 @@
 import { readFile, stat } from 'node:fs/promises';
 import { arch, availableParallelism, hostname, release, totalmem, uptime } from 'node:os';
-import { type DeviceInfo, powerRequestSchema } from '../../src/shared/api/types.ts';
+import { type DeviceInfo, powerRequestSchema, type WatchdogStatus } from '../../src/shared/api/types.ts';
 import { devicePaths, type ImageInfo } from '../../src/shared/device-paths.ts';
 import type { Digest } from '../../src/shared/oci/types.ts';
+import { distribution } from '../native/machine.ts';
+import type { Collector } from '../store/collector.ts';
 import { initStartedAt, processMemory } from '../supervisor/status.ts';
 import type { ApiContext } from './context.ts';
 import { readJson, sendJson } from './respond.ts';
@@ -12,6 +14,8 @@ export interface DeviceContext extends ApiContext {
   image: ImageInfo;
   /** The revision in force. */
   revision: () => { number: number; digest: Digest };
+  collector: Pick<Collector, 'storage'>;
+  watchdog: () => WatchdogStatus | undefined;
   /** Shuts the device down in order; resolves when that has begun for good. */
   power: (action: 'reboot' | 'poweroff') => Promise<void>;
 }
@@ -35,6 +39,10 @@ export function deviceRoutes(context: DeviceContext): Route[] {
       pattern: '/gantry/v1/power',
       handler: async ({ request, response }) => {
         const { action } = await readJson(request, powerRequestSchema);
+        if (distribution !== undefined) {
+          const next = `To ${action} the machine, use its own means, for example in a shell on it`;
+          throw new HttpError(501, `this machine belongs to ${distribution}, beside which Gantry runs. ${next}`);
+        }
         if (switching) throw new HttpError(409, 'the device is shutting down already');
         switching = true;
         sendJson(response, 202, { message: `${action}: stopping the system containers` });
@@ -48,11 +56,12 @@ export function deviceRoutes(context: DeviceContext): Route[] {
   ];
 }
 
-async function deviceInfo({ image, revision, version }: DeviceContext): Promise<DeviceInfo> {
-  const [bootId, memory, meminfo, persistent] = await Promise.all([
+async function deviceInfo({ image, revision, version, collector, watchdog }: DeviceContext): Promise<DeviceInfo> {
+  const [bootId, memory, meminfo, storage, persistent] = await Promise.all([
     readFile('/proc/sys/kernel/random/boot_id', 'utf8'),
     processMemory(process.pid),
     readFile('/proc/meminfo', 'utf8'),
+    collector.storage(),
     stat(devicePaths.persistentMark).then(
       () => true,
       () => false,
@@ -63,6 +72,7 @@ async function deviceInfo({ image, revision, version }: DeviceContext): Promise<
     hostname: hostname(),
     arch: arch() === 'arm64' ? 'arm64' : 'amd64',
     kernel: release(),
+    ...(distribution === undefined ? {} : { distribution }),
     image: { name: image.name, id: image.id },
     bootId: bootId.trim(),
     uptimeSeconds: uptime(),
@@ -74,5 +84,7 @@ async function deviceInfo({ image, revision, version }: DeviceContext): Promise<
       totalBytes: totalmem(),
       availableBytes: Number(/^MemAvailable:\s+(\d+)/m.exec(meminfo)?.[1] ?? 0) * 1024,
     },
+    storage,
+    watchdog: watchdog(),
   };
 }

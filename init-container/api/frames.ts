@@ -3,6 +3,9 @@ import { Transform } from 'node:stream';
 /** Docker's stream numbers. */
 export const stdout = 1;
 export const stderr = 2;
+/** Ours, in `/gantry/v1/logs/`: a sentence of the device's own about the log; where the stream is. */
+export const noteFrame = 3;
+export const cursorFrame = 4;
 
 /** One frame of a multiplexed stream: type, three zero bytes, length, data. */
 export function frame(stream: number, data: Buffer): Buffer {

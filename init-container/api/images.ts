@@ -1,12 +1,21 @@
+import type { GarbageItem } from '../../src/shared/api/types.ts';
 import { isDigest } from '../../src/shared/oci/digest.ts';
 import type { Digest } from '../../src/shared/oci/types.ts';
+import type { Collector } from '../store/collector.ts';
+import type { LayerStore } from '../store/image-store.ts';
 import type { ImageSummary } from '../store/types.ts';
 import type { ApiContext } from './context.ts';
+import { withStatus } from './gc.ts';
 import { sendJson } from './respond.ts';
 import { HttpError, type Route } from './router.ts';
 
+export interface ImageContext extends ApiContext {
+  store: LayerStore;
+  collector: Collector;
+}
+
 /** Images this device could run: those of its root image and those that were swapped in. */
-export function imageRoutes({ store, supervisor }: ApiContext): Route[] {
+export function imageRoutes({ store, supervisor, collector }: ImageContext): Route[] {
   return [
     {
       method: 'GET',
@@ -52,7 +61,42 @@ export function imageRoutes({ store, supervisor }: ApiContext): Route[] {
         });
       },
     },
+    {
+      method: 'DELETE',
+      pattern: '/images/{name*}',
+      handler: async ({ params, response }) => {
+        const name = params.name ?? '';
+        const { digest, refs } = findImage(await store.list(), name);
+        const ref = refs.find((known) => withTag(known) === withTag(name));
+        if (ref !== undefined && refs.length > 1) {
+          await store.untag(ref);
+          sendJson(response, 200, [{ Untagged: withTag(ref) }]);
+          return;
+        }
+        const why = collector.whyNeeded(digest);
+        if (why !== undefined)
+          throw new HttpError(409, `cannot remove the image ${name}: ${why}; see: gantry revisions`);
+        const { items } = await withStatus(() => collector.collectImages(digest));
+        sendJson(response, 200, [...refs.map((known) => ({ Untagged: withTag(known) })), ...deletedIn(items, digest)]);
+      },
+    },
+    {
+      method: 'POST',
+      pattern: '/images/prune',
+      handler: async ({ response }) => {
+        const names = new Map((await store.known()).map(({ name, digest }) => [name, digest]));
+        const { items, bytes } = await withStatus(() => collector.collectImages());
+        const images = items.filter(({ kind }) => kind === 'image');
+        const deleted = images.map(({ name }) => ({ Deleted: names.get(name) ?? name }));
+        sendJson(response, 200, { ImagesDeleted: deleted.length === 0 ? null : deleted, SpaceReclaimed: bytes });
+      },
+    },
   ];
+}
+
+function deletedIn(items: readonly GarbageItem[], image: Digest): { Deleted: string }[] {
+  const layers = items.filter(({ kind }) => kind === 'layer').map(({ name }) => ({ Deleted: `sha256:${name}` }));
+  return items.some(({ kind }) => kind === 'image') ? [{ Deleted: image }, ...layers] : layers;
 }
 
 /** Docker's clients expect a tag in every reference. */

@@ -17,11 +17,6 @@ export function refusalRoutes(): Route[] {
   const swap = 'to replace a container, use: gantry swap NAME IMAGE';
   return [
     { method: 'GET', pattern: '/networks', handler: ({ response }) => sendJson(response, 200, []) },
-    {
-      method: 'GET',
-      pattern: '/volumes',
-      handler: ({ response }) => sendJson(response, 200, { Volumes: [], Warnings: [] }),
-    },
     refuse('POST', '/containers/create', 403, `cannot create a container on a device: ${definition}; ${swap}`),
     refuse(
       'DELETE',
@@ -41,10 +36,9 @@ export function refusalRoutes(): Route[] {
     refuse('POST', '/containers/prune', 403, `cannot remove system containers: ${definition}`),
     refuse('POST', '/images/create', 403, 'a device does not pull images; to send it one, use: gantry swap NAME IMAGE'),
     refuse('POST', '/images/load', 403, 'a device takes images only with a swap; use: gantry swap NAME IMAGE'),
-    refuse('DELETE', '/images/{name*}', 409, 'images belong to revisions of the device; see: gantry revisions'),
-    refuse('POST', '/images/prune', 403, 'images belong to revisions of the device; see: gantry revisions'),
     refuse('POST', '/networks/create', 403, `cannot create a network on a device: ${definition}`),
     refuse('POST', '/volumes/create', 403, `cannot create a volume on a device: ${definition}`),
+    refuse('DELETE', '/volumes/{name}', 409, 'volumes belong to revisions of the device; see: gantry revisions'),
     refuse('POST', '/build', 403, 'a device does not build images; on your machine, use: gantry component build'),
   ];
 }

@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { arch, availableParallelism, hostname, release, totalmem } from 'node:os';
 import { devicePaths } from '../../src/shared/device-paths.ts';
+import { availableControllers } from '../engine/controllers.ts';
+import { distribution } from '../native/machine.ts';
 import { dockerState } from './container-json.ts';
 import type { ApiContext } from './context.ts';
 import { sendJson } from './respond.ts';
@@ -67,6 +69,7 @@ async function info({ supervisor, store, version }: ApiContext) {
   const states = supervisor.instances().map(dockerState);
   const running = states.filter((state) => state === 'running').length;
   const bootId = await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => '');
+  const controllers = await availableControllers().catch(() => new Set<string>());
   const commit = { ID: '', Expected: '' };
   return {
     ID: bootId.trim(),
@@ -80,9 +83,9 @@ async function info({ supervisor, store, version }: ApiContext) {
     Driver: 'overlay2',
     DriverStatus: [],
     Plugins: { Volume: [], Network: ['host', 'none'], Authorization: null, Log: ['json-file'] },
-    MemoryLimit: true,
+    MemoryLimit: controllers.has('memory'),
     SwapLimit: false,
-    PidsLimit: true,
+    PidsLimit: controllers.has('pids'),
     IPv4Forwarding: true,
     OomKillDisable: false,
     NGoroutines: 0,
@@ -92,7 +95,7 @@ async function info({ supervisor, store, version }: ApiContext) {
     CgroupDriver: 'cgroupfs',
     CgroupVersion: '2',
     KernelVersion: release(),
-    OperatingSystem: `Gantry ${version}`,
+    OperatingSystem: distribution === undefined ? `Gantry ${version}` : `Gantry ${version} on ${distribution}`,
     OSVersion: version,
     OSType: 'linux',
     Architecture: arch() === 'x64' ? 'x86_64' : 'aarch64',
@@ -115,7 +118,8 @@ async function info({ supervisor, store, version }: ApiContext) {
     ContainerdCommit: commit,
     RuncCommit: commit,
     InitCommit: commit,
-    SecurityOptions: [],
-    Warnings: [],
+    SecurityOptions: ['name=seccomp,profile=builtin'],
+
+    Warnings: ['memory', 'cpu', 'pids'].filter((one) => !controllers.has(one)).map((one) => `No ${one} limit support`),
   };
 }

@@ -76,6 +76,7 @@ beforeEach(async () => {
     bootId: 'boot-1',
     printk,
     reopenMs: 20,
+    leftRescue: () => logged.push('the rescue shell was left'),
     log: (line) => logged.push(line),
     openApi: () => connectSocket({ path: socketPath, allowHalfOpen: true }),
     openShell: async (size) => {
@@ -207,6 +208,30 @@ test('a person with a plain terminal gets a shell, also after a host was connect
   const later = collect(second.stream);
   second.stream.write('exit\r');
   await vi.waitFor(() => expect(later()).toContain('press Enter for a shell'), patient);
+});
+
+test('a boot that stops shows why and gives a shell at once, also after a host was connected', async () => {
+  plug();
+  const host = makeTransport();
+  const terminal = await host.openConsole({ columns: 80, rows: 24 }, { plain: true });
+  const text = collect(terminal.stream);
+  agent.rescue(['THE BOOT HAS STOPPED: x']);
+  await vi.waitFor(() => expect(text()).toMatch(/THE BOOT HAS STOPPED: x[\s\S]*prompt> /), patient);
+  terminal.stream.destroy();
+  await ask(host, 100, 6);
+  await host.close();
+  await vi.waitFor(() => expect(agent.state).toBe('plain'), patient);
+  const again = makeTransport();
+  const second = await again.openConsole({ columns: 80, rows: 24 }, { plain: true });
+  const later = collect(second.stream);
+  expect(logged).not.toContain('the rescue shell was left');
+  second.stream.write('exit\r');
+  await vi.waitFor(() => expect(logged).toContain('the rescue shell was left'), patient);
+  await vi.waitFor(() => expect(later()).toContain('press Enter for a shell'), patient);
+  agent.rescue(['once more']);
+  await vi.waitFor(() => expect(later()).toContain('once more'), patient);
+  agent.rescue(undefined);
+  await vi.waitFor(() => expect(later()).toContain('the boot goes on'), patient);
 });
 
 test('a shell runs beside API requests, with the size it was given', async () => {

@@ -14,6 +14,8 @@ export interface ConsoleAgentOptions {
   /** A new connection to the API, with half-close. */
   openApi(): Duplex;
   openShell: OpenShell;
+  /** A person has ended the rescue shell. */
+  leftRescue(): void;
   log(line: string): void;
   /** Default: the kernel's. */
   bootId?: string;
@@ -26,6 +28,10 @@ export interface ConsoleAgentOptions {
 export interface ConsoleAgent {
   /** `framed`: a host is connected; `plain`: the line is a console for people; `closed`: the tty is not open now. */
   readonly state: 'closed' | 'plain' | 'framed';
+  /** A rescue shell on the line, with these lines that say why; undefined: it is a plain shell again. */
+  rescue(lines: readonly string[] | undefined): void;
+  /** One line for whoever looks at the console. Dropped while a host is connected. */
+  say(text: string): void;
   /** Says goodbye to a host, restores the kernel's log level, closes the tty. */
   close(): Promise<void>;
 }
@@ -42,6 +48,8 @@ class Agent implements ConsoleAgent {
   readonly #done: Promise<void>;
   readonly #stop = new AbortController();
   #link: Link | undefined;
+  #plain: PlainShell | undefined;
+  #rescue: readonly string[] | undefined;
 
   constructor(options: ConsoleAgentOptions) {
     this.#options = options;
@@ -58,6 +66,16 @@ class Agent implements ConsoleAgent {
   get state(): ConsoleAgent['state'] {
     if (!this.#link || this.#link.state === 'closed') return 'closed';
     return this.#link.state === 'up' ? 'framed' : 'plain';
+  }
+
+  rescue(lines: readonly string[] | undefined): void {
+    this.#rescue = lines;
+    if (lines) this.#plain?.rescue(lines);
+    else this.#plain?.endRescue();
+  }
+
+  say(text: string): void {
+    this.#plain?.say(text);
   }
 
   async close(): Promise<void> {
@@ -92,7 +110,12 @@ class Agent implements ConsoleAgent {
     const closed = new Promise<string>((resolve) => link.once('closed', resolve));
     this.#link = link;
     if (this.#stop.signal.aborted) void link.close();
-    const plain = new PlainShell({ openShell, log, write: (bytes) => link.writeText(bytes) });
+    const leftRescue = () => {
+      this.#rescue = undefined;
+      this.#options.leftRescue();
+    };
+    const plain = new PlainShell({ openShell, log, write: (bytes) => link.writeText(bytes), leftRescue });
+    this.#plain = plain;
     link.on('text', (text) => plain.input(text));
     link.on('drain', () => plain.drained());
     link.on('up', () => {
@@ -112,8 +135,10 @@ class Agent implements ConsoleAgent {
     });
     link.on('stream', (stream, service) => this.#accept(stream, service));
     link.announce();
-    plain.greet();
+    if (this.#rescue) plain.rescue(this.#rescue);
+    else plain.greet();
     const reason = await closed;
+    this.#plain = undefined;
     plain.close();
     return reason;
   }

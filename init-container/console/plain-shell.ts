@@ -10,6 +10,8 @@ export interface PlainShellOptions {
   openShell: OpenShell;
   /** Writes on the line; false when it should wait for `drained`. */
   write(bytes: Buffer): boolean;
+  /** A person has ended the rescue shell. */
+  leftRescue(): void;
   log(line: string): void;
 }
 
@@ -22,6 +24,7 @@ export class PlainShell {
   #isClosed = false;
   #typed: Buffer[] = [];
   #typedLength = 0;
+  #rescue: readonly string[] | undefined;
 
   constructor(options: PlainShellOptions) {
     this.#options = options;
@@ -30,8 +33,28 @@ export class PlainShell {
   /** Says what the line is for now. */
   greet(): void {
     if (this.#isSuspended || this.#isClosed) return;
-    if (this.#shell) this.#say('the link has ended; this is your shell again');
+    if (this.#rescue) for (const line of this.#rescue) this.#say(line);
+    else if (this.#shell) this.#say('the link has ended; this is your shell again');
     else this.#say(`${hostname()}: press Enter for a shell`);
+  }
+
+  /** The boot has stopped: says why, in these lines, and opens the shell at once. */
+  rescue(lines: readonly string[]): void {
+    this.#rescue = lines;
+    this.greet();
+    this.#openForRescue();
+  }
+
+  /** The boot goes on; the shell stays for whoever uses it. */
+  endRescue(): void {
+    if (!this.#rescue) return;
+    this.#rescue = undefined;
+    this.say('the boot goes on');
+  }
+
+  /** One line for whoever looks at the console. */
+  say(text: string): void {
+    if (!this.#isClosed) this.#say(text);
   }
 
   /** What a person typed. */
@@ -63,12 +86,17 @@ export class PlainShell {
   resume(): void {
     this.#isSuspended = false;
     this.greet();
+    this.#openForRescue();
     this.#shell?.stream.resume();
   }
 
   close(): void {
     this.#isClosed = true;
     this.#shell?.stream.destroy();
+  }
+
+  #openForRescue(): void {
+    if (this.#rescue && !this.#shell && !this.#isOpening && !this.#isSuspended && !this.#isClosed) void this.#open();
   }
 
   async #open(): Promise<void> {
@@ -95,7 +123,10 @@ export class PlainShell {
     shell.stream.once('end', () => shell.stream.destroy());
     shell.stream.once('close', () => {
       this.#shell = undefined;
+      const left = this.#rescue !== undefined && !this.#isClosed;
+      this.#rescue = undefined;
       this.greet();
+      if (left) this.#options.leftRescue();
     });
     shell.exited.catch((error: Error) => shell.stream.destroy(error));
     if (this.#isSuspended) shell.stream.pause();

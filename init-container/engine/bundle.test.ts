@@ -23,6 +23,10 @@ const build = (config: ComponentConfig, imageConfig: ImageConfig['config'] = { C
     config,
     user: { uid: 5, gid: 6 },
     rootfs: '/r',
+    arch: 'amd64',
+    volumes: new Map([['data', '/var/lib/gantry/volumes/permanent/data']]),
+    files: [],
+    defaultPids: 2048,
     cgroup: '/gantry/containers/x',
     capabilities: ['CAP_CHOWN', 'CAP_SYS_ADMIN', 'CAP_NET_ADMIN'],
     lookupDevice: (path) => (path === '/dev/null' ? { type: 'c', major: 1, minor: 3 } : undefined),
@@ -35,8 +39,22 @@ test('nothing is given that was not asked for', () => {
   expect(spec.linux.namespaces.map(({ type }) => type)).toEqual(['mount', 'cgroup', 'pid']);
   expect(spec.linux.readonlyPaths).toContain('/proc/sys');
   expect(spec.linux.maskedPaths).toContain('/proc/kcore');
-  expect(spec.linux.resources.devices).toEqual([{ allow: false, access: 'rwm' }]);
+  expect(spec.linux.resources).toEqual({ devices: [{ allow: false, access: 'rwm' }], pids: { limit: 2048 } });
+  expect(spec.root.readonly).toBe(true);
+  expect(spec.linux.seccomp?.defaultAction).toBe('SCMP_ACT_ERRNO');
   expect(spec.process.env.some((entry) => entry.startsWith('PATH='))).toBe(true);
+});
+
+test('a program that says when it is ready finds the socket, whatever else is mounted there', () => {
+  const input = { image: image({ Cmd: ['x'] }), user: { uid: 0, gid: 0 }, rootfs: '/r', cgroup: '/c' };
+  const config = { tmpfs: ['/run'], env: ['A=1'] };
+  const limits = { arch: 'amd64' as const, volumes: new Map(), files: [], defaultPids: 2048 };
+  const rest = { ...limits, capabilities: [], lookupDevice: () => undefined };
+  const spec = bundleSpec({ ...input, ...rest, config, notify: '/run/gantry/containers/x/notify' });
+  expect(spec.process.env).toContain('NOTIFY_SOCKET=/run/notify/notify.sock');
+  expect(spec.mounts.at(-1)).toMatchObject({ destination: '/run/notify', source: '/run/gantry/containers/x/notify' });
+  const { process, mounts } = bundleSpec({ ...input, ...rest, config });
+  expect(JSON.stringify([process.env, mounts])).not.toContain('notify');
 });
 
 test('the definition replaces what the image says, and LinuxKit words mean what they mean there', () => {
@@ -62,9 +80,15 @@ test('the definition replaces what the image says, and LinuxKit words mean what 
   expect(build({}, { Entrypoint: ['/e'], Cmd: ['c'] }).process.args).toEqual(['/e', 'c']);
 });
 
-test('a container with SYS_ADMIN sees /proc and /sys as they are', () => {
-  const { linux } = build({ capabilities: ['all'] });
-  expect([linux.maskedPaths, linux.readonlyPaths]).toEqual([[], []]);
+test('what opens the restrictions, and what does not', () => {
+  const { linux, root } = build({ capabilities: ['all'] });
+  expect([linux.maskedPaths, linux.readonlyPaths, linux.seccomp]).toEqual([[], [], undefined]);
+  expect(root.readonly).toBe(true);
+  const admin = build({ capabilities: ['SYS_ADMIN'] });
+  expect(admin.linux.maskedPaths).toContain('/proc/kcore');
+  expect(admin.linux.seccomp?.syscalls[0]?.names).toContain('mount');
+  expect(build({ security_opt: ['seccomp=unconfined'] }).linux.seccomp).toBeUndefined();
+  expect(build({ readonly: false }).root.readonly).toBe(false);
   expect(build({ capabilities: ['all'], readonlyPaths: ['/proc/sys'] }).linux.readonlyPaths).toEqual(['/proc/sys']);
 });
 
@@ -80,7 +104,8 @@ test('what cannot be run is said', () => {
   expect(() => build({ net: 'bridge' })).toThrow('"bridge" is not host, new or a path');
   expect(() => build({ capabilities: ['CAP_FLY'] })).toThrow('no capability CAP_FLY');
   expect(() => build({ capabilities: ['MKNOD'] })).toThrow('the init container lacks it');
-  expect(() => build({ binds: ['data:/data'] })).toThrow('bind "data:/data"');
+  expect(() => build({ binds: ['Data/x:/data'] })).toThrow('bind "Data/x:/data"');
+  expect(() => build({ binds: ['other:/data'] })).toThrow('the volume "other" has no folder');
   expect(() => build({ devices: [{ path: '/dev/nowhere' }] })).toThrow('/dev/nowhere does not exist');
 });
 
@@ -99,6 +124,29 @@ describe('mounts', () => {
     expect(bindMount('/a:/b:ro').options).toEqual(['ro', 'rbind']);
     expect(bindMount('/a:/b:ro,bind').options).toEqual(['ro', 'bind']);
     expect(bindMount('/a').destination).toBe('/a');
+  });
+
+  test('a read-only root has room in memory for /run and /tmp, unless something else is there', () => {
+    const places = (config: ComponentConfig) =>
+      mountsOf(config).flatMap(({ destination, type }) =>
+        /^.(run|tmp)/.test(destination) ? [`${type} ${destination}`] : [],
+      );
+    expect(places({})).toEqual(['tmpfs /run', 'tmpfs /tmp']);
+    expect(places({ readonly: false })).toEqual([]);
+    expect(places({ binds: ['/run:/run'] })).toEqual(['tmpfs /tmp', 'bind /run']);
+    expect(places({ binds: ['/run/x:/run/x'] })).toEqual(['tmpfs /run', 'tmpfs /tmp', 'bind /run/x']);
+  });
+
+  test('a volume is bound from its folder, and a file of the configuration lies over what is mounted above it', () => {
+    const file = { destination: '/data/app.conf', type: 'bind', source: '/f/0', options: ['bind', 'ro'] };
+    const mounts = mountsOf({ binds: ['data:/data'] }, new Map([['data', '/v/data']]), [file]);
+    expect(mounts.slice(-2).map(({ source }) => source)).toEqual(['/f/0', 'cgroup']);
+    expect(mounts.find(({ destination }) => destination === '/data')).toEqual({
+      destination: '/data',
+      type: 'bind',
+      source: '/v/data',
+      options: ['rw', 'rbind', 'rprivate'],
+    });
   });
 
   test('a bind of /dev is not covered by the default mounts below it, and parents come first', () => {

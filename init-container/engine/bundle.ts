@@ -1,17 +1,12 @@
 import type { ComponentConfig } from '../../src/shared/definition/component-config.ts';
 import { listenFault } from '../../src/shared/definition/listen.ts';
-import type { ImageConfig } from '../../src/shared/oci/types.ts';
+import type { Arch, ImageConfig } from '../../src/shared/oci/types.ts';
 import { expandCapabilities } from './capabilities.ts';
-import type { OciProcess, OciSpec, OciUser } from './oci-spec.ts';
-import {
-  type DeviceLookup,
-  defaultMaskedPaths,
-  defaultReadonlyPaths,
-  devicesOf,
-  isPrivileged,
-  mountsOf,
-  rlimit,
-} from './spec-parts.ts';
+import { resourcesOf } from './limits.ts';
+import type { OciMount, OciProcess, OciSpec, OciUser } from './oci-spec.ts';
+import { isReadOnly, isUnfiltered, maskedPathsOf, readonlyPathsOf } from './restrictions.ts';
+import { seccompFilter } from './seccomp.ts';
+import { type DeviceLookup, devicesOf, mountsOf, rlimit } from './spec-parts.ts';
 
 export interface BundleInput {
   image: ImageConfig;
@@ -20,42 +15,55 @@ export interface BundleInput {
   /** From the image's `User`, looked up in its own /etc/passwd. */
   user: OciUser;
   rootfs: string;
+  arch: Arch;
+  /** Folders of the volumes it binds, by name. */
+  volumes: ReadonlyMap<string, string>;
+  /** Mounts of its configuration's files. */
+  files: OciMount[];
   cgroup: string;
+  /** See `defaultPidsLimit`. */
+  defaultPids: number | undefined;
   /** What can be given here. */
   capabilities: string[];
   lookupDevice: DeviceLookup;
+  /** Folder with the socket on which the program says that it is ready; absent = nobody listens. */
+  notify?: string;
 }
+
+/** Where a container finds that folder. */
+const notifyFolder = '/run/notify';
 
 const defaultPath = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /**
  * The runtime configuration of a system container, with LinuxKit's defaults: the host's network, IPC and UTS namespaces,
- * a PID namespace of its own, no capability that is not listed. Throws with a sentence on what cannot be run.
+ * a PID namespace of its own, no capability that is not listed; and, beyond LinuxKit, a read-only root, a system call
+ * filter and a limit of processes. Throws with a sentence on what cannot be run.
  */
 export function bundleSpec(input: BundleInput): OciSpec {
   const { config } = input;
   const fault = listenFault(config);
   if (fault !== undefined) throw new Error(fault);
   const process = processOf(input);
-  const privileged = isPrivileged(process.capabilities.bounding);
   const { nodes, rules } = devicesOf(config.devices ?? [], input.lookupDevice);
   const namespaces = namespacesOf(config);
   return {
     ociVersion: '1.0.2',
     process,
-    root: { path: input.rootfs, readonly: config.readonly ?? false },
+    root: { path: input.rootfs, readonly: isReadOnly(config) },
     hostname: namespaces.some(({ type, path }) => type === 'uts' && !path) ? config.hostname : undefined,
-    mounts: mountsOf(config),
+    mounts: [...mountsOf(config, input.volumes, input.files), ...notifyMounts(input.notify)],
     annotations: config.annotations,
     linux: {
       namespaces,
       devices: nodes.length > 0 ? nodes : undefined,
       cgroupsPath: config.cgroupsPath ?? input.cgroup,
-      resources: { ...config.resources, devices: [...rules, ...deviceRules(config.resources)] },
+      resources: { ...resourcesOf(config, input.defaultPids), devices: [...rules, ...deviceRules(config.resources)] },
       rootfsPropagation: config.rootfsPropagation,
-      maskedPaths: config.maskedPaths ?? (privileged ? [] : defaultMaskedPaths),
-      readonlyPaths: config.readonlyPaths ?? (privileged ? [] : defaultReadonlyPaths),
+      maskedPaths: maskedPathsOf(config),
+      readonlyPaths: readonlyPathsOf(config),
       sysctl: config.sysctl,
+      seccomp: isUnfiltered(config) ? undefined : seccompFilter(input.arch, process.capabilities.bounding),
     },
   };
 }
@@ -71,7 +79,13 @@ export function environmentOf(image: ImageConfig, config: ComponentConfig): stri
   return env.some((entry) => entry.startsWith('PATH=')) ? env : [defaultPath, ...env];
 }
 
-function processOf({ image, config, user, capabilities: available }: BundleInput): OciProcess {
+/** The folder, not the socket: one that is made anew in it is seen as well. */
+function notifyMounts(source: string | undefined): OciMount[] {
+  if (source === undefined) return [];
+  return [{ destination: notifyFolder, type: 'bind', source, options: ['bind', 'ro', 'nosuid', 'nodev', 'noexec'] }];
+}
+
+function processOf({ image, config, user, capabilities: available, notify }: BundleInput): OciProcess {
   const args = argumentsOf(image, config);
   if (args.length === 0) throw new Error('neither the image nor the OS definition says what to run');
   const capabilities = expandCapabilities(config.capabilities ?? [], available);
@@ -84,7 +98,11 @@ function processOf({ image, config, user, capabilities: available }: BundleInput
       additionalGids: config.additionalGids ?? user.additionalGids,
     },
     args,
-    env: [...environmentOf(image, config), ...listenEnvironment(config)],
+    env: [
+      ...environmentOf(image, config),
+      ...listenEnvironment(config),
+      ...(notify === undefined ? [] : [`NOTIFY_SOCKET=${notifyFolder}/notify.sock`]),
+    ],
     cwd: config.cwd ?? (image.config?.WorkingDir || '/'),
     capabilities: {
       bounding: capabilities,

@@ -2,22 +2,30 @@ import { spawn } from 'node:child_process';
 import { mkdir, open, writeFile } from 'node:fs/promises';
 import type { Readable, Writable } from 'node:stream';
 import { devicePaths } from '../../src/shared/device-paths.ts';
+import { keepSecondName } from '../logs/rotate.ts';
+import { logSizes } from '../logs/sizes.ts';
+import { endLastLine } from '../logs/source.ts';
 import { hostCommand } from '../native/host-command.ts';
-import { cgroupRoot, componentOf, conmonCgroup, containerPaths, logPath } from './paths.ts';
+import { cgroupRoot, componentOf, conmonCgroup, containerPaths, logPath, logsFolder } from './paths.ts';
 
 const handshakeMs = 120_000;
-
-/** conmon throws the log away when it reaches this size: only if the init container, which rotates it, was away for long. */
-const logBackstopBytes = 32 << 20;
 
 /**
  * Creates the container under a conmon of its own and returns its first process's PID; `crun start` lets it run. conmon
  * is in a cgroup of its own and in the device's mount namespace, so that it outlives the init container. `sockets` become
- * the container's descriptors 3 and on. Rejects with crun's words when the container cannot be created.
+ * the container's descriptors 3 and on; conmon itself holds those in `held` open until the container has ended. Rejects
+ * with crun's words when the container cannot be created.
  */
-export async function createUnderConmon(instance: string, id: string, sockets: number[]): Promise<number> {
+export async function createUnderConmon(
+  instance: string,
+  id: string,
+  { sockets, held }: { sockets: number[]; held: number[] },
+): Promise<number> {
   const paths = containerPaths(instance);
+  const log = logPath(componentOf(instance));
   const cgroup = `${cgroupRoot}${conmonCgroup(instance)}`;
+  await endLastLine(log);
+  const { backstop } = logSizes(logsFolder);
   await mkdir(cgroup, { recursive: true });
   const errors = await open(paths.conmonLog, 'w', 0o600);
   const syncPipe = 3 + sockets.length;
@@ -29,19 +37,13 @@ export async function createUnderConmon(instance: string, id: string, sockets: n
       ...['-r', '/usr/bin/crun', '-b', paths.folder, '-p', paths.pidFile],
       ...['--conmon-pidfile', paths.conmonPidFile],
       ...['--exit-dir', devicePaths.exits, '--persist-dir', paths.folder],
-      ...[
-        '-l',
-        `k8s-file:${logPath(componentOf(instance))}`,
-        '--log-size-max',
-        String(logBackstopBytes),
-        '--no-sync-log',
-      ],
+      ...['-l', `k8s-file:${log}`, '--log-size-max', String(backstop), '--no-sync-log'],
       ...['--log-level', 'error', '--full-attach'],
       ...(sockets.length > 0 ? ['--runtime-opt', '--preserve-fds', '--runtime-opt', String(sockets.length)] : []),
     ]);
     const child = spawn(file, args, {
       cwd: '/',
-      stdio: ['ignore', errors.fd, errors.fd, ...sockets, 'pipe', 'pipe'],
+      stdio: ['ignore', errors.fd, errors.fd, ...sockets, 'pipe', 'pipe', ...held],
       env: { PATH: process.env.PATH, _OCI_SYNCPIPE: String(syncPipe), _OCI_STARTPIPE: String(syncPipe + 1) },
     });
     const failed = new Promise<never>((_, reject) => {
@@ -57,6 +59,7 @@ export async function createUnderConmon(instance: string, id: string, sockets: n
       start.end('\0');
     }
     const line = await Promise.race([firstLine(sync, handshakeMs), failed]).finally(() => sync.destroy());
+    keepSecondName(log);
     return pidFrom(line, await readErrors(paths.conmonLog));
   } finally {
     await errors.close();

@@ -9,6 +9,12 @@ export async function writersOf(component: string): Promise<string[]> {
   return instances.filter((_, at) => there[at]);
 }
 
+/** Has the one that writes a component's log open it again; false when nobody writes it. */
+export async function reopenLogOf(component: string): Promise<boolean> {
+  const [writer] = await writersOf(component);
+  return writer !== undefined && reopenLog(writer);
+}
+
 /** Asks a container's conmon to open its log file again (after a rename). False when conmon is not there. */
 export function reopenLog(instance: string): Promise<boolean> {
   return withControl(instance, async (control) => void (await control.write('2 0 0\n')));

@@ -2,6 +2,7 @@ import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { identify, signalProcess } from '../native/processes.ts';
 import { runOnHost } from '../native/run.ts';
+import { containerProcess } from './container-process.ts';
 import { containerPaths } from './paths.ts';
 
 let counter = 0;
@@ -23,7 +24,7 @@ export async function execInContainer(
     void killByPidFile(pidFile);
   }, timeoutMs);
   try {
-    const command = ['crun', 'exec', '--pid-file', pidFile, instance, ...argv];
+    const command = ['crun', 'exec', '--pid-file', pidFile, ...(await restrictionsOf(instance)), instance, ...argv];
     const result = await runOnHost(command, { timeoutMs: timeoutMs + 2000 });
     const output = `${result.stdout}${result.stderr}`.trim();
     if (late) return { exitCode: -1, output: `no end after ${timeoutMs} ms. ${output}` };
@@ -32,6 +33,12 @@ export async function execInContainer(
     clearTimeout(killer);
     await rm(pidFile, { force: true });
   }
+}
+
+/** crun gives a command the container's user, capabilities and filter by itself, but not this. */
+async function restrictionsOf(instance: string): Promise<string[]> {
+  const { noNewPrivileges } = await containerProcess(containerPaths(instance).spec);
+  return noNewPrivileges ? ['--no-new-privs'] : [];
 }
 
 /** SIGKILL to the process whose PID crun wrote to a file, if it is still there. */

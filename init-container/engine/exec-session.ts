@@ -1,14 +1,14 @@
 import type { ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { devicePaths } from '../../src/shared/device-paths.ts';
 import { replaceFile } from '../native/atomic-file.ts';
-import { hostCommand } from '../native/host-command.ts';
+import { hostCommand, machineCommand } from '../native/host-command.ts';
 import { spawnOnPipes } from '../native/pipes.ts';
 import { signalProcess } from '../native/processes.ts';
 import { type PtyProcess, spawnPty } from '../native/pty.ts';
@@ -112,7 +112,7 @@ export class ExecSession {
 
   async #command(): Promise<string[]> {
     const { container, argv } = this.request;
-    if (!container) return hostCommand(argv);
+    if (!container) return machineCommand(argv);
     const [height, width] = this.#size;
     const process = { ...container.process, ...(this.request.tty ? { consoleSize: { height, width } } : {}) };
     await replaceFile(`${this.#file}.json`, ociJson(process));
@@ -174,10 +174,4 @@ export class ExecSession {
     }
     return this.exitCode ?? code;
   }
-}
-
-/** The `process` of a container's own configuration, as it was written when the container was made. */
-export async function containerProcess(specPath: string): Promise<OciProcess> {
-  const text = (await readFile(specPath, 'utf8')).replace(/("(?:soft|hard)":)18446744073709551615/g, '$1"unlimited"');
-  return (JSON.parse(text) as { process: OciProcess }).process;
 }

@@ -51,6 +51,20 @@ export interface OciProcess {
   oomScoreAdj?: number;
 }
 
+export interface OciSyscallRule {
+  names: string[];
+  action: string;
+  errnoRet?: number;
+  args?: { index: number; value: number; valueTwo?: number; op: string }[];
+}
+
+export interface OciSeccomp {
+  defaultAction: string;
+  defaultErrnoRet: number;
+  architectures: string[];
+  syscalls: OciSyscallRule[];
+}
+
 export interface OciSpec {
   ociVersion: string;
   process: OciProcess;
@@ -67,6 +81,7 @@ export interface OciSpec {
     maskedPaths: string[];
     readonlyPaths: string[];
     sysctl?: Record<string, string>;
+    seccomp?: OciSeccomp;
   };
 }
 

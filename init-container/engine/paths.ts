@@ -19,6 +19,8 @@ export function containerPaths(instance: string) {
     rootfs: join(folder, 'rootfs'),
     upper: join(folder, 'upper'),
     work: join(folder, 'work'),
+    /** Those of the component's configuration. */
+    files: join(folder, 'files'),
     pidFile: join(folder, 'pid'),
     conmonPidFile: join(folder, 'conmon.pid'),
     conmonLog: join(folder, 'conmon.log'),
@@ -26,6 +28,9 @@ export function containerPaths(instance: string) {
     control: join(folder, 'ctl'),
     /** conmon makes this empty file when the kernel killed the container for want of memory. */
     oom: join(folder, 'oom'),
+    /** Bound into containers that say themselves that they are ready; the socket is in it. */
+    notify: join(folder, 'notify'),
+    notifySocket: join(folder, 'notify', 'notify.sock'),
     record: join(folder, 'container.json'),
     state: join(folder, 'state.json'),
     /** conmon makes it by rename: the exit code in decimal. */

@@ -9,6 +9,7 @@ import { digestOf } from '../../src/shared/oci/digest.ts';
 import type { Digest, ImageConfig } from '../../src/shared/oci/types.ts';
 import { faultPointSync } from '../native/fault-point.ts';
 import type { ProcessIdentity } from '../native/processes.ts';
+import type { Limits } from './limits.ts';
 import { containerPaths } from './paths.ts';
 
 /** A container as it was made: what later calls need even when the definition has changed since. */
@@ -28,6 +29,9 @@ export interface ContainerRecord {
   config: ComponentConfig;
   args: string[];
   env: string[];
+  /** Folders of its volumes by name, as of its last start. */
+  volumes?: Record<string, string>;
+  limits?: Limits;
 }
 
 /** Why the supervisor (and not the container itself) ended it, or is about to. */
@@ -51,6 +55,18 @@ export interface ContainerState {
   error?: string;
   restarts: number;
   health?: Exclude<Health, 'none'>;
+  /** As `startedAt`, in milliseconds since the device's boot: right also while the clock is being set. */
+  startedAtMs?: number;
+  /** A start has begun and this process does not know yet how it went. */
+  starting?: { at: string; atMs: number };
+  /** Ends in a row that count for the restart policy; absent = none. */
+  failures?: number;
+  /** When the restart policy starts it again, in milliseconds since boot. */
+  restartAtMs?: number;
+  /** It has failed, and its restart policy does not start it again. */
+  gaveUp?: boolean;
+  /** It stopped the boot, and a person went on without it. */
+  excused?: boolean;
 }
 
 export const freshState: ContainerState = { phase: 'created', wish: 'run', restarts: 0 };

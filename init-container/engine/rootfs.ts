@@ -1,4 +1,5 @@
 import { mkdir, readFile, rm, rmdir } from 'node:fs/promises';
+import { hostMounts } from '../native/host-command.ts';
 import { runOnHostOrThrow } from '../native/run.ts';
 import { containerPaths } from './paths.ts';
 
@@ -28,9 +29,7 @@ export async function discardRootfs(instance: string): Promise<void> {
 
 const escaped = (path: string) => path.replace(/[\\:,]/g, '\\$&');
 
-/** As PID 1 sees it: that is where containers are mounted. Unset `GANTRY_HOST_MNT` = this process's own view. */
 async function isMounted(path: string): Promise<boolean> {
-  const view = process.env.GANTRY_HOST_MNT ? '/proc/1/mountinfo' : '/proc/self/mountinfo';
-  const mounts = await readFile(view, 'utf8');
+  const mounts = await readFile(hostMounts(), 'utf8');
   return mounts.split('\n').some((line) => line.split(' ')[4] === path);
 }

@@ -1,5 +1,7 @@
+import { parseBind } from '../../src/shared/definition/bind.ts';
 import type { ComponentConfig } from '../../src/shared/definition/component-config.ts';
 import type { OciDevice, OciMount, OciRlimit } from './oci-spec.ts';
+import { isReadOnly } from './restrictions.ts';
 
 const defaultMounts: OciMount[] = [
   { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] },
@@ -30,51 +32,54 @@ const defaultMounts: OciMount[] = [
   },
 ];
 
-/** Docker's defaults: what tells a container about the machine, or lets it change the machine, through /proc and /sys. */
-export const defaultMaskedPaths = [
-  '/proc/acpi',
-  '/proc/asound',
-  '/proc/interrupts',
-  '/proc/kcore',
-  '/proc/keys',
-  '/proc/latency_stats',
-  '/proc/sched_debug',
-  '/proc/scsi',
-  '/proc/timer_list',
-  '/proc/timer_stats',
-  '/sys/devices/virtual/powercap',
-  '/sys/firmware',
+/**
+ * Where programs expect to write although the root is read-only: as Podman's `--read-only-tmpfs`. What the image has there
+ * is copied in. The size is a bound, charged to the container's memory as it is used.
+ */
+const scratchMounts: OciMount[] = [
+  {
+    destination: '/run',
+    type: 'tmpfs',
+    source: 'tmpfs',
+    options: ['nosuid', 'nodev', 'mode=755', 'size=65536k', 'tmpcopyup'],
+  },
+  {
+    destination: '/tmp',
+    type: 'tmpfs',
+    source: 'tmpfs',
+    options: ['nosuid', 'nodev', 'mode=1777', 'size=65536k', 'tmpcopyup'],
+  },
 ];
-export const defaultReadonlyPaths = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'];
 
-/** Capability sets with SYS_ADMIN can undo masks, and need /proc/sys: Docker drops the masks for them, too. */
-export function isPrivileged(capabilities: string[]): boolean {
-  return capabilities.includes('CAP_SYS_ADMIN');
-}
-
-/** All mounts, parents first. A mount of the definition replaces the default one at its place and those below it. */
-export function mountsOf(config: ComponentConfig): OciMount[] {
+/**
+ * All mounts, parents first. A mount of the definition replaces the default one at its place and those below it.
+ * `volumes`: the folders of the volumes it binds, by name. `files`: those of its configuration.
+ */
+export function mountsOf(
+  config: ComponentConfig,
+  volumes: ReadonlyMap<string, string> = new Map(),
+  files: OciMount[] = [],
+): OciMount[] {
   const own: OciMount[] = [
-    ...(config.binds ?? []).map(bindMount),
+    ...(config.binds ?? []).map((bind) => bindMount(bind, volumes)),
     ...(config.tmpfs ?? []).map(tmpfsMount),
     ...(config.mounts ?? []),
   ];
   const covers = (mount: OciMount, path: string) =>
     path === mount.destination || path.startsWith(`${mount.destination.replace(/\/$/, '')}/`);
-  const kept = defaultMounts.filter((mount) => !own.some((other) => covers(other, mount.destination)));
+  const defaults = isReadOnly(config) ? [...defaultMounts, ...scratchMounts] : defaultMounts;
+  const kept = defaults.filter((mount) => !own.some((other) => covers(other, mount.destination)));
   const depth = (mount: OciMount) => mount.destination.split('/').filter(Boolean).length;
-  return [...kept, ...own].sort((a, b) => depth(a) - depth(b));
+  return [...kept, ...own, ...files].sort((a, b) => depth(a) - depth(b));
 }
 
-/** LinuxKit's `source:destination[:options]`; without options `rw,rbind,rshared`. */
-export function bindMount(text: string): OciMount {
-  const [source = '', destination = source, options = 'rw,rbind,rshared', ...more] = text.split(':');
-  if (!source.startsWith('/') || !destination.startsWith('/') || more.length > 0) {
-    throw new Error(`bind "${text}" is not /source:/destination[:options]`);
-  }
-  const list = options.split(',').filter(Boolean);
-  if (!list.includes('bind') && !list.includes('rbind')) list.push('rbind');
-  return { destination, type: 'bind', source, options: list };
+/** A bind as the runtime takes it. Throws when its volume has no folder. */
+export function bindMount(text: string, volumes: ReadonlyMap<string, string> = new Map()): OciMount {
+  const { source, volume, destination, options } = parseBind(text);
+  const folder = volume ? volumes.get(source) : source;
+  if (folder === undefined) throw new Error(`the volume "${source}" has no folder`);
+  const recursive = options.includes('bind') || options.includes('rbind');
+  return { destination, type: 'bind', source: folder, options: recursive ? options : [...options, 'rbind'] };
 }
 
 /** LinuxKit's `/path[:options]`. */

@@ -1,11 +1,11 @@
-import { appendFile, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { beginning, formatCursor, parseCursor } from './cursor.ts';
 import { formatNanos, parseK8sLine, parseNanos } from './k8s-line.ts';
-import { type ReadOptions, readLog } from './reader.ts';
-import { rotateIfLarge } from './rotate.ts';
+import { LogReader, type ReadOptions, readLog } from './reader.ts';
 
 let folder: string;
 beforeAll(async () => {
@@ -120,12 +120,71 @@ test('following goes over a rotation, loses nothing that was still written to th
   expect(seen).toEqual(['first', 'late', 'second', 'last']);
 });
 
-test('a log that has reached its size is moved aside, and only two old ones are kept', async () => {
-  const path = join(folder, 'rotate.log');
-  for (const word of ['a', 'b', 'c', 'd']) {
-    await writeFile(path, `${stamp(0)} stdout F ${word}\n`);
-    expect(await rotateIfLarge(path, 'no-such-container', 10)).toBe(true);
-  }
-  expect(await rotateIfLarge(path, 'no-such-container', 10)).toBe(false);
-  expect(await read(path)).toEqual(['stdout:c\n', 'stdout:d\n']);
+test('a line that is never ended does not hold up its place for ever: it comes as it is', async () => {
+  const path = join(folder, 'prompt.log');
+  const lines = [`${stamp(0)} stderr P prompt>`];
+  for (let i = 0; i < 70; i++) lines.push(`${stamp(i)} stdout F ${String(i).padEnd(1000, 'x')}`);
+  await writeFile(path, `${lines.join('\n')}\n`);
+  const all = await read(path);
+  expect(all.indexOf('stderr:prompt>')).toBeGreaterThan(60);
+  expect(all).toHaveLength(71);
+});
+
+test('what a power cut leaves (zeros, half lines, junk) costs no whole line, wherever it stands', async () => {
+  const path = join(folder, 'torn.log');
+  const junk = fc.oneof(
+    fc.integer({ min: 1, max: 200_000 }).map((size) => ({ bytes: Buffer.alloc(size), ends: false })),
+    fc.integer({ min: 1, max: 50 }).map((size) => ({
+      bytes: Buffer.from(`${stamp(3)} stdout F torn`.slice(0, size)),
+      ends: true,
+    })),
+    fc.uint8Array({ minLength: 1, maxLength: 300 }).map((bytes) => ({
+      bytes: Buffer.from(bytes.map((byte) => (byte === 10 ? 11 : byte))),
+      ends: true,
+    })),
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.tuple(fc.option(junk), fc.nat(500)), { maxLength: 12 }), async (pieces) => {
+      const parts: Buffer[] = [];
+      const whole: string[] = [];
+      for (const [index, [torn, length]] of pieces.entries()) {
+        // What comes after a torn line begins on a line of its own (see endLastLine), after zeros it need not.
+        if (torn) parts.push(torn.bytes, ...(torn.ends ? [Buffer.from('\n')] : []));
+        whole.push(`stdout:${index}:${'x'.repeat(length)}\n`);
+        parts.push(Buffer.from(`${stamp(index)} stdout F ${index}:${'x'.repeat(length)}\n`));
+      }
+      await writeFile(path, Buffer.concat(parts));
+      const isWhole = (line: string) => /^stdout:\d+:x*\n$/.test(line);
+      expect((await read(path)).filter(isWhole)).toEqual(whole);
+      expect((await read(path, { tail: 2 })).filter(isWhole).at(-1)).toEqual(whole.at(-1));
+      expect((await read(path, { since: parseNanos(stamp(4)) })).filter(isWhole)).toEqual(whole.slice(4));
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test('cursors are read as they were written; other text is none', () => {
+  const number = fc.bigInt({ min: 0n, max: (1n << 63n) - 1n });
+  fc.assert(
+    fc.property(fc.nat(), number, fc.nat(), number, fc.nat(), (inode, first, offset, last, taken) => {
+      const cursor = { inode, first, offset, last, taken };
+      expect(parseCursor(formatCursor(cursor))).toEqual(cursor);
+    }),
+  );
+  expect(parseCursor(beginning)).toBe(beginning);
+  for (const text of ['', '1.2.3', '1.2.3.4.5.6', 'A.1.1.1.1', '../x']) expect(parseCursor(text)).toBeUndefined();
+});
+
+test('after the end of a log was lost with the power, reading goes on behind what is older, and says so', async () => {
+  const path = join(folder, 'cut-short.log');
+  const line = (second: number) => `${stamp(second)} stdout F ${second}\n`;
+  await writeFile(path, [0, 1, 2, 3].map(line).join(''));
+  const reader = new LogReader(path);
+  for await (const _ of reader.entries());
+  await truncate(path, line(0).length * 2);
+  await appendFile(path, [10, 11, 12].map(line).join(''));
+  const from = parseCursor(reader.cursor ?? '');
+  const again = await read(path, { from });
+  expect(again[0]).toMatch(/^stderr:gantry: the end of this log was lost/);
+  expect(again.slice(1)).toEqual(['stdout:10\n', 'stdout:11\n', 'stdout:12\n']);
 });

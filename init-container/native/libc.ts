@@ -8,16 +8,16 @@ export interface Libc {
   ioctl(fd: number, request: number, argument: Buffer): number;
   /** pipe2: puts two file descriptors, each a 32-bit number, into the buffer. */
   pipe2(fds: Buffer, flags: number): number;
+  socket(domain: number, type: number, protocol: number): number;
+  bind(fd: number, address: Buffer, length: number): number;
+  recv(fd: number, buffer: Buffer, length: number, flags: number): number | bigint;
+  fcntl(fd: number, command: number, argument: number): number;
+  /** A system call that libc has no function for, with up to three numbers. */
+  syscall(number: number, a: number, b: number, c: number): number;
   /** `fds` is an array of struct pollfd. */
   poll(fds: Buffer, count: number, timeoutMs: number): number;
-  socket(domain: number, type: number, protocol: number): number;
   setsockopt(fd: number, level: number, option: number, value: Buffer, length: number): number;
-  bind(fd: number, address: Buffer, length: number): number;
   listen(fd: number, backlog: number): number;
-  /** With an integer as its argument. */
-  fcntl(fd: number, command: number, argument: number): number;
-  /** A system call that libc may have no function for, with three integers. */
-  syscall3(number: number, a: number, b: number, c: number): number;
   /** Why the last call failed. */
   errno(): number;
 }
@@ -44,11 +44,12 @@ async function load(): Promise<Libc> {
     pipe2: libc.func('int pipe2(void *fds, int flags)'),
     poll: libc.func('int poll(void *fds, unsigned long count, int timeout)'),
     socket: libc.func('int socket(int domain, int type, int protocol)'),
+    bind: libc.func('int bind(int fd, void *address, unsigned int length)'),
     setsockopt: libc.func('int setsockopt(int fd, int level, int option, const void *value, unsigned int length)'),
-    bind: libc.func('int bind(int fd, const void *address, unsigned int length)'),
     listen: libc.func('int listen(int fd, int backlog)'),
+    recv: libc.func('long recv(int fd, void *buffer, size_t length, int flags)'),
     fcntl: (fd, command, argument) => fcntl(fd, command, 'int', argument),
-    syscall3: (number, a, b, c) => Number(syscall(number, 'long', a, 'long', b, 'long', c)),
+    syscall: (number, a, b, c) => Number(syscall(number, 'long', a, 'long', b, 'long', c)),
     errno: () => koffi.errno(),
     ioctl: (fd, request, argument) => ioctl(fd, request, 'void *', argument),
   };

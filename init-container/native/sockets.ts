@@ -65,10 +65,10 @@ export function socketAddress(address: ListenAddress): Buffer {
 /** A copy of another process's descriptor: the same open file or socket. Undefined when that process or it is not there. */
 export async function takeDescriptor(pid: number, descriptor: number): Promise<number | undefined> {
   const libc = await loadLibc();
-  const process = libc.syscall3(pidfdOpen, pid, 0, 0);
+  const process = libc.syscall(pidfdOpen, pid, 0, 0);
   if (process < 0) return undefined;
   try {
-    const fd = libc.syscall3(pidfdGetfd, process, descriptor, 0);
+    const fd = libc.syscall(pidfdGetfd, process, descriptor, 0);
     return fd < 0 ? undefined : fd;
   } finally {
     closeSync(process);

@@ -29,9 +29,9 @@ const fileSchema = z.strictObject({ schema: z.literal(1), digest: digestSchema, 
 
 /** Undefined when there is no such file, or a damaged one, which is then set aside and reported. */
 export async function readPointers(path: string, report: (message: string) => void): Promise<Pointers | undefined> {
-  const text = await readIfThere(path);
-  if (text === undefined) return undefined;
   try {
+    const text = await readIfThere(path);
+    if (text === undefined) return undefined;
     const { digest, pointers } = fileSchema.parse(JSON.parse(text));
     if (digest !== digestOf(canonicalJson(pointers))) throw new Error('its digest is wrong');
     return pointers;

@@ -32,7 +32,11 @@ async function fresh() {
   const log: string[] = [];
   const open = () => openRevisions({ paths, log: (message) => log.push(message) });
   const own = join(paths.data, 'revisions');
-  return { paths, own, log, open, revisions: await open() };
+  const quarantine = join(paths.data, 'quarantine');
+  /** The name there of what had `name`, after the time. */
+  const inQuarantine = async (name: string) =>
+    (await readdir(quarantine)).find((found) => found.endsWith(`-${name}`)) ?? '';
+  return { paths, own, log, open, quarantine, inQuarantine, revisions: await open() };
 }
 
 /** Revisions 1 and 2 in force one after the other, 3 failed. */
@@ -145,12 +149,12 @@ describe('revisions', () => {
   });
 
   it('of another factory image are set aside, and the new factory revision starts', async () => {
-    const { open, paths, own, log } = await withHistory();
+    const { open, paths, log, quarantine, inQuarantine } = await withHistory();
     await writeFile(paths.factoryRevision, canonicalJson(web(9)));
     const next = await open();
     expect([next.current().revision, next.list().revisions.length]).toEqual([web(9), 1]);
     expect(log.join()).toMatch(/the image was replaced/);
-    expect(await readdir(`${own}.former-1`)).toContain('pointers.json');
+    expect(await readdir(join(quarantine, await inQuarantine('former-revisions')))).toContain('pointers.json');
   });
 
   it('cannot be opened without a whole factory revision', async () => {
@@ -162,7 +166,7 @@ describe('revisions', () => {
 
 describe('damage', () => {
   it('to the revision in force: the newest whole one that was in force, and the file is kept', async () => {
-    const { open, own, log } = await withHistory();
+    const { open, own, log, inQuarantine } = await withHistory();
     const file = `${hexOf((await open()).current().digest)}.json`;
     await writeFile(join(own, file), (await readFile(join(own, file), 'utf8')).replace('web:3', 'web:4'));
     const next = await open();
@@ -170,7 +174,7 @@ describe('damage', () => {
     expect(log.join('\n')).toMatch(
       /not what its name says.*\n?.*revision 2 is lost or damaged: revision 1 is in force/,
     );
-    expect(await readdir(own)).toContain(`${file}.damaged-1`);
+    expect(await inQuarantine(`damaged-${file}`)).not.toBe('');
     expect((await next.append(web(5), 'swap web')).number).toBe(4);
     expect((await open()).current().number).toBe(1);
   });
@@ -182,13 +186,13 @@ describe('damage', () => {
   });
 
   it('to the note of what is in force: the newest that was', async () => {
-    const { open, own, log } = await withHistory();
+    const { open, own, log, inQuarantine } = await withHistory();
     await writeFile(join(own, 'pointers.json'), '\0'.repeat(100));
     expect((await open()).current().number).toBe(2);
     expect(log.join('\n')).toMatch(
       /note of the revision in force is damaged[\s\S]*revision 2 is in force: the newest that is whole/,
     );
-    expect(await readdir(own)).toContain('pointers.json.damaged-1');
+    expect(await inQuarantine('damaged-pointers.json')).not.toBe('');
   });
 
   it('of one bit in it: no other revision gets in force by that', async () => {

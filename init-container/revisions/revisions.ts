@@ -1,4 +1,4 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RevisionList, RevisionSummary } from '../../src/shared/api/types.ts';
 import { canonicalJson } from '../../src/shared/canonical-json.ts';
@@ -12,7 +12,7 @@ import { devicePaths } from '../../src/shared/device-paths.ts';
 import { hexOf } from '../../src/shared/oci/digest.ts';
 import type { Digest } from '../../src/shared/oci/types.ts';
 import { specKey } from '../engine/record.ts';
-import { readIfThere, setAside, writeFileDurably } from '../store/durable.ts';
+import { ensureFolder, readIfThere, setAside, syncDirectory, writeFileDurably } from '../store/durable.ts';
 import { messageOf } from '../store/errors.ts';
 import { describeChanges } from './changes.ts';
 import { appendLog, type LogRecord, readLog } from './log.ts';
@@ -30,10 +30,14 @@ interface Entry extends NumberedRevision {
   createdAt: string;
   reason: string;
   base?: number;
+  changes: RevisionSummary['changes'];
   committed: boolean;
   failure?: string;
   interrupted?: boolean;
 }
+
+/** A revision whose content was removed: what its line in the list still says. */
+type Collected = Omit<Entry, 'revision'>;
 
 /**
  * Loads the device's revisions. Damaged files are set aside, never deleted, and reported; what should run is then the
@@ -44,7 +48,7 @@ export async function openRevisions(options: RevisionsOptions): Promise<Revision
   const paths = options.paths ?? devicePaths;
   const factory = await readFactory(paths.factoryRevision);
   const folder = join(paths.data, 'revisions');
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await ensureFolder(folder);
   let pointers = await readPointers(join(folder, 'pointers.json'), options.log);
   let records = await readLog(join(folder, 'log.ndjson'), options.log);
   const first = records.find((record) => record.type === 'made' && record.number === 0);
@@ -57,7 +61,7 @@ export async function openRevisions(options: RevisionsOptions): Promise<Revision
     options.log(
       `the image was replaced: starting its factory revision; the former ones are in ${await setAside(folder, 'former')}`,
     );
-    await mkdir(folder, { mode: 0o700 });
+    await ensureFolder(folder);
     [pointers, records] = [undefined, []];
   }
   const revisions = new StoredRevisions(folder, factory, options.log);
@@ -70,6 +74,9 @@ class StoredRevisions implements Revisions {
   readonly #factory: NumberedRevision;
   readonly #log: (message: string) => void;
   readonly #entries = new Map<number, Entry>();
+  readonly #collected = new Map<number, Collected>();
+  /** Numbers of those in the log. */
+  readonly #gone = new Set<number>();
   /** Above every number in the log, also of revisions whose files are lost. */
   #nextNumber = 1;
   #pointers: Pointers;
@@ -87,6 +94,7 @@ class StoredRevisions implements Revisions {
       await this.#record(record);
       records = [record, ...records];
     }
+    for (const record of records) if (record.type === 'collected') this.#gone.add(record.number);
     for (const record of records) await this.#replay(record);
     if (pointers) this.#pointers = pointers;
     const wanted = pointers?.current ?? this.#newestCommitted();
@@ -119,9 +127,9 @@ class StoredRevisions implements Revisions {
   }
 
   list(): RevisionList {
-    const revisions = [...this.#entries.values()]
-      .toSorted((a, b) => b.number - a.number)
-      .map((entry) => this.#summary(entry));
+    const whole = [...this.#entries.values()].map((entry) => this.#summary(entry, this.#stateOf(entry)));
+    const collected = [...this.#collected.values()].map((entry) => this.#summary(entry, 'collected'));
+    const revisions = [...whole, ...collected].toSorted((a, b) => b.number - a.number);
     const { current } = this.#pointers;
     return { current, previous: this.previous()?.number, revisions };
   }
@@ -129,12 +137,14 @@ class StoredRevisions implements Revisions {
   async append(revision: Revision, reason: string): Promise<NumberedRevision> {
     const digest = revisionDigest(revision);
     const number = this.#nextNumber;
-    const base = this.current().number;
+    const base = this.current();
+    const changes = describeChanges(base.revision, revision);
     if (digest !== this.#factory.digest) await writeFileDurably(this.#fileOf(digest), canonicalJson(revision));
     const at = now();
-    await this.#record({ type: 'made', number, digest, at, reason, base });
+    await this.#record({ type: 'made', number, digest, at, reason, base: base.number, changes });
     this.#nextNumber = number + 1;
-    this.#entries.set(number, { number, digest, revision, createdAt: at, reason, base, committed: false });
+    const entry = { number, digest, revision, createdAt: at, reason, base: base.number, changes, committed: false };
+    this.#entries.set(number, entry);
     return { number, digest, revision };
   }
 
@@ -186,14 +196,47 @@ class StoredRevisions implements Revisions {
     return this.#pointers.refused.find((known) => known.component === component && applies(known, spec));
   }
 
+  async fallBack(number: number, why: string): Promise<void> {
+    const { current } = this.#pointers;
+    if (!this.#entries.has(number)) throw new Error(`there is no revision ${number} to fall back to`);
+    // Told first: a line too many does no harm, and a power cut before the pointer only makes the next start do this again.
+    await this.#record({ type: 'failed', number: current, at: now(), failure: why, refused: false });
+    const entry = this.#entries.get(current);
+    if (entry) entry.failure = why;
+    await this.#writePointers({ ...this.#pointers, current: number, previous: undefined });
+  }
+
+  async collect(numbers: readonly number[]): Promise<void> {
+    for (const number of numbers) {
+      const entry = this.#entries.get(number);
+      if (!entry || this.#isKept(entry)) throw new Error(`revision ${number} is needed, or there is none`);
+      await this.#record({ type: 'collected', number, at: now() });
+      this.#entries.delete(number);
+      const { revision: _content, ...rest } = entry;
+      this.#collected.set(number, rest);
+      if ([...this.#entries.values()].some(({ digest }) => digest === entry.digest)) continue;
+      await rm(this.#fileOf(entry.digest), { force: true });
+      await syncDirectory(this.#folder);
+    }
+  }
+
+  /** What a device must always be able to go back to. */
+  #isKept({ number }: Entry): boolean {
+    return number === 0 || number === this.#pointers.current || number === this.#pointers.previous;
+  }
+
   async #replay(record: LogRecord): Promise<void> {
     this.#nextNumber = Math.max(this.#nextNumber, record.number + 1);
-    const entry = this.#entries.get(record.number);
+    const entry = this.#entries.get(record.number) ?? this.#collected.get(record.number);
     if (record.type === 'made') {
+      const { number, digest, at: createdAt, reason, base, changes = [] } = record;
+      const known = { number, digest, createdAt, reason, base, changes, committed: number === 0 };
+      if (this.#gone.has(number)) {
+        this.#collected.set(number, known);
+        return;
+      }
       const revision = await this.#read(record.digest);
-      if (!revision) return;
-      const { number, digest, at: createdAt, reason, base } = record;
-      this.#entries.set(number, { number, digest, revision, createdAt, reason, base, committed: number === 0 });
+      if (revision) this.#entries.set(number, { ...known, revision });
     } else if (entry && record.type === 'committed') entry.committed = true;
     else if (entry && record.type === 'failed')
       Object.assign(entry, { failure: record.failure, interrupted: record.interrupted });
@@ -203,12 +246,12 @@ class StoredRevisions implements Revisions {
   async #read(digest: Digest): Promise<Revision | undefined> {
     if (digest === this.#factory.digest) return this.#factory.revision;
     const path = this.#fileOf(digest);
-    const text = await readIfThere(path);
-    if (text === undefined) {
-      this.#log(`the revision ${digest} is missing`);
-      return undefined;
-    }
     try {
+      const text = await readIfThere(path);
+      if (text === undefined) {
+        this.#log(`the revision ${digest} is missing`);
+        return undefined;
+      }
       const revision = revisionSchema.parse(JSON.parse(text));
       if (revisionDigest(revision) === digest) return revision;
       this.#log(`a revision is not what its name says; kept as ${await setAside(path)}`);
@@ -222,11 +265,9 @@ class StoredRevisions implements Revisions {
     return Math.max(0, ...this.committed());
   }
 
-  #summary(entry: Entry): RevisionSummary {
-    const { number, digest, createdAt, reason, failure } = entry;
-    const base = entry.base === undefined ? undefined : this.#entries.get(entry.base);
-    const changes = base ? describeChanges(base.revision, entry.revision) : [];
-    return { number, digest, createdAt, state: this.#stateOf(entry), factory: number === 0, reason, changes, failure };
+  #summary(entry: Collected, state: RevisionSummary['state']): RevisionSummary {
+    const { number, digest, createdAt, reason, changes, failure } = entry;
+    return { number, digest, createdAt, state, factory: number === 0, reason, changes, failure };
   }
 
   #stateOf(entry: Entry): RevisionSummary['state'] {

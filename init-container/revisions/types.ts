@@ -47,4 +47,8 @@ export interface Revisions {
   trying(): number[];
   /** Why this is refused for a component; undefined when it is not. */
   refusal(component: string, spec: ComponentSpec): Refusal | undefined;
+  /** Puts a former revision in force because the current one is not whole; `why` is kept with that one. */
+  fallBack(number: number, why: string): Promise<void>;
+  /** Removes the content of revisions; they stay in the list. Rejects for the factory, the current and the previous one. */
+  collect(numbers: readonly number[]): Promise<void>;
 }

@@ -1,5 +1,5 @@
-import { access, open, readFile, rename, rm, truncate } from 'node:fs/promises';
-import { basename, dirname } from 'node:path';
+import { access, lstat, mkdir, open, readFile, rename, rm, truncate } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { faultPoint } from '../native/fault-point.ts';
 import { run } from '../native/run.ts';
 import { errorCode } from './errors.ts';
@@ -75,15 +75,39 @@ export async function syncFileSystem(path: string): Promise<void> {
   if (code !== 0) throw new Error(`cannot write ${path} to its disk: ${stderr.trim() || 'sync was killed'}`);
 }
 
-/** Keeps a file or folder that is of no use as it is under another name, for a person to look at. Returns that name. */
+/** Folders right below the data folder whose contents are set aside; what lies elsewhere lies in the data folder itself. */
+const foldersOfData = ['revisions', 'blobs', 'layers', 'seals'];
+
+/** Where `setAside` keeps what is of no use, whatever it was. Nothing here ever removes anything from it. */
+export const quarantineName = 'quarantine';
+
+/**
+ * Keeps a file or folder of the data folder that is of no use as it is, for a person to look at: in the data folder's
+ * quarantine, under the time and its name. Returns the path that it has then.
+ */
 export async function setAside(path: string, why: 'damaged' | 'former' = 'damaged'): Promise<string> {
+  const parent = dirname(path);
+  const quarantine = join(foldersOfData.includes(basename(parent)) ? dirname(parent) : parent, quarantineName);
+  await ensureFolder(quarantine);
+  const time = new Date().toISOString().replace(/[-:]|\.\d+/g, '');
   for (let number = 1; ; number++) {
-    const target = `${path}.${why}-${number}`;
+    const target = join(quarantine, `${time}-${why}-${basename(path)}${number === 1 ? '' : `.${number}`}`);
     if (await exists(target)) continue;
     await rename(path, target);
-    await syncDirectory(dirname(path));
+    await syncDirectory(parent);
+    await syncDirectory(quarantine);
     return target;
   }
+}
+
+/** Makes a folder whose name outlives a power cut. What has its name and is none is set aside. */
+export async function ensureFolder(path: string): Promise<void> {
+  const found = await lstat(path).catch(() => undefined);
+  if (found?.isDirectory()) return;
+  if (found && basename(path) === quarantineName) await rename(path, `${path}.damaged`);
+  else if (found) await setAside(path);
+  await mkdir(path, { recursive: true, mode: 0o700 });
+  await syncDirectory(dirname(path));
 }
 
 export async function exists(path: string): Promise<boolean> {

@@ -220,7 +220,7 @@ describe('the disk', () => {
     await mkdir(left, { recursive: true });
     await symlink(paths.data, join(left, 'link'));
     await open();
-    expect((await readdir(paths.data)).sort()).toEqual(['blobs', 'layers', 'staging']);
+    expect((await readdir(paths.data)).sort()).toEqual(['blobs', 'layers', 'seals', 'staging']);
     expect(await readdir(join(paths.data, 'staging'))).toEqual([]);
   });
 
@@ -232,7 +232,11 @@ describe('the disk', () => {
     await writeFile(join(paths.data, 'refs.json'), 'garbage');
     const next = await open();
     expect(await next.list()).toMatchObject([{ digest: image.digest, refs: [] }]);
-    expect(await readFile(join(paths.data, 'refs.json.damaged-1'), 'utf8')).toBe('garbage');
+    const [kept = ''] = await readdir(join(paths.data, 'quarantine'));
+    expect([kept, await readFile(join(paths.data, 'quarantine', kept), 'utf8')]).toEqual([
+      expect.stringMatching(/-damaged-refs\.json$/),
+      'garbage',
+    ]);
     expect(log.join()).toMatch(/list of images is damaged.*found 1 images again/);
   });
 

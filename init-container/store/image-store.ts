@@ -1,12 +1,15 @@
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, statfs } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import type { AnnounceImage, ImageOffer } from '../../src/shared/api/types.ts';
 import { devicePaths } from '../../src/shared/device-paths.ts';
-import { hexOf, isDigest } from '../../src/shared/oci/digest.ts';
+import { digestOf, hexOf, isDigest } from '../../src/shared/oci/digest.ts';
 import type { Arch, Digest } from '../../src/shared/oci/types.ts';
-import { exists, syncDirectory, syncFileSystem, writeFileDurably } from './durable.ts';
+import { fileSystemRoom } from './disk-usage.ts';
+import { ensureFolder, exists, setAside, syncDirectory, syncFileSystem, writeFileDurably } from './durable.ts';
 import { errorCode, isFull, messageOf, StoreError } from './errors.ts';
+import type { StoredDocuments } from './garbage.ts';
 import { type ImageDocuments, type ImageLayer, parseImage } from './image-documents.ts';
+import { LayerSeals } from './layer-seals.ts';
 import { isLayerMediaType, receiveLayer } from './receive-layer.ts';
 import { References } from './references.ts';
 import type { ImageStore, ImageSummary, StoredImage } from './types.ts';
@@ -16,22 +19,29 @@ export interface StoreOptions {
   paths?: { factoryLayers: string; factoryBlobs: string; data: string };
   /** What this device runs; by default what this process does. */
   arch?: Arch;
+  /** Where it is noted which layers were read and found whole in this boot; only this process knows without. */
+  checkedNote?: string;
   /** The images of the factory revision. */
   factoryImages: readonly { ref: string; digest: Digest }[];
   /** For the device's log. */
   log: (message: string) => void;
 }
 
-/** Room on the data partition that a layer must not take: revisions and journals need it. */
-const reserveBytes = 4 << 20;
+type OpenedOptions = StoreOptions & Required<Pick<StoreOptions, 'paths' | 'arch'>>;
 
-/** Opens the store and removes what interrupted transfers left. Rejects when the data folder cannot be written to. */
+/** Room on the data partition that a layer must not take: revisions and journals need it. */
+export const reserveBytes = 4 << 20;
+
+/**
+ * Opens the store, removes what interrupted transfers left, and sets aside documents that are not what their names say.
+ * Rejects when the data folder cannot be written to.
+ */
 export async function openStore(options: StoreOptions): Promise<LayerStore> {
   const paths = options.paths ?? devicePaths;
   const arch = options.arch ?? (process.arch === 'arm64' ? 'arm64' : 'amd64');
   await rm(join(paths.data, 'staging'), { recursive: true, force: true });
-  for (const folder of ['staging', 'layers', 'blobs'])
-    await mkdir(join(paths.data, folder), { recursive: true, mode: 0o700 });
+  for (const folder of ['staging', 'layers', 'seals', 'blobs']) await ensureFolder(join(paths.data, folder));
+  await checkBlobs(join(paths.data, 'blobs'), options.log);
   const path = join(paths.data, 'refs.json');
   const references = await References.load(path, options.log);
   const store = new LayerStore({ ...options, paths, arch }, references ?? new References(path, []));
@@ -41,17 +51,29 @@ export async function openStore(options: StoreOptions): Promise<LayerStore> {
 
 /** Images as OCI documents and one unpacked folder per layer: those of the root image, and those sent to this device. */
 export class LayerStore implements ImageStore {
-  readonly #options: Required<StoreOptions>;
+  readonly #options: OpenedOptions;
   readonly #references: References;
-  /** Announcements write the same files: one after the other. */
+  readonly #seals: LayerSeals;
+  /** Layers of the data folder whose files are being read. */
+  readonly #reading = new Map<Digest, Promise<boolean>>();
+  /** What changes the list of images writes the same file: one after the other. */
   #announcing: Promise<unknown> = Promise.resolve();
+  /** The same layer may come twice at the same time: they get their names one after the other. */
+  #publishing: Promise<unknown> = Promise.resolve();
 
-  constructor(options: Required<StoreOptions>, references: References) {
+  constructor(options: OpenedOptions, references: References) {
     this.#options = options;
     this.#references = references;
+    this.#seals = new LayerSeals(join(options.paths.data, 'seals'), options.checkedNote);
   }
 
+  /** Layers of the data folder are read, once in a boot; a damaged one is set aside, and the image is not whole then. */
   async get(digest: Digest): Promise<StoredImage> {
+    for (const { diffId } of (await this.#documents(digest))?.layers ?? []) await this.#isWhole(diffId);
+    return this.#find(digest);
+  }
+
+  async #find(digest: Digest): Promise<StoredImage> {
     const image = await this.#documents(digest);
     if (!image)
       throw new StoreError('unknown', `the image ${digest} is not on this device; send it with "gantry swap"`);
@@ -82,7 +104,7 @@ export class LayerStore implements ImageStore {
     }
     const summaries: ImageSummary[] = [];
     for (const [digest, refs] of known) {
-      const image = await this.get(digest).catch((error: unknown) => {
+      const image = await this.#find(digest).catch((error: unknown) => {
         if (error instanceof StoreError) return undefined;
         throw error;
       });
@@ -102,7 +124,11 @@ export class LayerStore implements ImageStore {
 
   /** Takes an image's documents and says which layers to send. `StoreError` when they do not fit each other or us. */
   announce(image: AnnounceImage): Promise<ImageOffer> {
-    const done = this.#announcing.then(() => this.#announce(image));
+    return this.#inTurn(() => this.#announce(image));
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#announcing.then(work);
     this.#announcing = done.catch(() => undefined);
     return done;
   }
@@ -120,7 +146,7 @@ export class LayerStore implements ImageStore {
   async #missing(layers: readonly ImageLayer[]): Promise<ImageLayer[]> {
     const missing = new Map<Digest, ImageLayer>();
     for (const layer of layers) {
-      if (!(await this.#layerFolder(layer.diffId))) missing.set(layer.diffId, layer);
+      if (!(await this.#isWhole(layer.diffId))) missing.set(layer.diffId, layer);
     }
     return [...missing.values()];
   }
@@ -138,11 +164,39 @@ export class LayerStore implements ImageStore {
       try {
         await receiveLayer({ source, mediaType, digest, diffId, folder, maxBytes: await this.#room() });
         await syncFileSystem(folder);
-        await this.#publish(folder, diffId);
+        const published = this.#publishing.then(() => this.#publish(folder, diffId));
+        this.#publishing = published.catch(() => undefined);
+        await published;
       } finally {
         await rm(folder, { recursive: true, force: true });
       }
     });
+  }
+
+  /** Everything that was announced, whole or not: names of documents and layers, also of those in the root image. */
+  async known(): Promise<StoredDocuments[]> {
+    const known: StoredDocuments[] = [];
+    for (const { digest, refs } of this.#references.images) {
+      const image = await this.#documents(digest).catch(() => undefined);
+      const documents = [digest, ...(image ? [image.manifest.config.digest] : [])].map(hexOf);
+      const layers = image?.layers.map(({ diffId }) => hexOf(diffId)) ?? [];
+      known.push({ digest, name: refs[0] ?? digest, documents, layers });
+    }
+    return known;
+  }
+
+  knows(digest: Digest): boolean {
+    return this.#references.images.some((image) => image.digest === digest);
+  }
+
+  /** Takes an image off the list; its documents and layers stay. */
+  forget(digest: Digest): Promise<void> {
+    return this.#inTurn(() => this.#references.remove(digest));
+  }
+
+  /** Takes one name from an image. */
+  untag(ref: string): Promise<void> {
+    return this.#inTurn(() => this.#references.untag(ref));
   }
 
   /** Rebuilds the list of images from the blobs, after the list itself was lost; what people called them is lost. */
@@ -174,23 +228,45 @@ export class LayerStore implements ImageStore {
     );
   }
 
+  /** Everything that is needed to tell the layer from a damaged one is on the disk before the layer has its name. */
   async #publish(folder: string, diffId: Digest): Promise<void> {
-    const layers = join(this.#options.paths.data, 'layers');
-    try {
-      await rename(folder, join(layers, hexOf(diffId)));
-    } catch (error) {
-      // Another transfer of the same layer was first, with the same content.
-      if (errorCode(error) !== 'ENOTEMPTY' && errorCode(error) !== 'EEXIST') throw error;
-    }
-    await syncDirectory(layers);
+    const target = this.#dataFolder(diffId);
+    // Another transfer of the same layer was first, with the same content.
+    if (await exists(target)) return;
+    await this.#seals.write(diffId, folder);
+    await rename(folder, target);
+    await syncDirectory(dirname(target));
   }
 
   async #layerFolder(diffId: Digest): Promise<string | undefined> {
-    for (const folder of [this.#options.paths.factoryLayers, join(this.#options.paths.data, 'layers')]) {
-      const path = join(folder, hexOf(diffId));
-      if (await exists(path)) return path;
-    }
+    for (const path of [this.#factoryFolder(diffId), this.#dataFolder(diffId)]) if (await exists(path)) return path;
     return undefined;
+  }
+
+  #factoryFolder(diffId: Digest): string {
+    return join(this.#options.paths.factoryLayers, hexOf(diffId));
+  }
+
+  #dataFolder(diffId: Digest): string {
+    return join(this.#options.paths.data, 'layers', hexOf(diffId));
+  }
+
+  /** Whether the layer is here and what it should be. The root image is read-only, and trusted as a whole. */
+  async #isWhole(diffId: Digest): Promise<boolean> {
+    if (await exists(this.#factoryFolder(diffId))) return true;
+    if (!(await exists(this.#dataFolder(diffId)))) return false;
+    const reading = this.#reading.get(diffId) ?? this.#readLayer(diffId).finally(() => this.#reading.delete(diffId));
+    this.#reading.set(diffId, reading);
+    return reading;
+  }
+
+  async #readLayer(diffId: Digest): Promise<boolean> {
+    const folder = this.#dataFolder(diffId);
+    const flaw = await this.#seals.flawOf(diffId, folder);
+    if (flaw === undefined) return true;
+    this.#options.log(`the layer ${diffId} is damaged (${flaw}); kept as ${await setAside(folder)}`);
+    await this.#seals.remove(diffId);
+    return false;
   }
 
   /** Undefined when this device does not know the image; rejects when its documents are damaged. */
@@ -221,8 +297,7 @@ export class LayerStore implements ImageStore {
   }
 
   async #room(): Promise<number> {
-    const { bavail, bsize } = await statfs(this.#options.paths.data);
-    return Math.max(0, bavail * bsize - reserveBytes);
+    return Math.max(0, (await fileSystemRoom(this.#options.paths.data)).freeBytes - reserveBytes);
   }
 
   async #withRoom(what: string, work: () => Promise<void>): Promise<void> {
@@ -236,6 +311,22 @@ export class LayerStore implements ImageStore {
         error,
       );
     }
+  }
+}
+
+/** Documents are small: all are read at each start. Half-written ones are what a power cut left, and no loss. */
+async function checkBlobs(folder: string, log: StoreOptions['log']): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const path = join(folder, name);
+    if (name.endsWith('.tmp')) {
+      await rm(path, { recursive: true, force: true });
+      continue;
+    }
+    const flaw = await readFile(path).then(
+      (bytes) => (hexOf(digestOf(bytes)) === name ? undefined : 'it is not what its name says'),
+      messageOf,
+    );
+    if (flaw !== undefined) log(`the image document ${name} is damaged (${flaw}); kept as ${await setAside(path)}`);
   }
 }
 

@@ -30,9 +30,9 @@ export class References {
 
   /** Undefined when the file was damaged; it was then set aside, and `reported`. */
   static async load(path: string, report: (message: string) => void): Promise<References | undefined> {
-    const text = await readIfThere(path);
-    if (text === undefined) return new References(path, []);
     try {
+      const text = await readIfThere(path);
+      if (text === undefined) return new References(path, []);
       return new References(path, fileSchema.parse(JSON.parse(text)).images);
     } catch (error) {
       report(`the list of images is damaged (${messageOf(error)}); kept as ${await setAside(path)}`);
@@ -53,6 +53,18 @@ export class References {
       images.unshift(image);
     }
     if (ref !== undefined) image.refs.unshift(ref);
+    await this.#write(images);
+  }
+
+  async remove(digest: Digest): Promise<void> {
+    await this.#write(this.#images.filter((image) => image.digest !== digest));
+  }
+
+  async untag(ref: string): Promise<void> {
+    await this.#write(this.#images.map((image) => ({ ...image, refs: image.refs.filter((known) => known !== ref) })));
+  }
+
+  async #write(images: KnownImage[]): Promise<void> {
     await writeFileDurably(this.#path, JSON.stringify({ schema: 1, images }));
     this.#images = images;
   }

@@ -10,8 +10,10 @@ import {
   loadState,
   specKey,
 } from '../engine/record.ts';
+import { monotonicMs } from '../native/clock.ts';
 import { parseSignal } from '../native/signals.ts';
 import { type HealthMonitor, hasHealthcheck } from './health.ts';
+import { defaultOnFailure } from './policy.ts';
 
 /**
  * What is known of one system container: `record` is the container that exists, `spec` what should run from the next start
@@ -85,9 +87,29 @@ export class ComponentView {
     return this.state.exitCode === 0 || this.state.stopReason !== undefined ? 'exited' : 'failed';
   }
 
+  /** Milliseconds since its last start; undefined when it does not run. */
+  get uptimeMs(): number | undefined {
+    const { startedAtMs } = this.state;
+    return this.running && startedAtMs !== undefined ? monotonicMs() - startedAtMs : undefined;
+  }
+
+  /** Why it is as it is, for people. */
+  get reason(): string | undefined {
+    const { state } = this;
+    if (this.detail !== undefined) return this.detail;
+    if (!state.gaveUp || this.running) return state.error;
+    const tries = state.restarts > 0 ? ` after ${state.restarts} ${state.restarts === 1 ? 'restart' : 'restarts'}` : '';
+    return `failed${tries}: ${state.error ?? `exit code ${state.exitCode}`}`;
+  }
+
+  get onFailure(): 'continue' | 'halt' | 'reboot' {
+    const wanted = this.config.on_failure ?? defaultOnFailure(this.kind);
+    return wanted === 'halt' && this.kind !== 'onboot' ? 'continue' : wanted;
+  }
+
   get health(): Health {
     if (!hasHealthcheck(this.config.healthcheck)) return 'none';
-    return this.running ? (this.monitor?.status ?? 'starting') : 'none';
+    return this.running ? (this.monitor?.status ?? this.state.health ?? 'starting') : 'none';
   }
 
   get stopSignal(): NodeJS.Signals {

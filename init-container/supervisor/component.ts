@@ -1,8 +1,8 @@
 import { canonicalJson } from '../../src/shared/canonical-json.ts';
 import type { ComponentSpec } from '../../src/shared/definition/revision.ts';
 import { parseDuration } from '../../src/shared/duration.ts';
-import { type Engine, readExitCode, wasOomKilled } from '../engine/engine.ts';
-import { otherInstance } from '../engine/paths.ts';
+import { type Engine, forgetExit, readExitCode, saysWhenReady, wasOomKilled } from '../engine/engine.ts';
+import { containerPaths, otherInstance } from '../engine/paths.ts';
 import {
   type ContainerState,
   freshState,
@@ -11,17 +11,17 @@ import {
   type StopReason,
   saveState,
 } from '../engine/record.ts';
+import { monotonicMs } from '../native/clock.ts';
 import { journal } from '../native/journal.ts';
 import { isRunning, signalProcess } from '../native/processes.ts';
 import { parseSignal } from '../native/signals.ts';
 import { ComponentView } from './component-view.ts';
 import { HealthMonitor, hasHealthcheck, healthSettings } from './health.ts';
 import { Mutex } from './mutex.ts';
-import { defaultRestart, failuresAfter, restartDelayMs, shouldRestart } from './policy.ts';
+import { defaultGraceMs, defaultRestart, failuresAfter, restartDelayMs, shouldRestart } from './policy.ts';
 import { probe } from './probe.ts';
+import { Readiness } from './readiness.ts';
 import type { StopOptions } from './types.ts';
-
-const defaultGraceMs = 10_000;
 
 /** conmon writes the exit file a moment after the process ended; longer than this, and it will never come. */
 const exitFileGraceMs = 3000;
@@ -30,6 +30,8 @@ export interface ComponentHooks {
   event(component: Component, action: string, attributes?: Record<string, string>): void;
   /** Something that others wait for has changed. */
   changed(component: Component): void;
+  /** It has failed, and its restart policy does not start it again. */
+  gaveUp(component: Component): void;
 }
 
 /** One system container and its life: start, stop, restart, health. */
@@ -39,7 +41,7 @@ export class Component extends ComponentView {
   readonly #engine: Engine;
   readonly #hooks: ComponentHooks;
   readonly #mutex = new Mutex();
-  #failures = 0;
+  #readiness: Readiness | undefined;
   #exitWaiters: (() => void)[] = [];
   #clearing: Promise<void> = Promise.resolve();
 
@@ -51,9 +53,11 @@ export class Component extends ComponentView {
 
   /** Finds again what ran before this process did. Touches nothing that runs. */
   async adopt(): Promise<void> {
+    if (this.state.starting) await this.#adoptStart(this.state.starting);
     if (this.state.phase !== 'running') return;
     await this.checkProcess();
     if (!this.running) return;
+    await this.#listenAgain();
     this.#startMonitor();
     // The last process may have ended between deciding to stop this and doing so. What a person wished is done; what a
     // swap or a restart began is planned again by those who asked for it.
@@ -117,6 +121,8 @@ export class Component extends ComponentView {
       this.record = next.record;
       this.spec = next.spec;
       this.state = next.state;
+      this.#readiness = next.#readiness;
+      next.#readiness = undefined;
       this.activity = undefined;
       this.detail = undefined;
       this.#save({ wish, beside: undefined });
@@ -189,14 +195,37 @@ export class Component extends ComponentView {
   }
 
   setWish(wish: ContainerState['wish']): void {
-    if (wish === 'run') this.#failures = 0;
-    this.#save({ wish });
+    const anew = { failures: undefined, gaveUp: undefined, excused: undefined };
+    this.#save(wish === 'run' ? { wish, ...anew } : { wish });
+    this.#hooks.changed(this);
   }
 
+  /** The boot goes on without it, although it has failed. */
+  excuse(): void {
+    this.#save({ excused: true });
+    this.#hooks.changed(this);
+  }
+
+  /** It is not started, because something it needs will never be there. */
+  refuse(reason: string): void {
+    this.#save({ phase: 'exited', exitCode: 128, error: reason, finishedAt: new Date().toISOString(), gaveUp: true });
+    this.#become(undefined, reason);
+    this.#hooks.gaveUp(this);
+  }
+
+  /** Ends waiting for a dependency or a restart, for good. */
   cancelWaiting(): void {
+    if (this.state.restartAtMs !== undefined) this.#save({ restartAtMs: undefined });
     this.#waiting?.abort();
     this.#waiting = undefined;
     if (this.activity === 'waiting') this.#become(undefined);
+  }
+
+  /** This process ends. The container goes on, and so does, in the next process, what is waited for. */
+  close(): void {
+    this.#waiting?.abort();
+    this.monitor?.stop();
+    this.#readiness?.close();
   }
 
   /** Marks it as waiting; returns the signal that ends the wait. */
@@ -208,12 +237,14 @@ export class Component extends ComponentView {
   }
 
   describeWaiting(detail: string): void {
-    if (this.activity === 'waiting') this.#become('waiting', detail);
+    if (this.activity === 'waiting' && this.detail !== detail) this.#become('waiting', detail);
   }
 
-  /** Applies the restart policy to an end that this process's predecessor saw, or nobody saw. */
+  /** Goes on where this process's predecessor was with a container that had ended. */
   resumeAfterExit(): void {
-    this.#considerRestart(this.state.exitCode ?? 0);
+    if (this.state.restartAtMs !== undefined) this.#restartWhenDue(this.state.restartAtMs);
+    else if (this.state.gaveUp) this.#hooks.gaveUp(this);
+    else this.#considerRestart(this.state.exitCode ?? 0);
   }
 
   /** Its exit file has changed, or may have. */
@@ -262,12 +293,21 @@ export class Component extends ComponentView {
     if (this.running) return;
     const { spec } = this;
     if (!spec) throw new Error(`${this.name} is not part of the current revision: there is nothing to start`);
-    this.cancelWaiting();
+    // Straight from waiting to starting: in between it would look as if it were left as it is.
+    this.#waiting?.abort();
+    this.#waiting = undefined;
+    forgetExit(this.instance);
+    // Before it can print anything: its log is read from here on.
+    const began = { at: new Date().toISOString(), atMs: monotonicMs() };
+    this.#save({ starting: began, restartAtMs: undefined, gaveUp: undefined });
     this.#become('starting');
     const had = this.record?.specKey;
+    const readiness = new Readiness(() => this.monitor?.checkNow());
     try {
-      const started = await this.#engine.start(this.instance, spec);
+      const started = await this.#engine.start(this.instance, spec, readiness.hear);
       this.record = started.record;
+      readiness.listen(started.notify);
+      this.#readiness = readiness;
       if (had !== started.record.specKey) this.#hooks.event(this, 'create');
       this.activity = undefined;
       this.detail = undefined;
@@ -275,7 +315,9 @@ export class Component extends ComponentView {
         phase: 'running',
         process: started.process,
         conmon: started.conmon,
-        startedAt: new Date().toISOString(),
+        starting: undefined,
+        startedAt: began.at,
+        startedAtMs: began.atMs,
         finishedAt: undefined,
         exitCode: undefined,
         oomKilled: undefined,
@@ -291,7 +333,8 @@ export class Component extends ComponentView {
     } catch (error) {
       const reason = (error as Error).message;
       journal(`${this.name}: cannot be started: ${reason}`);
-      this.#save({ phase: 'exited', exitCode: 128, error: reason, finishedAt: new Date().toISOString() });
+      const finishedAt = new Date().toISOString();
+      this.#save({ phase: 'exited', exitCode: 128, error: reason, finishedAt, starting: undefined });
       this.#become(undefined, reason);
       this.#considerRestart(128);
       throw new Error(`${this.name} cannot be started: ${reason}`, { cause: error });
@@ -330,11 +373,13 @@ export class Component extends ComponentView {
   }
 
   #ended(exitCode: number): void {
-    const ranMs = this.state.startedAt ? Date.now() - Date.parse(this.state.startedAt) : 0;
+    const { startedAtMs } = this.state;
+    const ranMs = startedAtMs === undefined ? 0 : monotonicMs() - startedAtMs;
     this.monitor?.stop();
     this.monitor = undefined;
+    this.#readiness?.close();
+    this.#readiness = undefined;
     const oomKilled = wasOomKilled(this.instance);
-    const { startedAt } = this.state;
     this.#save({
       phase: 'exited',
       exitCode,
@@ -345,15 +390,14 @@ export class Component extends ComponentView {
       health: undefined,
     });
     if (oomKilled) this.#hooks.event(this, 'oom');
-    const seconds = String(Math.round(startedAt ? ranMs / 1000 : 0));
-    this.#hooks.event(this, 'die', { exitCode: String(exitCode), execDuration: seconds });
+    this.#hooks.event(this, 'die', { exitCode: String(exitCode), execDuration: String(Math.round(ranMs / 1000)) });
     for (const resolve of this.#exitWaiters.splice(0)) resolve();
     if (this.activity !== 'stopping') {
       if (this.kind === 'service') journal(`${this.name}: ended with exit code ${exitCode}`);
       void this.#mutex
         .run(() => (this.running ? Promise.resolve() : this.#engine.cleanUp(this.instance)))
         .catch((error: Error) => journal(`${this.name}: ${error.message}`));
-      this.#failures = failuresAfter(this.#failures, ranMs);
+      this.#save({ failures: failuresAfter(this.state.failures ?? 0, ranMs) || undefined });
       this.#considerRestart(exitCode);
     }
     this.#hooks.changed(this);
@@ -361,11 +405,22 @@ export class Component extends ComponentView {
 
   #considerRestart(exitCode: number): void {
     if (this.#held() || !this.spec) return;
+    const { failures = 0 } = this.state;
     const policy = this.config.restart ?? defaultRestart(this.kind);
-    if (!shouldRestart(policy, exitCode, this.#failures)) return;
-    const delayMs = restartDelayMs(this.#failures++);
-    const why = this.state.error ?? `exit code ${exitCode}`;
-    const signal = this.beginWaiting(`restarting in ${delayMs / 1000} s after ${why}`);
+    if (shouldRestart({ policy, kind: this.kind, exitCode, failures })) {
+      const restartAtMs = monotonicMs() + restartDelayMs(failures);
+      this.#save({ failures: failures + 1, restartAtMs });
+      this.#restartWhenDue(restartAtMs);
+    } else if (exitCode !== 0) {
+      this.#save({ gaveUp: true });
+      this.#hooks.gaveUp(this);
+    }
+  }
+
+  #restartWhenDue(atMs: number): void {
+    const delayMs = Math.max(0, atMs - monotonicMs());
+    const why = this.state.error ?? `exit code ${this.state.exitCode}`;
+    const signal = this.beginWaiting(`restarting in ${Math.ceil(delayMs / 1000)} s after ${why}`);
     const timer = setTimeout(() => {
       if (signal.aborted) return;
       void this.#mutex
@@ -379,13 +434,50 @@ export class Component extends ComponentView {
     signal.addEventListener('abort', () => clearTimeout(timer));
   }
 
+  /** This process's predecessor ended in the middle of a start: what it started runs, has ended, or never was. */
+  async #adoptStart(began: { at: string; atMs: number }): Promise<void> {
+    const found = await this.#engine.findStarted(this.instance);
+    if (found === undefined) {
+      await this.#engine.cleanUp(this.instance);
+      this.#save({ starting: undefined });
+      return;
+    }
+    const run = found === 'exited' ? {} : { process: found.process, conmon: found.conmon };
+    this.#save({
+      ...run,
+      phase: 'running',
+      starting: undefined,
+      startedAt: began.at,
+      startedAtMs: began.atMs,
+      finishedAt: undefined,
+      exitCode: undefined,
+      oomKilled: undefined,
+      error: undefined,
+      stopReason: undefined,
+      health: undefined,
+    });
+    this.noticeExit();
+  }
+
+  /** The socket on which it says that it is ready is its conmon's as well: nothing that came meanwhile is lost. */
+  async #listenAgain(): Promise<void> {
+    const { conmon, health } = this.state;
+    if (!conmon || !saysWhenReady(this.config)) return;
+    const readiness = new Readiness(() => this.monitor?.checkNow());
+    if (health === 'healthy') readiness.assumeReady();
+    this.#readiness = readiness;
+    await readiness
+      .listenAgain(conmon.pid, containerPaths(this.instance).notifySocket)
+      .catch((error: Error) => journal(`${this.name}: it cannot say any more that it is ready: ${error.message}`));
+  }
+
   /** Someone other than the container decided that it shall not run now. */
   #held(): boolean {
     return this.state.wish === 'stop' || this.state.stopReason !== undefined;
   }
 
   #startMonitor(): void {
-    const { process, startedAt } = this.state;
+    const { process, startedAtMs } = this.state;
     const check = this.config.healthcheck;
     this.monitor?.stop();
     this.monitor = undefined;
@@ -394,8 +486,9 @@ export class Component extends ComponentView {
     this.monitor = new HealthMonitor({
       settings: healthSettings(check),
       status: this.state.health,
-      runningMs: startedAt ? Date.now() - Date.parse(startedAt) : 0,
-      probe: (timeoutMs) => probe(check, target, timeoutMs),
+      runningMs: startedAtMs === undefined ? 0 : monotonicMs() - startedAtMs,
+      probe: async (timeoutMs) =>
+        check.ready && this.#readiness ? this.#readiness.outcome() : probe(check, target, timeoutMs),
       onChange: (health) => {
         this.#save({ health });
         this.#hooks.event(this, `health_status: ${health}`);

@@ -1,14 +1,18 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import type { ComponentKind } from '../../src/shared/definition/revision.ts';
 import { type Dependency, dependenciesOf, dependentsFirst, inCycle } from './dependencies.ts';
 import { Mutex } from './mutex.ts';
 import { failuresAfter, restartDelayMs, shouldRestart } from './policy.ts';
 
 test('restart policies', () => {
-  expect(['always', 'unless-stopped'].every((policy) => shouldRestart(policy, 0, 99))).toBe(true);
-  expect(shouldRestart('no', 1, 0)).toBe(false);
-  expect([shouldRestart('on-failure', 0, 0), shouldRestart('on-failure', 1, 50)]).toEqual([false, true]);
-  expect([shouldRestart('on-failure:3', 1, 2), shouldRestart('on-failure:3', 1, 3)]).toEqual([true, false]);
+  const restarts = (policy: string, exitCode: number, failures: number, kind: ComponentKind = 'service') =>
+    shouldRestart({ policy, kind, exitCode, failures });
+  expect(['always', 'unless-stopped'].every((policy) => restarts(policy, 0, 99))).toBe(true);
+  expect(restarts('no', 1, 0)).toBe(false);
+  expect([restarts('on-failure', 0, 0), restarts('on-failure', 1, 50)]).toEqual([false, true]);
+  expect([restarts('on-failure:3', 1, 2), restarts('on-failure:3', 1, 3)]).toEqual([true, false]);
+  expect([restarts('always', 0, 0, 'onboot'), restarts('always', 1, 0, 'onboot')]).toEqual([false, true]);
 });
 
 test('the delay doubles up to a minute, and a good run makes it short again', () => {

@@ -54,6 +54,28 @@ describe('judging', () => {
     expect((await watch(30_000, () => true, { status: 'healthy' })).said).toEqual([]);
   });
 
+  test('what is asked for at once is asked once, and the rhythm goes on', async () => {
+    let asked = 0;
+    const monitor = new HealthMonitor({
+      settings: healthSettings({ interval: '10s' }),
+      status: 'healthy',
+      runningMs: 0,
+      probe: async () => {
+        asked++;
+        return { exitCode: 0, output: '' };
+      },
+      onChange: () => undefined,
+    });
+    await vi.advanceTimersByTimeAsync(5000);
+    monitor.checkNow();
+    monitor.checkNow();
+    await vi.advanceTimersByTimeAsync(9000);
+    expect(asked).toBe(2);
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(asked).toBe(3);
+    monitor.stop();
+  });
+
   test('the last five answers are kept, cut to a sane length', async () => {
     const { monitor } = await watch(30_000, () => false);
     expect(monitor.log).toHaveLength(5);
@@ -65,7 +87,11 @@ test('what counts as a health check', () => {
   expect(
     [undefined, {}, { test: ['NONE'] }, { tcp: 'a:1', disable: true }].some((check) => hasHealthcheck(check)),
   ).toBe(false);
-  expect([{ test: 'true' }, { http: 'http://x/' }, { tcp: 'a:1' }].every((check) => hasHealthcheck(check))).toBe(true);
+  expect(
+    [{ test: 'true' }, { http: 'http://x/' }, { tcp: 'a:1' }, { ready: true as const }].every((check) =>
+      hasHealthcheck(check),
+    ),
+  ).toBe(true);
 });
 
 test('the forms of a test command', () => {

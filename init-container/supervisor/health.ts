@@ -36,7 +36,7 @@ export function healthSettings(check: Healthcheck): HealthSettings {
 export function hasHealthcheck(check: Healthcheck | undefined): check is Healthcheck {
   if (!check || check.disable) return false;
   if (Array.isArray(check.test) && check.test[0] === 'NONE') return false;
-  return check.test !== undefined || check.http !== undefined || check.tcp !== undefined;
+  return [check.test, check.http, check.tcp, check.ready].some((way) => way !== undefined);
 }
 
 /**
@@ -79,7 +79,13 @@ export class HealthMonitor {
     clearTimeout(this.#timer);
   }
 
+  /** Asks at once: there is reason to think that the answer has changed. */
+  checkNow(): void {
+    this.#schedule(0);
+  }
+
   #schedule(delayMs: number): void {
+    clearTimeout(this.#timer);
     if (!this.#stopped) this.#timer = setTimeout(() => void this.#run(), delayMs);
   }
 

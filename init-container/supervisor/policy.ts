@@ -1,7 +1,9 @@
 import type { ComponentKind } from '../../src/shared/definition/revision.ts';
 
 /** Running this long means that the start went well: the next failure waits the shortest time again. */
-const resetAfterMs = 10_000;
+export const settledMs = 10_000;
+/** Between the stop signal and SIGKILL, when the definition says nothing. */
+export const defaultGraceMs = 10_000;
 const firstDelayMs = 1000;
 const longestDelayMs = 60_000;
 
@@ -10,12 +12,28 @@ export function defaultRestart(kind: ComponentKind): string {
   return kind === 'service' ? 'always' : 'no';
 }
 
-/** Whether a container that ended by itself is started again. `failures`: how often in a row it has been by now. */
-export function shouldRestart(policy: string, exitCode: number, failures: number): boolean {
+/** How a container ended, and what its definition says of that. */
+export interface Ending {
+  /** `restart` of the definition. */
+  policy: string;
+  kind: ComponentKind;
+  exitCode: number;
+  /** Restarts in a row so far. */
+  failures: number;
+}
+
+/** Whether a container that ended by itself is started again. What runs once has done so when it ended with 0. */
+export function shouldRestart({ policy, kind, exitCode, failures }: Ending): boolean {
+  if (exitCode === 0 && kind !== 'service') return false;
   if (policy === 'always' || policy === 'unless-stopped') return true;
   const onFailure = /^on-failure(?::(\d+))?$/.exec(policy);
   if (!onFailure || exitCode === 0) return false;
   return onFailure[1] === undefined || failures < Number(onFailure[1]);
+}
+
+/** What is done when a component has failed and its restart policy gives up. */
+export function defaultOnFailure(kind: ComponentKind): 'continue' | 'halt' {
+  return kind === 'onboot' ? 'halt' : 'continue';
 }
 
 /** 1 s, 2 s, 4 s … 60 s before restart number `failures` (from 0) in a row. */
@@ -25,5 +43,5 @@ export function restartDelayMs(failures: number): number {
 
 /** Failures in a row, after a run of `ranMs`. */
 export function failuresAfter(failures: number, ranMs: number): number {
-  return ranMs >= resetAfterMs ? 0 : failures;
+  return ranMs >= settledMs ? 0 : failures;
 }

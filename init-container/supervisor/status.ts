@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { uptime } from 'node:os';
 import type { ComponentStatus } from '../../src/shared/api/types.ts';
 import type { ComponentSpec } from '../../src/shared/definition/revision.ts';
 import { readUsage } from '../engine/cgroup.ts';
@@ -24,9 +25,10 @@ export async function statusOf(component: Component): Promise<ComponentStatus> {
     ...(component.beside ? { beside: true } : {}),
     state: component.componentState,
     health: component.health,
-    detail: component.detail ?? state.error,
+    detail: component.reason,
     pid: state.process?.pid,
     startedAt: state.startedAt,
+    uptimeSeconds: component.uptimeMs === undefined ? undefined : component.uptimeMs / 1000,
     finishedAt: component.running ? undefined : state.finishedAt,
     exitCode: component.running ? undefined : state.exitCode,
     restarts: state.restarts,
@@ -43,6 +45,7 @@ export async function statusOfPart(name: string, spec: ComponentSpec): Promise<C
     digest: spec.image.digest,
     state: 'running',
     health: 'none',
+    uptimeSeconds: spec.kind === 'init' ? process.uptime() : uptime(),
     restarts: 0,
   };
   if (spec.kind !== 'init') return status;

@@ -9,12 +9,15 @@ import type { Engine } from '../engine/engine.ts';
 import { watchExits } from '../engine/exits.ts';
 import { componentOf, instancesOf } from '../engine/paths.ts';
 import { loadRecord, loadState, specKey } from '../engine/record.ts';
+import { monotonicMs } from '../native/clock.ts';
 import { journal } from '../native/journal.ts';
 import { Component } from './component.ts';
 import { EventLog } from './event-log.ts';
+import type { Fleet, Halt } from './fleet.ts';
 import { sortInstances } from './instances.ts';
-import { type Fleet, shutDown, startUp } from './order.ts';
+import { shutDown, startUp } from './order.ts';
 import { statusOf, statusOfPart } from './status.ts';
+import type { StoppedByHand } from './stopped-by-hand.ts';
 import type { StopOptions, Supervisor } from './types.ts';
 import { waitUntilHealthy } from './wait-healthy.ts';
 
@@ -30,6 +33,15 @@ export class UnknownComponentError extends Error {
     super(`No such container: ${name}`);
     this.name = 'UnknownComponentError';
   }
+}
+
+export interface SupervisorOptions {
+  /** Restarts the device in order, because a component's definition says so. */
+  reboot(reason: string): void;
+  /** The boot stops until a person has done something; undefined: it goes on. */
+  halted(halt: Halt | undefined): void;
+  /** What people stopped in the boots before. */
+  stopped: StoppedByHand;
 }
 
 /** Supervises all system containers of the current revision. See `Supervisor` for what the others may rely on. */
@@ -51,19 +63,32 @@ export class ContainerSupervisor implements Supervisor {
   #watcher: FSWatcher | undefined;
   #checks: NodeJS.Timeout | undefined;
   #shuttingDown = false;
+  readonly #options: SupervisorOptions;
+  #halted: string | undefined;
+  /** Started by a swap, and not found healthy yet. */
+  readonly #onTrial = new Set<string>();
+  /** When the slow check last went through, in milliseconds since the device's boot. */
+  #checkedAtMs = monotonicMs();
   /** Before it is known what runs, nobody may start or stop anything. */
   readonly #adopted = Promise.withResolvers<void>();
 
   readonly #fleet: Fleet;
 
-  constructor(engine: Engine) {
+  constructor(engine: Engine, options: SupervisorOptions) {
     this.#engine = engine;
+    this.#options = options;
     this.events = new EventLog();
     this.#fleet = {
       component: (name) => this.#components.get(name),
       ofKind: (kind) => this.components().filter((c) => c.kind === kind && c.spec !== undefined),
       changes: this.changes,
       shuttingDown: () => this.#shuttingDown,
+      stopped: options.stopped,
+      reboot: options.reboot,
+      halted: (halt) => {
+        this.#halted = halt?.component.name;
+        options.halted(halt);
+      },
       configOf: ({ spec }) => (spec ? engine.configFor(spec) : Promise.resolve({})),
     };
   }
@@ -78,6 +103,7 @@ export class ContainerSupervisor implements Supervisor {
     component.dropPrepared(spec);
     // Of two containers each goes on with what it was made from.
     if (!this.#beside.has(name)) component.spec = spec;
+    this.changes.emit('changed', name);
   }
 
   removeSpec(name: string): void {
@@ -88,6 +114,7 @@ export class ContainerSupervisor implements Supervisor {
     component.spec = undefined;
     component.cancelWaiting();
     if (!component.running) this.#forget(component);
+    void this.#options.stopped.forget(name);
   }
 
   /** All system containers, in the order of the OS definition. */
@@ -95,6 +122,11 @@ export class ContainerSupervisor implements Supervisor {
     return [...this.#components.values()]
       .filter((component) => component.spec !== undefined || component.record !== undefined)
       .sort((a, b) => rank(a.kind, a.spec?.order) - rank(b.kind, b.spec?.order) || (a.name < b.name ? -1 : 1));
+  }
+
+  /** A component that is no system container: the kernel, the init container, files of the root image. */
+  part(name: string): ComponentSpec | undefined {
+    return this.#parts.get(name);
   }
 
   /** All containers: while one comes up beside another, both. */
@@ -128,18 +160,21 @@ export class ContainerSupervisor implements Supervisor {
   async start(name: string): Promise<void> {
     const component = await this.#container(name);
     component.setWish('run');
+    await this.#options.stopped.forget(name);
     await component.start();
   }
 
   async stop(name: string, options?: StopOptions): Promise<void> {
     const component = await this.#container(name);
     component.setWish('stop');
+    await this.#options.stopped.remember(name);
     await component.stop('person', options);
   }
 
   async restart(name: string, options?: StopOptions): Promise<void> {
     const component = await this.#container(name);
     component.setWish('run');
+    await this.#options.stopped.forget(name);
     await component.restart('restart', options);
     this.events.record(component, 'restart');
   }
@@ -148,7 +183,10 @@ export class ContainerSupervisor implements Supervisor {
   async kill(name: string, signal: NodeJS.Signals): Promise<boolean> {
     const component = await this.#container(name);
     if (!component.running) return false;
-    if (signal === 'SIGKILL' || signal === component.stopSignal) component.setWish('stop');
+    if (signal === 'SIGKILL' || signal === component.stopSignal) {
+      component.setWish('stop');
+      await this.#options.stopped.remember(name);
+    }
     this.events.record(component, 'kill', { signal });
     return component.signal(signal);
   }
@@ -161,6 +199,7 @@ export class ContainerSupervisor implements Supervisor {
 
   async startForSwap(name: string): Promise<void> {
     const component = await this.#container(name);
+    this.#onTrial.add(name);
     await component.startAnew(() => this.#keepSockets());
   }
 
@@ -175,6 +214,7 @@ export class ContainerSupervisor implements Supervisor {
     if (this.#beside.has(name)) throw new Error(`${name} has two containers already; one of them must end first`);
     const beside = this.#make(name, await component.spareInstance());
     beside.spec = spec;
+    this.#onTrial.add(name);
     component.spec = component.record?.spec ?? component.spec;
     this.#beside.set(name, beside);
     try {
@@ -200,6 +240,7 @@ export class ContainerSupervisor implements Supervisor {
   async waitHealthy(name: string, signal: AbortSignal): Promise<void> {
     const component = await this.#container(name);
     await waitUntilHealthy(this.#beside.get(name) ?? component, this.changes, signal);
+    this.#onTrial.delete(name);
   }
 
   /**
@@ -230,7 +271,9 @@ export class ContainerSupervisor implements Supervisor {
         ?.noticeExit(),
     );
     this.#checks = setInterval(() => void this.#checkAll(), checkIntervalMs);
-    await Promise.all(this.#all().map((component) => component.adopt()));
+    const adopt = (component: Component) =>
+      component.adopt().catch((error: Error) => journal(`${component.name}: cannot be adopted: ${error.message}`));
+    await Promise.all(this.#all().map(adopt));
     const adopted = this.instances().filter((component) => component.running);
     if (adopted.length > 0)
       journal(`found running: ${adopted.map(({ name, state }) => `${name} (PID ${state.process?.pid})`).join(', ')}`);
@@ -248,6 +291,27 @@ export class ContainerSupervisor implements Supervisor {
     return startUp(this.#fleet);
   }
 
+  /** The component at which the boot has stopped. */
+  get haltedAt(): string | undefined {
+    return this.#halted;
+  }
+
+  /** The boot goes on without the component at which it has stopped. False when it has not stopped. */
+  goOn(): boolean {
+    const component = this.#halted === undefined ? undefined : this.#components.get(this.#halted);
+    component?.excuse();
+    return component !== undefined;
+  }
+
+  get isShuttingDown(): boolean {
+    return this.#shuttingDown;
+  }
+
+  /** Milliseconds since the supervisor last looked at every container. */
+  get sinceCheckMs(): number {
+    return monotonicMs() - this.#checkedAtMs;
+  }
+
   /** For power-off: runs the onshutdown components in order, then stops all services, dependents first. */
   async shutDown(): Promise<void> {
     this.#shuttingDown = true;
@@ -260,10 +324,7 @@ export class ContainerSupervisor implements Supervisor {
   close(): void {
     this.#watcher?.close();
     clearInterval(this.#checks);
-    for (const component of this.#all()) {
-      component.cancelWaiting();
-      component.monitor?.stop();
-    }
+    for (const component of this.#all()) component.close();
   }
 
   /** What the last process left running may be neither wanted nor what the revision says. */
@@ -287,6 +348,7 @@ export class ContainerSupervisor implements Supervisor {
     for (const component of this.#all()) {
       await component.checkProcess().catch((error: Error) => journal(`${component.name}: ${error.message}`));
     }
+    this.#checkedAtMs = monotonicMs();
   }
 
   async #container(name: string): Promise<Component> {
@@ -352,6 +414,12 @@ export class ContainerSupervisor implements Supervisor {
       event: (subject: Component, action: string, attributes?: Record<string, string>) =>
         this.events.record(subject, action, attributes),
       changed: (subject: Component) => void this.changes.emit('changed', subject.name),
+      gaveUp: (subject: Component) => {
+        // What fails in a swap is taken back by it.
+        if (this.#onTrial.has(subject.name)) return;
+        if (this.#shuttingDown || subject.kind !== 'service' || subject.onFailure !== 'reboot') return;
+        this.#options.reboot(`${subject.name} has ${subject.reason}`);
+      },
     };
     return new Component(name, this.#engine, hooks, instance);
   }

@@ -56,15 +56,16 @@ export interface Supervisor {
   startForSwap(name: string): Promise<void>;
   /**
    * Starts what `setSpec` said last in a second container while the old one goes on. `status()` then describes the new one
-   * under this name, with `beside`. A start that fails leaves nothing of the new one.
+   * under this name, with `beside: true`, also after a restart of the init container. A start that fails leaves nothing of
+   * the new one.
    */
   startBesideForSwap(name: string): Promise<void>;
   /** Ends one of the two; afterwards there is one. Does nothing when there is one only. */
   settleForSwap(name: string, keep: 'old' | 'new'): Promise<void>;
   /**
    * Resolves when the component is healthy: its health check passed, or, without one, it stayed up for 3 s (an
-   * `onboot` or `onshutdown` component: it ended with 0). Rejects with the reason: exit code and last log lines, the
-   * last probe's output, or the deadline of `signal`. While there are two containers it is about the new one.
+   * `onboot` or `onshutdown` component: it ended with 0). While there are two, the new one. Rejects with the reason: exit
+   * code and last log lines, the last probe's output, or the deadline of `signal`.
    */
   waitHealthy(name: string, signal: AbortSignal): Promise<void>;
 

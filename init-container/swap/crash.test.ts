@@ -41,6 +41,21 @@ class CrashPoints {
   }
 }
 
+/** The disk fails at one of these moments, once; the process lives on. */
+class DiskFaults extends CrashPoints {
+  readonly #faultAt: number | undefined;
+
+  constructor(at?: number) {
+    super();
+    this.#faultAt = at;
+  }
+
+  override async pass(point: string): Promise<void> {
+    if (this.passed.push(point) - 1 === this.#faultAt)
+      throw Object.assign(new Error('no space left'), { code: 'ENOSPC' });
+  }
+}
+
 const real = { rename: fsPromises.rename, open: fsPromises.open };
 
 function watchFiles(points: CrashPoints, folder: string): void {
@@ -168,7 +183,7 @@ async function untilDeath(
   work: () => Promise<void>,
 ): Promise<void> {
   watchFiles(points, folder);
-  watchSupervisor(points, device.supervisor);
+  if (!(points instanceof DiskFaults)) watchSupervisor(points, device.supervisor);
   await Promise.race([work(), points.death]);
   Object.assign(fsPromises, real);
   syncBuiltinESMExports();
@@ -255,6 +270,29 @@ describe.each(stories)('$name', (story) => {
     },
     60_000,
   );
+});
+
+describe.each(stories)('$name, on a disk that fails once', (story) => {
+  it('ends as it says it does, for this process and the next', async () => {
+    const points = new DiskFaults();
+    await begin(story, points);
+    expect(points.passed.length).toBeGreaterThan(10);
+    for (let at = 0; at < points.passed.length; at++) {
+      const { folder, machine, before, seen, device } = await begin(story, new DiskFaults(at));
+      const context = `after a fault at "${points.passed[at]}"`;
+      expect(['done', 'failed'], context).toContain(seen.at(-1));
+      expectWhole(device);
+      const { number } = device.revisions.current();
+      expect(number === before.number, context).toBe(seen.at(-1) === 'failed');
+
+      const next = await openDevice(folder, machine);
+      await next.swaps.recover();
+      expectWhole(next);
+      expect(next.revisions.current().number, context).toBe(number);
+      expect(next.revisions.trying(), context).toEqual([]);
+      expect(await last(next.swaps.swap(swapTo('web', 'web:3'))), context).toMatchObject({ stage: 'done' });
+    }
+  }, 60_000);
 });
 
 it('the old or the new revision is left, whole, however often the next process dies as well', async () => {

@@ -74,9 +74,9 @@ export class FileJournal implements SwapJournal {
   }
 
   async read(): Promise<SwapRecord | undefined> {
-    const text = await readIfThere(this.#path);
-    if (text === undefined) return undefined;
     try {
+      const text = await readIfThere(this.#path);
+      if (text === undefined) return undefined;
       return recordSchema.parse(JSON.parse(text));
     } catch (error) {
       this.#report(

@@ -33,6 +33,7 @@ export async function previewSwap(
   const images = new Map<string, StoredImage['config']>();
   const send: SwapPlan['send'] = [];
   for (const image of request.images) {
+    if (images.has(image.digest)) continue;
     const { config, missing } = await store.examine(image);
     images.set(image.digest, config);
     const bytes = missing.reduce((sum, { size }) => sum + size, 0);

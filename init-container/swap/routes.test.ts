@@ -24,7 +24,7 @@ async function freshApi() {
     data: join(folder, 'data'),
   };
   const store = await openStore({ paths, arch: 'amd64', factoryImages: [], log: () => undefined });
-  const api = createApiServer('0', swapRoutes({ store, ...device }), []);
+  const api = createApiServer('0', swapRoutes({ collector: store, store, ...device }), []);
   const socketPath = join(folder, 'api.sock');
   await api.listen(socketPath);
   const sockets = new Set<unknown>();
@@ -99,7 +99,7 @@ describe('the routes', () => {
     const { post, machine, revisions, swaps, supervisor } = await freshApi();
     const image = imageOf('web:2', [layer]);
     const changes = [{ name: 'web', image: { ref: 'web:2', digest: image.digest }, config: { env: ['A=b'] } }];
-    const plan = await post('/swap/plan', { changes, images: [image] });
+    const plan = await post('/swap/plan', { changes, images: [image, image] });
     expect(plan.status).toBe(200);
     expect(JSON.parse(plan.text)).toEqual({
       base: 0,

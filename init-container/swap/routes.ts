@@ -11,14 +11,16 @@ import type { Digest } from '../../src/shared/oci/types.ts';
 import { readJson, sendEmpty, sendJson, startJsonStream } from '../api/respond.ts';
 import { type Call, HttpError, type Route } from '../api/router.ts';
 import type { Revisions } from '../revisions/types.ts';
+import type { Collector } from '../store/collector.ts';
 import { StoreError } from '../store/errors.ts';
-import type { LayerStore } from '../store/image-store.ts';
 import { SwapError } from './errors.ts';
 import type { SwapEvents } from './event-log.ts';
+import type { PreviewStore } from './preview.ts';
 import type { Swaps } from './swaps.ts';
 
 export interface SwapRouteParts {
-  store: LayerStore;
+  collector: Pick<Collector, 'announce' | 'putLayer'>;
+  store: PreviewStore;
   revisions: Revisions;
   swaps: Swaps;
 }
@@ -38,14 +40,14 @@ const statuses = {
 } as const;
 
 /** `/gantry/v1/` for images, layers, revisions, swap and rollback. See src/shared/api/types.ts for bodies and answers. */
-export function swapRoutes({ store, revisions, swaps }: SwapRouteParts): Route[] {
+export function swapRoutes({ collector, store, revisions, swaps }: SwapRouteParts): Route[] {
   const routes: Route[] = [
     {
       method: 'POST',
       pattern: '/gantry/v1/images',
       handler: async ({ request, response }) => {
         const image = await readJson(request, announceImageSchema, maxAnnouncement);
-        sendJson(response, 200, await store.announce(image));
+        sendJson(response, 200, await collector.announce(image));
       },
     },
     {
@@ -57,7 +59,7 @@ export function swapRoutes({ store, revisions, swaps }: SwapRouteParts): Route[]
         // A client that is still sending must get the answer, and its connection lives on: what it sends is read and dropped.
         const source = request.iterator({ destroyOnReturn: false });
         try {
-          await store.putLayer(diffId, blob, header(request, 'content-type'), source);
+          await collector.putLayer(diffId, blob, header(request, 'content-type'), source);
         } finally {
           request.resume();
         }

@@ -2,8 +2,8 @@ import type { ComponentConfig } from '../../src/shared/definition/component-conf
 import type { Revision } from '../../src/shared/definition/revision.ts';
 import { configOf } from '../engine/engine.ts';
 import { logPath } from '../engine/paths.ts';
-import { specKey } from '../engine/record.ts';
 import { lastLines } from '../logs/tail.ts';
+import { configFields } from '../revisions/changes.ts';
 import type { NumberedRevision } from '../revisions/types.ts';
 import { messageOf } from '../store/errors.ts';
 import { probeLimitMs, stableMs, startLimitMs, stopLimitMs, within, workLimitMs } from './deadline.ts';
@@ -331,11 +331,12 @@ export class SwapSteps {
 
 const proof = (name: string, side: Side) => `${side} ${name}`;
 
-/** "web:2", or, when only the configuration differs, "web:2 with the new configuration". */
+/** "web:2", or, when only the configuration differs, "web:2 with another env" and "web:2 with its env". */
 export function whatOf(change: Change, side: Side): string {
   const { ref } = change[side].image;
   if (change.old.image.digest !== change.new.image.digest) return ref;
-  return specKey(change.old) === specKey(change.new) ? ref : `${ref} with the ${side} configuration`;
+  const fields = configFields(change.old.config, change.new.config).join(', ');
+  return `${ref} with ${side === 'new' ? 'another' : 'its'} ${fields}`;
 }
 
 export function imagesOf(changes: readonly Change[], side: Side): string {

@@ -55,10 +55,9 @@ export function expectSwappable(changes: readonly Change[], parts: SwapParts, pe
     const { kind } = change.old;
     if (howItRuns(kind) === 'part') {
       const swapper = parts.swappers[kind];
-      const why = swapper ? swapper.canSwap(change) : `a ${kind} cannot be swapped on this device`;
-      if (why === undefined) continue;
-      const words = `${name} is the device's ${kind}: ${why}`;
-      throw new SwapError('unsupported', `${words}. Build a new image instead`);
+      const why = swapper ? swapper.canSwap(change) : 'it cannot be swapped here, build a new image instead';
+      if (why !== undefined) throw new SwapError('unsupported', `${name} is the device's ${kind}: ${why}`);
+      continue;
     }
     if (kind === 'onboot' && !persistent) {
       const why = `${name} runs only at boot, and this device has no data partition: a swap would be lost before it has an effect`;
@@ -91,6 +90,8 @@ function targetOf(revisions: Revisions, number: number | undefined): NumberedRev
   if (target) return target;
   if (number === undefined)
     throw new SwapError('conflict', 'there is no previous revision to go back to: nothing was swapped yet');
+  if (revisions.list().revisions.some((known) => known.number === number))
+    throw new SwapError('conflict', `revision ${number} was collected to make room, so it cannot be gone back to`);
   throw new SwapError('unknown', `there is no revision ${number}; "gantry revisions" lists those there are`);
 }
 

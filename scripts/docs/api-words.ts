@@ -23,11 +23,19 @@ export const routeWords: Record<string, string> = {
   'GET /events': 'What happens to system containers. Query: `since`, `until`, `filters`.',
   'GET /images/json': 'The images on the device.',
   'GET /images/{name*}/json': 'Inspect one.',
+  'DELETE /images/{name*}': 'Remove an image that no revision and no container needs, or one of its names.',
+  'POST /images/prune': 'Remove all images that no revision and no container needs.',
   'GET /networks': 'An empty list.',
-  'GET /volumes': 'An empty list.',
+  'GET /volumes': 'The volumes of the current revision. Query: `filters` (`name`).',
+  'GET /volumes/{name}': 'Inspect one.',
   'GET /gantry/v1/device': 'The device: `DeviceInfo`.',
   'GET /gantry/v1/components': 'All components, in the order of the OS definition: a list of `ComponentStatus`.',
+  'GET /gantry/v1/logs/{name}':
+    'The log of a component: a system container (also one that is no more), the init container, the kernel. Query: `follow`, ' +
+    '`tail`, `since`, `until`, `timestamps`, `cursor`. Frames as Docker’s, one a line (1 stdout, 2 stderr); 3 is a sentence ' +
+    'of the device about the log; 4 is a place in it: given as `cursor`, another request goes on exactly there.',
   'POST /gantry/v1/power': 'Reboot, or switch off.',
+  'POST /gantry/v1/gc': 'Remove what nothing needs any more: `GarbageList`.',
   'POST /gantry/v1/exec':
     'Make a process in the device’s own namespaces, as `POST /containers/{id}/exec` does in a container.',
   'POST /gantry/v1/images': 'Announce an image. Answers what the device lacks of it: `ImageOffer`.',
@@ -74,6 +82,7 @@ export const bodyWords = {
     revision: 'Number of the revision to go back to. Nothing given: the previous one.',
   },
   'POST /gantry/v1/power': { action: 'What to do.' },
+  'POST /gantry/v1/gc': { dryRun: 'Only say what would go.' },
   'POST /gantry/v1/exec': {
     Cmd: 'The command; empty for a login shell.',
     Tty: 'Give it a terminal.',
@@ -88,6 +97,7 @@ export const bodyWords = {
 /** Types of src/shared/api/types.ts that are answered. */
 export const answerNames = [
   'DeviceInfo',
+  'StorageInfo',
   'ComponentState',
   'Health',
   'ComponentStatus',
@@ -98,6 +108,8 @@ export const answerNames = [
   'SwapAction',
   'PlannedStep',
   'SwapPlan',
+  'GarbageItem',
+  'GarbageList',
   'SwapStage',
   'SwapEvent',
 ];

@@ -7,6 +7,7 @@ import { doingRoutes, type RouteContext } from '../../init-container/api/routes.
 import {
   announceImageSchema,
   deviceExecSchema,
+  gcRequestSchema,
   powerRequestSchema,
   rollbackRequestSchema,
   swapPlanRequestSchema,
@@ -24,6 +25,7 @@ const bodies: Record<keyof typeof bodyWords, z.ZodType> = {
   'POST /gantry/v1/swap/plan': swapPlanRequestSchema,
   'POST /gantry/v1/rollback': rollbackRequestSchema,
   'POST /gantry/v1/power': powerRequestSchema,
+  'POST /gantry/v1/gc': gcRequestSchema,
   'POST /gantry/v1/exec': deviceExecSchema,
 };
 

@@ -100,7 +100,7 @@ const routes: Route[] = [
   jsonRoute('GET', '/containers/web/json', () => ({ Name: '/web', Config: { Env: ['A=1'] } })),
   {
     method: 'GET',
-    pattern: '/containers/web/logs',
+    pattern: '/gantry/v1/logs/web',
     handler: ({ response, query }) => {
       response.writeHead(200, { 'Content-Type': 'application/vnd.docker.multiplexed-stream' });
       response.write(frame(1, Buffer.from('to \x1b[1mstdout\x1b[0m\n')));
@@ -174,6 +174,9 @@ describe('reading', () => {
     const results = await Promise.all([gantry('info'), gantry('revisions'), gantry('inspect', 'web', '--json')]);
     expect(results.map(({ code }) => code)).toEqual([0, 0, 0]);
     expect(results[0]?.out).toMatch(/host name +bench\n/);
+    expect(results[0]?.out).toMatch(
+      /watchdog +\/dev\/watchdog0 IS NOT FED \(web has not been well for 90 s\): .* 60 s\n/,
+    );
     expect(results[1]?.out).toMatch(/1 +current +2030-01-01T00:00:00Z +swap web +web: web:1 → web:2\n/);
     expect(JSON.parse(results[2]?.out ?? '')).toEqual({ Name: '/web', Config: { Env: ['A=1'] } });
     expect(JSON.parse((await gantry('stats', '--no-stream', '--json')).out)).toContainEqual({

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { addDeviceOptions } from './device-options.ts';
+import { describeContainer } from './inspect-text.ts';
 import { addJsonOption, printJson } from './output.ts';
 import { withDevice } from './with-device.ts';
 
@@ -8,14 +9,14 @@ export function register(program: Command): void {
     .command('inspect')
     .summary('everything known of a system container')
     .description(
-      "Prints Docker's description of a system container as JSON: indented for people, one line with --json.",
+      'Says what a system container is, how it is limited, and what it may do beyond the defaults. With --json: all of it, as Docker describes a container.',
     )
     .argument('<name>', 'the system container');
   addJsonOption(addDeviceOptions(command)).action(async (name: string, options: { json?: boolean }) => {
     await withDevice(command, async ({ device }) => {
       const document = await device.inspect(name);
       if (options.json) printJson(document);
-      else process.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
+      else process.stdout.write(describeContainer(document));
     });
   });
 }

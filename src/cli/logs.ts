@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { stripVTControlCharacters } from 'node:util';
 import { type Command, InvalidArgumentError } from 'commander';
-import type { LogLine } from '../device/device.ts';
+import type { ConnectionState, LogLine } from '../device/device.ts';
 import { parseDuration } from '../shared/duration.ts';
 import { addDeviceOptions } from './device-options.ts';
 import { addJsonOption } from './output.ts';
@@ -18,17 +18,20 @@ interface Options {
 export function register(program: Command): void {
   const command = program
     .command('logs')
-    .summary('the log of a system container')
+    .summary('the log of a component')
     .description(
-      'Prints the log of a system container; what it wrote to stderr goes to stderr. With --json: one object a line.',
+      'Prints the log of a system container, of the init container (init), or of the kernel (kernel). What went to stderr, ' +
+        'of the kernel its errors, goes to stderr. A followed log goes on over restarts and lost connections, each line once. ' +
+        'With --json: one object a line.',
     )
-    .argument('<name>', 'the system container')
+    .argument('<name>', 'the component')
     .option('-f, --follow', 'go on with what is written from now on')
     .option('-n, --tail <lines>', 'only the last lines', count)
     .option('-t, --timestamps', 'when each line was written')
     .option('--since <time>', 'only what is newer: 10m, 1h30m, or a time such as 2030-01-31T12:00:00Z', moment);
   addJsonOption(addDeviceOptions(command)).action(async (name: string, options: Options) => {
     await withDevice(command, async ({ device, color, signal }) => {
+      if (options.follow) device.connection.subscribe(sayWhenLost());
       const { follow, tail, timestamps, since, json } = options;
       for await (const line of device.logs(name, { follow, tail, timestamps, since, signal })) {
         const out = json || line.stream === 'stdout' ? process.stdout : process.stderr;
@@ -37,6 +40,17 @@ export function register(program: Command): void {
       }
     });
   });
+}
+
+/** Says once each time the connection is lost: a log that stands still looks like one that has nothing to say. */
+function sayWhenLost(): (state: ConnectionState) => void {
+  let lost = false;
+  return ({ state, ...more }) => {
+    if (state === 'reconnecting' && !lost && 'detail' in more) {
+      process.stderr.write(`gantry: the connection is lost (${more.detail}); the log goes on when it is back\n`);
+    }
+    lost = state === 'reconnecting';
+  };
 }
 
 function format(line: LogLine, options: { json?: boolean; color: boolean }): string {

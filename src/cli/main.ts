@@ -33,6 +33,7 @@ const modules: Record<string, () => Promise<CommandModule>> = {
   swap: () => import('./swap.ts'),
   rollback: () => import('./rollback.ts'),
   revisions: () => import('./revisions.ts'),
+  gc: () => import('./gc.ts'),
   diff: () => import('./diff.ts'),
   info: () => import('./info.ts'),
   power: () => import('./power.ts'),

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
+import { uptimeText } from '../device/readings/component-rows.ts';
 import type { ComponentStatus } from '../shared/api/types.ts';
-import { formatBytes, formatDuration } from '../shared/text/format.ts';
+import { formatBytes } from '../shared/text/format.ts';
 import { addDeviceOptions } from './device-options.ts';
 import { addJsonOption, note, paint, printJson, table } from './output.ts';
 import { withDevice } from './with-device.ts';
@@ -28,13 +29,13 @@ function isOfInterest({ kind, state, exitCode }: ComponentStatus): boolean {
   return !(state === 'exited' && exitCode === 0);
 }
 
-export function componentTable(components: ComponentStatus[], color: boolean, now = Date.now()): string {
+export function componentTable(components: ComponentStatus[], color: boolean): string {
   const rows = components.map((component) => [
     component.name,
     component.image,
     paint(stateColor(component), stateText(component), color),
     paint(component.health === 'unhealthy' ? 'red' : 'reset', healthText(component), color),
-    uptime(component, now),
+    uptimeText(component),
     String(component.restarts),
     component.memoryBytes === undefined ? '-' : formatBytes(component.memoryBytes),
     component.detail ?? '',
@@ -54,9 +55,4 @@ function stateColor({ state, exitCode }: ComponentStatus): 'green' | 'red' | 'ye
 
 function healthText({ health }: ComponentStatus): string {
   return health === 'none' ? '-' : health;
-}
-
-function uptime({ state, startedAt }: ComponentStatus, now: number): string {
-  if (state !== 'running' || startedAt === undefined) return '-';
-  return formatDuration((now - Date.parse(startedAt)) / 1000);
 }

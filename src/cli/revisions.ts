@@ -26,6 +26,7 @@ const tones: Record<RevisionSummary['state'], Parameters<typeof paint>[0]> = {
   failed: 'red',
   interrupted: 'yellow',
   trying: 'cyan',
+  collected: 'dim',
 };
 
 /** "web: web:1 → web:2 (env)"; the settings that differ in brackets. */

@@ -9,7 +9,7 @@ import type { Arch } from '../shared/oci/types.ts';
 import { gantryVersion } from '../shared/version.ts';
 import { fileEntries } from './component/files.ts';
 import type { FileSpec } from './component/recipe.ts';
-import { type LoadedDefinition, loadDefinitions } from './definition/load.ts';
+import { type LoadedDefinition, type LoadOptions, loadDefinitions } from './definition/load.ts';
 import { ComposeError } from './errors.ts';
 import { imageBoards } from './image/boards.ts';
 import { checkSockets } from './image/check-sockets.ts';
@@ -50,7 +50,6 @@ export interface BuiltOs {
 
 /** `image.json` in an image folder: what `gantry run` and a boot loader need to start it. */
 export interface ImageManifest extends ImageInfo {
-  board: string;
   cmdline: string;
   sizes: BuiltOs['sizes'];
   /** Uncompressed bytes of each component's layers; a layer that several share counts for each. */
@@ -58,7 +57,7 @@ export interface ImageManifest extends ImageInfo {
 }
 
 /** Raise when the same definition would give other bytes. */
-const formatVersion = 2;
+const formatVersion = 3;
 
 /** Composes a bootable image: no Docker, no root. */
 export async function buildOs(options: BuildOsOptions): Promise<BuiltOs> {
@@ -85,7 +84,14 @@ export async function buildOs(options: BuildOsOptions): Promise<BuiltOs> {
   const root = await rootEntries(images, extra);
   const kernel = await kernelParts(images.kernel);
   for (const entry of kernel.modules) if (!root.has(entry.path)) root.set(entry.path, entry);
-  const info: ImageInfo = { name: definition.name, id, arch, gantry: gantryVersion };
+  const info: ImageInfo = {
+    name: definition.name,
+    id,
+    arch,
+    gantry: gantryVersion,
+    board: board.name,
+    bootModules: board.bootModules,
+  };
   const factory = await factoryEntries(images, revision, info);
 
   const temporary = `${outDir}.${randomBytes(4).toString('hex')}.part`;
@@ -108,7 +114,6 @@ export async function buildOs(options: BuildOsOptions): Promise<BuiltOs> {
     );
     const manifest: ImageManifest = {
       ...info,
-      board: board.name,
       cmdline,
       sizes,
       components: componentSizes(revision, images, bytes),
@@ -127,8 +132,8 @@ export async function buildOs(options: BuildOsOptions): Promise<BuiltOs> {
 }
 
 /** The merged definition, checked, as `gantry build --dry-run` shows it. */
-export async function describeOs(definitions: string[]): Promise<object> {
-  const { dirs: _dirs, files, ...definition } = await loadDefinitions(definitions);
+export async function describeOs(definitions: string[], options: LoadOptions = {}): Promise<object> {
+  const { dirs: _dirs, files, ...definition } = await loadDefinitions(definitions, options);
   return { ...definition, files: files.map(({ spec }) => spec) };
 }
 
@@ -147,7 +152,8 @@ async function replaceDir(from: string, to: string): Promise<void> {
   await rm(old, { recursive: true, force: true });
 }
 
-async function definitionFiles(definition: LoadedDefinition, extra: FileSpec[]): Promise<Entry[]> {
+/** Entries for the `files` of the definitions, and for more of them. */
+export async function definitionFiles(definition: LoadedDefinition, extra: FileSpec[]): Promise<Entry[]> {
   const ids = Object.fromEntries([...definition.onboot, ...definition.services].map((c, i) => [c.name, 100 + i]));
   const entries: Entry[] = [];
   for (const { spec, baseDir, where } of definition.files) {

@@ -120,7 +120,7 @@ function columnsFor(state: DashboardState, width: number): Column[] {
       ...{ title: 'MEMORY', width: 8, right: true },
       value: ({ memoryBytes }) => (memoryBytes === undefined ? '-' : formatBytes(memoryBytes)),
     },
-    { title: 'UPTIME', width: 7, right: true, value: (row) => uptimeText(row, state.now) },
+    { title: 'UPTIME', width: 7, right: true, value: (row) => uptimeText(row) },
   ];
   const taken = fixed.reduce((total, column) => total + column.width + 1, 2);
   const longest = Math.max(4, ...state.rows.map(({ name }) => plainCells(name).length));

@@ -78,6 +78,7 @@ export const testInfo: DeviceInfo = {
   init: { version: '0.1.0', pid: 9, startedAt: '2030-01-01T00:00:00Z', residentBytes: 46e6, privateBytes: 9e6 },
   cpus: 2,
   memory: { totalBytes: 1e9, availableBytes: 6e8 },
+  watchdog: { device: '/dev/watchdog0', timeoutSeconds: 60, feeding: false, reason: 'web has not been well for 90 s' },
 };
 
 export function testComponent(name: string, more: Partial<ComponentStatus> = {}): ComponentStatus {

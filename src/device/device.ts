@@ -2,6 +2,7 @@ import type { Duplex, Readable } from 'node:stream';
 import type {
   ComponentStatus,
   DeviceInfo,
+  GarbageList,
   RevisionList,
   RollbackRequest,
   SwapEvent,
@@ -27,7 +28,10 @@ export interface Device {
   stop(name: string): Promise<void>;
   restart(name: string): Promise<void>;
 
-  /** Ends when the container's log ends, or with `follow` when `signal` aborts. */
+  /**
+   * The log of a system container, also of one that is no more, of the init container, or of the kernel. Ends when the log
+   * does, or when `signal` aborts. With `follow` it goes on over restarts and lost connections, each line once.
+   */
   logs(name: string, options?: LogOptions): AsyncIterable<LogLine>;
   /** State changes on the device, until `signal` aborts. Throws when the connection breaks. */
   events(signal: AbortSignal): AsyncIterable<DeviceEvent>;
@@ -47,6 +51,8 @@ export interface Device {
   /** Images that `swap` could take for this component without a registry: built on this host, of the same repository. */
   imagesAtHand(name: string): Promise<string[]>;
   rollback(request: RollbackRequest): AsyncIterable<SwapEvent>;
+  /** Removes what the device does not need any more; `dryRun`: only says what that is. */
+  collectGarbage(dryRun: boolean): Promise<GarbageList>;
   power(action: 'reboot' | 'poweroff'): Promise<void>;
 
   /** A raw stream to the device's API socket. */
@@ -82,6 +88,19 @@ export interface LogOptions {
   /** Seconds since the epoch. */
   since?: number;
   signal?: AbortSignal;
+  /**
+   * Kept up to date with each line. When the connection breaks, the reading fails; another one with the same position goes on
+   * exactly there. Without it, a followed log does that by itself.
+   */
+  position?: LogPosition;
+}
+
+/** Where a reading of a log is; a new one begins with `{}`. */
+export interface LogPosition {
+  /** The device's word for a place in the log. */
+  cursor?: string;
+  /** Lines that came after that place. */
+  linesSince?: number;
 }
 
 export interface LogLine {

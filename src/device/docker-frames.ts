@@ -50,3 +50,31 @@ export class FrameSplitter {
     return chunk.subarray(wanted);
   }
 }
+
+const longestFrame = 1 << 20;
+
+/**
+ * Takes a stream of `/gantry/v1/logs/` apart: framed like Docker's, but each frame counts as a whole, and there are more types.
+ * Throws on a header that is none, and on a frame of more than 1 MiB.
+ */
+export class WholeFrames {
+  #rest: Buffer = Buffer.alloc(0);
+
+  push(chunk: Buffer): { type: number; data: Buffer }[] {
+    const frames: { type: number; data: Buffer }[] = [];
+    let data = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
+    while (data.length >= headerLength) {
+      const length = data.readUInt32BE(4);
+      const type = data[0] ?? 0;
+      if (type > 4 || data.readUIntBE(1, 3) !== 0 || length > longestFrame) {
+        throw new Error('the device sent a broken frame in a log');
+      }
+      const end = headerLength + length;
+      if (data.length < end) break;
+      frames.push({ type, data: data.subarray(headerLength, end) });
+      data = data.subarray(end);
+    }
+    this.#rest = Buffer.from(data);
+    return frames;
+  }
+}

@@ -1,13 +1,13 @@
 import { text } from 'node:stream/consumers';
 import { afterEach, describe, expect, it } from 'vitest';
-import { frame } from '../../init-container/api/frames.ts';
+import { cursorFrame, frame, noteFrame } from '../../init-container/api/frames.ts';
 import { sendEmpty, sendJson } from '../../init-container/api/respond.ts';
 import { HttpError, type Route } from '../../init-container/api/router.ts';
 import type { UpgradeRoute } from '../../init-container/api/server.ts';
 import { TransportError } from '../transport/transport.ts';
 import { UnixTransport } from '../transport/unix.ts';
 import { jsonRoute, TestDevice, TestExecs, testComponent, testInfo } from './api-server.testing.ts';
-import type { ConnectionState, LogLine } from './device.ts';
+import type { ConnectionState } from './device.ts';
 import { ApiError, UnknownComponentError } from './errors.ts';
 import { GantryDevice } from './gantry-device.ts';
 
@@ -147,76 +147,100 @@ describe('starting and stopping', () => {
 });
 
 describe('logs', () => {
-  const frames = [
-    frame(1, Buffer.from('2030-01-01T00:00:00.000000001Z one\n')),
-    frame(2, Buffer.from('2030-01-01T00:00:00.000000002Z tw')),
-    frame(1, Buffer.from('2030-01-01T00:00:01.5Z \x1b[31mthree\x1b]52;c;x\x07\n')),
-    frame(2, Buffer.from('o\n')),
-  ];
-  const expected: LogLine[] = [
-    { stream: 'stdout', time: '2030-01-01T00:00:00.000000001Z', text: 'one' },
-    { stream: 'stdout', time: '2030-01-01T00:00:01.5Z', text: '\x1b[31mthree\x1b[0m' },
-    { stream: 'stderr', time: '2030-01-01T00:00:00.000000002Z', text: 'two' },
-  ];
+  const line = (stream: number, text: string) => frame(stream, Buffer.from(text));
+  const place = (text: string) => frame(cursorFrame, Buffer.from(text));
+  const route = (handler: Route['handler']): Route => ({ method: 'GET', pattern: '/gantry/v1/logs/web', handler });
 
-  it('puts frames together to lines with their times, made safe', async () => {
+  it('come line by line with their times, made safe, wherever the chunks break', async () => {
+    const frames = Buffer.concat([
+      line(1, '2030-01-01T00:00:00.000000001Z one\n'),
+      place('a'),
+      line(2, '2030-01-01T00:00:01.5Z \x1b[31mtwo\x1b]52;c;x\x07\n'),
+      line(noteFrame, '2030-01-01T00:00:02Z gantry: older lines are missing here\n'),
+      line(1, '2030-01-01T00:00:03Z unfinished'),
+    ]);
     let query: URLSearchParams | undefined;
     const { device } = await connect([
-      {
-        method: 'GET',
-        pattern: '/containers/web/logs',
-        handler: (call) => {
-          query = call.query;
-          call.response.writeHead(200, { 'Content-Type': 'application/vnd.docker.multiplexed-stream' });
-          call.response.end(Buffer.concat(frames));
-        },
-      },
+      route(async (call) => {
+        query = call.query;
+        call.response.writeHead(200);
+        for (const byte of frames) call.response.write(Buffer.of(byte));
+        call.response.end();
+      }),
     ]);
-    expect(await all(device.logs('web', { timestamps: true, tail: 5, since: 12.5 }))).toEqual(expected);
-    expect(Object.fromEntries(query ?? [])).toEqual({
-      stdout: '1',
-      stderr: '1',
-      timestamps: '1',
-      tail: '5',
-      since: '12.5',
-    });
+    expect(await all(device.logs('web', { timestamps: true, tail: 5, since: 12.5 }))).toEqual([
+      { stream: 'stdout', time: '2030-01-01T00:00:00.000000001Z', text: 'one' },
+      { stream: 'stderr', time: '2030-01-01T00:00:01.5Z', text: '\x1b[31mtwo\x1b[0m' },
+      { stream: 'stderr', time: '2030-01-01T00:00:02Z', text: 'gantry: older lines are missing here' },
+      { stream: 'stdout', time: '2030-01-01T00:00:03Z', text: 'unfinished' },
+    ]);
+    expect(Object.fromEntries(query ?? [])).toEqual({ timestamps: '1', tail: '5', since: '12.5' });
   });
 
-  it('follows until it is told to stop', async () => {
+  it('are followed until the signal', async () => {
     const { device } = await connect([
-      {
-        method: 'GET',
-        pattern: '/containers/web/logs',
-        handler: ({ response }) => {
-          response.writeHead(200, { 'Content-Type': 'application/vnd.docker.raw-stream' });
-          response.write('first\nsecond\n');
-        },
-      },
+      route(({ response }) => {
+        response.writeHead(200);
+        response.write(Buffer.concat([line(1, 'first\n'), line(1, 'second\n')]));
+      }),
     ]);
     const stop = new AbortController();
     const lines: string[] = [];
-    for await (const line of device.logs('web', { follow: true, signal: stop.signal })) {
-      lines.push(line.text);
+    for await (const { text } of device.logs('web', { follow: true, signal: stop.signal })) {
+      lines.push(text);
       if (lines.length === 2) stop.abort();
     }
     expect(lines).toEqual(['first', 'second']);
   });
 
-  it('fails when the connection breaks in the middle', async () => {
-    const { server, device } = await connect([
-      {
-        method: 'GET',
-        pattern: '/containers/web/logs',
-        handler: ({ response }) => {
-          response.writeHead(200);
-          response.write(frame(1, Buffer.from('first\n')));
-        },
-      },
-    ]);
-    const lines = device.logs('web', { follow: true });
-    expect((await lines.next()).value).toEqual({ stream: 'stdout', text: 'first' });
-    server.cutConnections();
-    await expect(lines.next()).rejects.toBeInstanceOf(TransportError);
+  /** The log `0`, `1`, `2`, …: a cursor is the number of the next line. After `lines`, the connection breaks. */
+  const counting = (lines: number, placeEvery: number, asked: string[]) =>
+    route(({ response, query }) => {
+      asked.push(query.toString());
+      let next = Number(query.get('cursor') ?? 0);
+      response.writeHead(200);
+      response.write(place(String(next)));
+      for (let count = 0; count < lines; count++) {
+        response.write(line(1, `${next++}\n`));
+        if (next % placeEvery === 0) response.write(place(String(next)));
+      }
+      response.write(line(1, 'half a li'), () => response.socket?.destroy());
+    });
+
+  it('go on after a break with the line after the last one, also where the device has not said where that is', async () => {
+    const asked: string[] = [];
+    const { device } = await connect([counting(7, 5, asked)]);
+    const lines: string[] = [];
+    for await (const { text } of device.logs('web', { follow: true, tail: 3 })) {
+      lines.push(text);
+      if (lines.length === 20) break;
+    }
+    expect(lines).toEqual(Array.from({ length: 20 }, (_, i) => String(i)));
+    expect(asked.slice(0, 3)).toEqual(['follow=1&tail=3', 'follow=1&cursor=5', 'follow=1&cursor=10']);
+  });
+
+  it('fail at a break when the caller keeps the position, and go on there when asked again', async () => {
+    const { device } = await connect([counting(3, 100, [])]);
+    const position = {};
+    const lines: string[] = [];
+    for (let attempt = 0; attempt < 2; attempt++) {
+      const reading = async () => {
+        for await (const { text } of device.logs('web', { follow: true, position })) lines.push(text);
+      };
+      await expect(reading()).rejects.toBeInstanceOf(TransportError);
+    }
+    expect(lines).toEqual(['0', '1', '2']);
+    expect(position).toEqual({ cursor: '0', linesSince: 3 });
+  });
+
+  it('fail at a break when nothing is followed', async () => {
+    const { device } = await connect([counting(1, 1, [])]);
+    await expect(all(device.logs('web'))).rejects.toBeInstanceOf(TransportError);
+  });
+
+  it('say whose log there is none of', async () => {
+    const { device } = await connect([components]);
+    await expect(all(device.logs('wbe'))).rejects.toBeInstanceOf(UnknownComponentError);
   });
 });
 

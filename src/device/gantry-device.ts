@@ -3,6 +3,7 @@ import type { ExecCreateOptions } from 'dockerode';
 import type {
   ComponentStatus,
   DeviceInfo,
+  GarbageList,
   RevisionList,
   RollbackRequest,
   SwapEvent,
@@ -30,7 +31,13 @@ import { ApiError, UnknownComponentError } from './errors.ts';
 import { watchEvents } from './events.ts';
 import { followSwap } from './follow-swap.ts';
 import { readLogs } from './logs.ts';
-import { componentsSchema, deviceInfoSchema, execCreatedSchema, revisionListSchema } from './schemas.ts';
+import {
+  componentsSchema,
+  deviceInfoSchema,
+  execCreatedSchema,
+  garbageListSchema,
+  revisionListSchema,
+} from './schemas.ts';
 import { execSession } from './session.ts';
 import type { SwapContext } from './swap.ts';
 
@@ -94,9 +101,10 @@ export class GantryDevice implements Device {
 
   async *logs(name: string, options?: LogOptions): AsyncGenerator<LogLine> {
     try {
-      yield* readLogs(this.#api, name, options);
+      yield* readLogs({ api: this.#api, connection: this.#connection }, name, options);
     } catch (error) {
-      throw await this.#explain(name, error);
+      const explained = await this.#explain(name, error);
+      throw explained instanceof UnknownComponentError ? explained : error;
     }
   }
 
@@ -144,6 +152,10 @@ export class GantryDevice implements Device {
     } catch (error) {
       throw request.name === undefined ? error : await this.#explain(request.name, error);
     }
+  }
+
+  collectGarbage(dryRun: boolean): Promise<GarbageList> {
+    return this.#api.post('/gantry/v1/gc', garbageListSchema, { body: { dryRun } });
   }
 
   power(action: 'reboot' | 'poweroff'): Promise<void> {

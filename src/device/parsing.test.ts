@@ -140,4 +140,24 @@ describe('diffRevisions', () => {
     ]);
     expect(diffRevisions(a, a)).toEqual([]);
   });
+
+  it('tells of volumes, and of settings', () => {
+    const web = {
+      kind: 'service',
+      image: { ref: 'web:1', digest: `sha256:${'1'.repeat(64)}` },
+      order: 0,
+      config: {},
+    } as const;
+    const a: Revision = { schema: 1, components: { web }, volumes: { data: { persistence: 'permanent' } } };
+    const b: Revision = {
+      schema: 1,
+      components: { web: { ...web, config: { env: ['A=1'] } } },
+      volumes: { data: { persistence: 'revision' }, more: { persistence: 'boot' } },
+    };
+    expect(diffRevisions(a, b)).toEqual([
+      { name: 'web', field: 'config.env', from: undefined, to: ['A=1'] },
+      { name: 'volume data', field: 'persistence', from: 'permanent', to: 'revision' },
+      { name: 'volume more', from: undefined, to: 'boot' },
+    ]);
+  });
 });

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import {
   type ComponentStatus,
   type DeviceInfo,
+  type GarbageList,
   type ImageOffer,
   type RevisionList,
   revisionStates,
@@ -20,6 +21,7 @@ export const deviceInfoSchema = z.object({
   hostname: z.string(),
   arch: z.enum(['amd64', 'arm64']),
   kernel: z.string(),
+  distribution: z.string().optional(),
   image: z.object({ name: z.string(), id: z.string() }),
   bootId: z.string(),
   uptimeSeconds: z.number().nonnegative(),
@@ -34,6 +36,18 @@ export const deviceInfoSchema = z.object({
   }),
   cpus: count,
   memory: z.object({ totalBytes: z.number(), availableBytes: z.number() }),
+  storage: z
+    .object({
+      totalBytes: count,
+      freeBytes: count,
+      reclaimableBytes: count,
+      quarantinedBytes: count,
+      damage: z.string().optional(),
+    })
+    .optional(),
+  watchdog: z
+    .object({ device: z.string(), timeoutSeconds: z.number(), feeding: z.boolean(), reason: z.string().optional() })
+    .optional(),
 }) satisfies z.ZodType<DeviceInfo>;
 
 export const componentsSchema = z.array(
@@ -50,6 +64,7 @@ export const componentsSchema = z.array(
     detail: z.string().optional(),
     pid: count.optional(),
     startedAt: z.string().optional(),
+    uptimeSeconds: z.number().nonnegative().optional(),
     finishedAt: z.string().optional(),
     exitCode: z.number().int().optional(),
     restarts: count,
@@ -85,7 +100,19 @@ export const revisionListSchema = z.object({
 export const imageOfferSchema = z.object({
   digest: digestSchema,
   missing: z.array(z.object({ diffId: digestSchema, digest: digestSchema, size: count, mediaType: z.string() })),
+  room: z.object({ needBytes: count, freeBytes: count, collectedBytes: count, reclaimableBytes: count }).optional(),
 }) satisfies z.ZodType<ImageOffer>;
+
+export const garbageListSchema = z.object({
+  items: z.array(
+    z.object({
+      kind: z.enum(['revision', 'image', 'layer', 'document', 'volume']),
+      name: z.string(),
+      bytes: count,
+    }),
+  ),
+  bytes: count,
+}) satisfies z.ZodType<GarbageList>;
 
 export const swapEventSchema = z.object({
   stage: z.enum(swapStages),

@@ -3,6 +3,7 @@ import { PassThrough, type Readable, Transform } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ImageOffer, SwapEvent } from '../shared/api/types.ts';
 import { type Digest, mediaTypes } from '../shared/oci/types.ts';
+import { formatBytes } from '../shared/text/format.ts';
 import { TransportError } from '../transport/transport.ts';
 import type { ApiClient } from './api-client.ts';
 import type { Connection } from './connection.ts';
@@ -55,6 +56,14 @@ async function* sendLayers(context: UploadContext, source: ImageSource, offer: I
   const total = offer.missing.reduce((sum, layer) => sum + layer.size, 0);
   const unknown = offer.missing.find((layer) => !source.manifest.layers.some(({ digest }) => digest === layer.digest));
   if (unknown) throw new ImageError(`the device asks for ${unknown.digest}, which is no layer of ${source.ref}`);
+  const { room } = offer;
+  if (room && room.collectedBytes > 0) {
+    yield stage(component, `the device removed ${formatBytes(room.collectedBytes)} of old images to make room`);
+  }
+  if (room && room.needBytes > room.freeBytes) {
+    const figures = `may need ${formatBytes(room.needBytes)}, ${formatBytes(room.freeBytes)} are free`;
+    yield stage(component, `${source.ref} may not fit on the device: it ${figures}`);
+  }
   const what = total === 0 ? `${source.ref}: nothing to send` : `sending ${source.ref}`;
   yield stage(component, what, { done: 0, total });
   let sentBefore = 0;

@@ -29,6 +29,11 @@ test('boots the image’s kernel with its root image read-only', () => {
   expect(args).not.toContain('-no-reboot');
 });
 
+test('there is a watchdog that resets the machine', () => {
+  expect(values(qemuArguments(plan), '-device')).toContain('i6300esb');
+  expect(values(qemuArguments({ ...plan, board: boardFor('arm64') }), '-device')).toContain('i6300esb');
+});
+
 test('without forwards there is no network card', () => {
   const args = qemuArguments(plan);
   expect(values(args, '-nic')).toEqual(['none']);

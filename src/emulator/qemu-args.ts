@@ -13,6 +13,8 @@ export interface QemuPlan {
   acceleration: 'kvm' | 'tcg' | 'tcg-single';
   /** Raw file, attached read-write as the second disk. */
   dataDisk?: string;
+  /** Existing, empty file: what is written to the data disk, and when it was flushed, in dm-log-writes' format. */
+  dataWriteLog?: string;
   /** Without a network card when absent. Host ports on 127.0.0.1 to the guest's. */
   forwards?: readonly { host: number; guest: number }[];
   /** Unix sockets that QEMU listens on. */
@@ -36,8 +38,10 @@ export function qemuArguments(plan: QemuPlan): string[] {
   args.push('-smp', String(plan.cpus), '-m', `${plan.memory}M`);
   args.push('-kernel', file('kernel'), '-initrd', file('initrd.img'), '-append', plan.cmdline);
   args.push('-device', 'virtio-rng-pci');
+  // Resets the machine when the device does not feed it any more.
+  args.push('-device', 'i6300esb');
   args.push(...disk('root', file('root.img'), 'readonly=on'));
-  if (plan.dataDisk !== undefined) args.push(...disk('data', plan.dataDisk, 'discard=unmap'));
+  if (plan.dataDisk !== undefined) args.push(...dataDisk(plan.dataDisk, plan.dataWriteLog));
   if (plan.forwards !== undefined) {
     const rules = plan.forwards.map(({ host, guest }) => `,hostfwd=tcp:127.0.0.1:${host}-:${guest}`).join('');
     // romfile= : without the network boot ROM, which is a package of its own and slows the start.
@@ -53,10 +57,15 @@ export function qemuArguments(plan: QemuPlan): string[] {
 }
 
 function disk(id: string, path: string, options: string): string[] {
-  return [
-    '-drive',
-    `if=none,id=${id},file=${value(path)},format=raw,${options}`,
-    '-device',
-    `virtio-blk-pci,drive=${id},serial=gantry-${id}`,
-  ];
+  return drive(id, `file=${value(path)},format=raw,${options}`);
+}
+
+function dataDisk(path: string, writeLog: string | undefined): string[] {
+  if (writeLog === undefined) return disk('data', path, 'discard=unmap');
+  const files = `file.driver=file,file.filename=${value(path)},log.driver=file,log.filename=${value(writeLog)}`;
+  return drive('data', `driver=blklogwrites,${files}`);
+}
+
+function drive(id: string, what: string): string[] {
+  return ['-drive', `if=none,id=${id},${what}`, '-device', `virtio-blk-pci,drive=${id},serial=gantry-${id}`];
 }

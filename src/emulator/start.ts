@@ -25,6 +25,8 @@ export interface EmulatorOptions {
   cpus: number;
   /** Raw file from `ensureDataDisk`. */
   dataDisk?: string;
+  /** A file that gets every write and flush of the data disk, in dm-log-writes' format: to replay power cuts. */
+  dataWriteLog?: string;
   /** No network card at all: the device can be reached by its serial line only. */
   serialOnly: boolean;
   /** TCP ports of the guest to forward from 127.0.0.1; `host` absent: a free one. SSH's is always there. */
@@ -100,7 +102,8 @@ async function launch({ options, image, board, program, acceleration, forwards }
   const paths = { serialSocket: join(sockets, 'serial.sock'), monitorSocket: join(sockets, 'monitor.sock') };
   const consoleLog = join(dir, 'console.log');
   const knownHostsFile = join(dir, 'known_hosts');
-  const { name, cpus, memory, dataDisk } = options;
+  const { name, cpus, memory, dataDisk, dataWriteLog } = options;
+  if (dataWriteLog !== undefined) writeFileSync(dataWriteLog, '', { mode: 0o600 });
   const cmdline = commandLine(image, board, options.extraCmdline);
   const plan = {
     board,
@@ -111,6 +114,7 @@ async function launch({ options, image, board, program, acceleration, forwards }
     cpus,
     acceleration,
     dataDisk,
+    dataWriteLog,
     forwards,
     consoleLog,
   };

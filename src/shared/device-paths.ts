@@ -25,7 +25,20 @@ export const devicePaths = {
   run: '/run/gantry',
   containers: '/run/gantry/containers',
   exits: '/run/gantry/exits',
+  /** What the init container and its launcher say: written by the launcher. */
+  initOutput: '/run/gantry/init.log',
   apiSocket: '/var/run/docker.sock',
+} as const;
+
+/** Where things are when the init container runs on top of an existing distribution, in a mount namespace of its own. */
+export const machinePaths = {
+  /** The distribution's root, as the init container and what it starts see it. */
+  root: '/host',
+  /** Files that the OS definition brought: a bind finds them before those of the machine. Read-only. */
+  files: '/gantry/files',
+  /** The API's socket for the init container, and the same one for everybody else on the machine. */
+  apiSocketInside: '/run/gantry/api/docker.sock',
+  apiSocket: '/run/gantry/docker.sock',
 } as const;
 
 export interface ImageInfo {
@@ -36,4 +49,8 @@ export interface ImageInfo {
   arch: 'amd64' | 'arm64';
   /** Version of Gantry that composed it. */
   gantry: string;
+  /** The machine it was composed for: `pc`, `virt`; `host`: any, below a distribution. */
+  board: string;
+  /** Modules that find the root image there, for the initramfs of another kernel. */
+  bootModules: string[];
 }

@@ -49,7 +49,7 @@ afterEach(async () => {
 function make(options: SshOptions = {}, target: { host?: string; port?: number; user?: string } = {}): SshTransport {
   const transport = new SshTransport(
     { host: '127.0.0.1', port: sshd.port, user: sshd.user, ...target },
-    { homeDir: home, agentSocket: '', apiSocket: sshd.apiSocket, ...options },
+    { homeDir: home, agentSocket: '', apiSockets: [sshd.apiSocket], ...options },
   );
   open.push(transport);
   return transport;
@@ -111,7 +111,7 @@ describe('streams', () => {
   });
 
   it('says that the API does not answer when only its socket is missing, and that later may help', async () => {
-    const error = await refusal(makeKnown({ apiSocket: join(sshd.dir, 'no.sock') }));
+    const error = await refusal(makeKnown({ apiSockets: [join(sshd.dir, 'no.sock')] }));
     expect(error.message).toMatch(/answers, but its API socket .*no\.sock does not/);
     expect(error.retry).toBe(true);
   });
@@ -121,6 +121,19 @@ describe('streams', () => {
     await transport.open();
     await transport.close();
     expect((await refusal(transport)).retry).toBe(false);
+  });
+});
+
+describe('where several API sockets may be', () => {
+  it('takes the first that answers, and then only that one', async () => {
+    const [gone, gantry] = [join(sshd.dir, 'gone.sock'), join(sshd.dir, 'gantry.sock')];
+    const server = createServer((client) => client.resume().end('gantry')).listen(gantry);
+    await once(server, 'listening');
+    const transport = makeKnown({ apiSockets: [gone, gantry, sshd.apiSocket] });
+    expect(await talk(await transport.open())).toBe('gantry');
+    server.close();
+    await once(server, 'close');
+    expect((await refusal(transport)).message).toContain(gantry);
   });
 });
 

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect as connectTcp, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Client, ClientChannel, ServerHostKeyAlgorithm } from 'ssh2';
-import { devicePaths } from '../shared/device-paths.ts';
+import { devicePaths, machinePaths } from '../shared/device-paths.ts';
 import { type Credentials, gatherCredentials } from './ssh/auth.ts';
 import { ChannelStream } from './ssh/channel-stream.ts';
 import { resolveSsh, type SshOptions, type SshSettings, type SshTarget } from './ssh/config.ts';
@@ -19,6 +19,9 @@ const relayCommand = 'docker system dial-stdio';
 const keepaliveIntervalMs = 5_000;
 const keepaliveCountMax = 3;
 const channelTimeoutMs = 10_000;
+
+/** Where an API may listen there: that of Gantry on top of a distribution goes before a Docker engine beside it. */
+const usualSockets = [machinePaths.apiSocket, devicePaths.apiSocket];
 
 /** Reasons of SSH_MSG_CHANNEL_OPEN_FAILURE (RFC 4254, 5.1) that say "never this way" rather than "not now". */
 const prohibited = 1;
@@ -39,12 +42,13 @@ export class SshTransport implements Transport {
   #connection: Promise<Connection> | undefined;
   #closed = false;
   #useRelay = false;
-  readonly #apiSocket: string;
+  /** Those to try; once one has answered, only that one, so that a restart of it does not lead to another's. */
+  #apiSockets: string[];
 
   constructor(target: SshTarget, options: SshOptions = {}) {
     this.#target = target;
     this.#options = options;
-    this.#apiSocket = options.apiSocket ?? devicePaths.apiSocket;
+    this.#apiSockets = options.apiSockets ?? usualSockets;
   }
 
   get description(): string {
@@ -83,7 +87,7 @@ export class SshTransport implements Transport {
   async #openStream(client: Client): Promise<ChannelStream> {
     if (this.#useRelay) return this.#openRelay(client);
     try {
-      return new ChannelStream(await channel((done) => client.openssh_forwardOutStreamLocal(this.#apiSocket, done)));
+      return await this.#openSocket(client);
     } catch (refused) {
       if (refused instanceof TransportError) throw refused;
       // Forwarding switched off, an older dropbear, a forced command: the way the docker CLI takes may still be open.
@@ -96,6 +100,22 @@ export class SshTransport implements Transport {
       this.#useRelay = true;
       return this.#openRelay(client);
     }
+  }
+
+  /** Rejects with what was said of the last of the sockets. */
+  async #openSocket(client: Client): Promise<ChannelStream> {
+    let refused: unknown;
+    for (const path of this.#apiSockets) {
+      try {
+        const opened = await channel((done) => client.openssh_forwardOutStreamLocal(path, done));
+        this.#apiSockets = [path];
+        return new ChannelStream(opened);
+      } catch (error) {
+        if (error instanceof TransportError) throw error;
+        refused = error;
+      }
+    }
+    throw refused;
   }
 
   async #openRelay(client: Client): Promise<ChannelStream> {
@@ -112,7 +132,7 @@ export class SshTransport implements Transport {
       ? 'Allow stream-local forwarding in its sshd, or put the docker relay in its PATH'
       : 'The init container may be restarting; if this stays so, does its sshd allow stream-local forwarding?';
     return new TransportError(
-      `${this.description} answers, but its API socket ${this.#apiSocket} does not (${why}; ${relay.message}). ${next}`,
+      `${this.description} answers, but its API socket ${this.#apiSockets.at(-1)} does not (${why}; ${relay.message}). ${next}`,
       { retry: !never, cause: refused },
     );
   }

@@ -6,6 +6,7 @@ import { root, testEnvironment } from '../e2e/support/paths.ts';
 import { AtEnd } from '../support/at-end.ts';
 import { type Booted, measureBoots } from './boot.ts';
 import { type Composed, measureComposing } from './compose.ts';
+import { measureHundred } from './hundred/measure.ts';
 import { machineFacts } from './machine-facts.ts';
 import { report } from './report.ts';
 import { compareRestarts } from './restart/compare.ts';
@@ -23,11 +24,12 @@ try {
   const composed: Composed[] = [];
   for (const arch of arches) composed.push(await measureComposing(arch, atEnd, say));
   const restarts = await compareRestarts(atEnd, say);
+  const hundred = await measureHundred(atEnd, say);
   const swaps = { strategies: await measureStrategies(atEnd, say), gaps: await measureGaps(atEnd, say) };
   const booted: Booted[] = [];
   for (const arch of arches) booted.push(await measureBoots(arch, atEnd, say));
   const temporary = `${path}.part`;
-  writeFileSync(temporary, report({ facts, composed, booted, restarts, swaps }));
+  writeFileSync(temporary, report({ facts, composed, booted, restarts, hundred, swaps }));
   renameSync(temporary, path);
   say(`wrote ${path}`);
 } finally {

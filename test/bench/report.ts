@@ -1,5 +1,6 @@
 import type { Booted } from './boot.ts';
 import type { Composed } from './compose.ts';
+import type { Hundred } from './hundred/measure.ts';
 import { actions, type Comparison } from './restart/compare.ts';
 import type { Summary } from './statistics.ts';
 import { type SwapResults, swapSections } from './swap/report.ts';
@@ -9,11 +10,12 @@ export interface Results {
   composed: Composed[];
   booted: Booted[];
   restarts: Comparison | string;
+  hundred: Hundred | string;
   swaps: SwapResults;
 }
 
 /** The whole of docs/benchmarks.md. */
-export function report({ facts, composed, booted, restarts, swaps }: Results): string {
+export function report({ facts, composed, booted, restarts, hundred, swaps }: Results): string {
   const sections = [
     '# Benchmarks',
     'Written by `npm run bench`; changed by nothing else. Figures of one machine on one day: compare those of one run with each other, not with another machine’s. None of them is a test.',
@@ -41,6 +43,8 @@ export function report({ facts, composed, booted, restarts, swaps }: Results): s
     '## Restart of one container, against Docker',
     ...restartSections(restarts),
     ...swapSections(swaps, table),
+    '## A hundred containers',
+    ...hundredSections(hundred),
     '## Time of `gantry ps`',
     `The device of the last boot. Whole commands, in turns: from the start of the process to its end, connecting included. The last two rows: one request for all components in a connection that is open. Median (least–most) of ${booted[0]?.ps.sshTrue.runs} runs, after one that does not count. The serial line is a Unix socket of QEMU, without a baud rate.`,
     table(['', ...booted.map(({ arch, acceleration }) => `${arch} (${acceleration})`)], psRows(booted)),
@@ -97,6 +101,26 @@ function restartSections(restarts: Comparison | string): string[] {
     table(['', '', 'API: median', 'API: p95', 'page: median', 'page: p95', 'page: least–most'], rows),
     'Gantry’s time until the page answers, divided by Docker’s:',
     table(['', 'median', 'p95'], ratios),
+  ];
+}
+
+function hundredSections(hundred: Hundred | string): string[] {
+  if (typeof hundred === 'string') return [hundred];
+  const { containers, allRunning, list, idle, init, conmon, state } = hundred;
+  return [
+    `${containers} containers that do nothing (\`idle:1\`, no health check), natively on this machine’s kernel in namespaces of its own. Idle: processor time of a minute in which nobody asks anything, per cent of one processor. Memory: private and dirty, then.`,
+    table(
+      ['', ''],
+      [
+        ['from the launcher’s start until all run', `${allRunning.toFixed(1)} s`],
+        ['a list of all, in an open connection', range(list, 'ms', 0)],
+        ['idle: init container', `${idle.init.toFixed(2)} %`],
+        [`idle: ${containers} conmons together`, `${idle.conmons.toFixed(2)} %`],
+        ['memory of the init container', `${(init / 1024).toFixed(1)} MiB`],
+        ['memory of a conmon', range(conmon, 'KiB', 0)],
+        ['files of a container in /run', `${state.toFixed(0)} KiB`],
+      ],
+    ),
   ];
 }
 

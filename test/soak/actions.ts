@@ -125,7 +125,7 @@ async function interrupted(world: World, random: Random, image: string, by: stri
 
 const reboot: Action = async (world, _random, image) => {
   const { bootId } = await world.device.info();
-  world.mounts = undefined;
+  world.afterBoot = undefined;
   await tolerant('sshd', () => world.device.power('reboot'));
   await until('the device to boot again', 180, async () => (await world.device.info()).bootId !== bootId);
   return { text: 'reboot', images: [image] };

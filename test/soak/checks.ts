@@ -60,7 +60,21 @@ for stat in /proc/[0-9]*/stat; do
 	[ "\${rest%% *}" != Z ] || echo "zombie $name"
 done
 while read -r _ _ _ _ point _; do echo "mount $point"; done </proc/1/mountinfo
-for folder in /sys/fs/cgroup/gantry/*/*/; do echo "cgroup $folder"; done`;
+for folder in /sys/fs/cgroup/gantry/*/*/; do echo "cgroup $folder"; done
+for file in /sys/block/loop*/loop/backing_file; do [ ! -e "$file" ] || echo "loop $(cat "$file")"; done
+for fd in /proc/$(cat /run/gantry/init.ready)/fd/*; do echo "fd $(readlink $fd)"; done`;
+
+/** Connections of those who ask, and what is being written at that moment. */
+const fileSlack = 12;
+/** Private memory of the init container may grow to this many times of what it was after the boot. */
+const memorySlack = 1.6;
+
+const what = {
+  mounts: 'mounts',
+  loops: 'loop devices',
+  files: `open files of the init container, less ${fileSlack}`,
+  memory: `private bytes of the init container, divided by ${memorySlack}`,
+};
 
 async function expectTidy(world: World): Promise<true> {
   const lines = (await onDevice(world.device, inventory)).trim().split('\n');
@@ -79,8 +93,19 @@ async function expectTidy(world: World): Promise<true> {
   const conmons = of('conmon').length;
   if (conmons !== running.length) throw new Error(`${conmons} conmon processes for ${running.length} containers`);
   if (of('zombie').length > 0) throw new Error(`zombies: ${of('zombie').join(' ')}`);
-  const mounts = of('mount').length;
-  world.mounts ??= mounts;
-  if (mounts > world.mounts) throw new Error(`${mounts} mounts, and after the boot there were ${world.mounts}`);
+  const { init } = await world.info();
+  const now = {
+    mounts: of('mount').length,
+    loops: of('loop').length,
+    files: of('fd').length - fileSlack,
+    memory: init.privateBytes / memorySlack,
+  };
+  world.afterBoot ??= { ...now, files: of('fd').length, memory: init.privateBytes };
+  for (const key of ['mounts', 'loops', 'files', 'memory'] as const) {
+    const then = world.afterBoot[key];
+    if (now[key] > then)
+      throw new Error(`${what[key]}: ${now[key]}, and after the boot ${then}; ${of('fd').join(' ')}`);
+  }
+  world.mostMemory = Math.max(world.mostMemory, init.privateBytes);
   return true;
 }

@@ -14,8 +14,9 @@ import { World } from './world.ts';
 
 /**
  * `npm run soak [-- --minutes N --seed S --arch A]`: does things to a device until time is up or something is wrong.
- * `npm run soak -- killed`: see ../killed/main.ts.
+ * `npm run soak -- powercut`: see powercut/main.ts. `npm run soak -- killed`: see ../killed/main.ts.
  */
+if (process.argv[2] === 'powercut') process.exit(await powerCutOrExit(process.argv.slice(3)));
 if (process.argv[2] === 'killed') process.exit(await (await import('../killed/main.ts')).killedSoak());
 Object.assign(process.env, testEnvironment);
 const { minutes, seed, arch } = settingsOrExit();
@@ -74,6 +75,7 @@ async function summary(world: World): Promise<void> {
   sayCounts();
   const { init } = await world.info();
   say(`the init container has ${(init.privateBytes / 2 ** 20).toFixed(1)} MiB of its own, started ${init.startedAt}`);
+  say(`the most it ever had was ${(world.mostMemory / 2 ** 20).toFixed(1)} MiB`);
 }
 
 function sayCounts(): void {
@@ -90,6 +92,14 @@ async function wrong(world: World, doing: string, error: Error): Promise<void> {
   const log = async () => onDevice(world.device, 'tail -n 60 /run/gantry/init.log');
   say(`the init container's log:\n${await log().catch((failure: Error) => `not to be had: ${failure.message}`)}`);
   say(`again with: npm run soak -- --seed ${seed} --minutes ${minutes} --arch ${arch}`);
+}
+
+async function powerCutOrExit(args: string[]): Promise<number> {
+  const { powerCutSoak } = await import('./powercut/main.ts');
+  return powerCutSoak(args).catch((error: Error) => {
+    console.error(error.message);
+    return 2;
+  });
 }
 
 function settingsOrExit(): ReturnType<typeof settings> {

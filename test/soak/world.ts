@@ -18,8 +18,10 @@ export class World {
   #lastConsole = '';
   /** The images that the web server was found to have, ever. */
   readonly inForce = new Set<string>();
-  /** `/proc/1/mountinfo`'s lines at the first convergence of this boot. */
-  mounts: number | undefined;
+  /** What there was at the first convergence of this boot: nothing may grow. */
+  afterBoot: { mounts: number; loops: number; files: number; memory: number } | undefined;
+  /** Private bytes of the init container: the most there ever were. */
+  mostMemory = 0;
 
   constructor(arch: Arch, image: string) {
     this.#arch = arch;
@@ -38,7 +40,7 @@ export class World {
 
   async start(data: true | 'keep'): Promise<void> {
     const name = `soak-${this.#arch}`;
-    this.mounts = undefined;
+    this.afterBoot = undefined;
     this.#machine = await boot(this.#arch, 'ssh', { name, data, image: this.#image });
     this.#device = await connectDevice(this.#machine.target, { patienceMs: connectLimitMs });
   }

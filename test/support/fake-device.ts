@@ -13,6 +13,7 @@ import type {
 import type {
   ComponentStatus,
   DeviceInfo,
+  GarbageList,
   RevisionList,
   RollbackRequest,
   SwapEvent,
@@ -93,7 +94,9 @@ export class FakeDevice implements Device {
   async components(): Promise<ComponentStatus[]> {
     this.mustBeConnected();
     const atNs = performance.now() * 1e6;
-    return this.list.map((row) => (row.pid === undefined ? row : { ...row, cpu: { usageNs: atNs / 40, atNs } }));
+    return this.list.map((row) =>
+      row.pid === undefined ? row : { ...row, cpu: { usageNs: atNs / 40, atNs }, uptimeSeconds: uptimeOf(row) },
+    );
   }
 
   async inspect(name: string): Promise<Record<string, unknown>> {
@@ -129,13 +132,14 @@ export class FakeDevice implements Device {
 
   async *logs(name: string, options: LogOptions = {}): AsyncIterable<LogLine> {
     const lines = this.logLines.get(name) ?? [];
-    const all = lines.filter(
-      (line) => options.since === undefined || Date.parse(line.time ?? '') / 1000 >= options.since,
-    );
-    let at = lines.length - (options.tail === undefined ? all.length : Math.min(all.length, options.tail));
+    const { position = {}, tail = lines.length } = options;
+    let at = position.cursor === undefined ? Math.max(0, lines.length - tail) : Number(position.cursor);
     for (;;) {
       const now = this.logLines.get(name) ?? [];
-      for (; at < now.length; at++) yield now[at] as LogLine;
+      for (; at < now.length; at++) {
+        position.cursor = String(at + 1);
+        yield now[at] as LogLine;
+      }
       if (options.signal?.aborted) return;
       if (this.connection.current.state !== 'connected') throw new Error('the stream broke');
       if (this.list.find((row) => row.name === name)?.state !== 'running') return;
@@ -218,6 +222,12 @@ export class FakeDevice implements Device {
     yield { ...{ stage: 'done', component, at: time(Date.now()) }, message: 'back', revision: this.revisionNumber };
   }
 
+  async collectGarbage(dryRun: boolean): Promise<GarbageList> {
+    this.mustBeConnected();
+    if (!dryRun) this.calls.push('gc');
+    return { items: [], bytes: 0 };
+  }
+
   async power(action: 'reboot' | 'poweroff'): Promise<void> {
     this.calls.push(action);
   }
@@ -289,6 +299,8 @@ class FakeConnection implements ConnectionWatch {
     for (const listener of this.listeners) listener(state);
   }
 }
+
+const uptimeOf = ({ startedAt }: ComponentStatus) => (Date.now() - Date.parse(startedAt ?? '')) / 1000;
 
 export function demoComponents(): ComponentStatus[] {
   const startedAt = time(bootedAt + 8000);

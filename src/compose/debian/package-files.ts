@@ -11,6 +11,9 @@ const dropped = [
   /^(usr\/)?lib\/systemd(\/|$)/,
   /^usr\/lib\/(tmpfiles|sysusers)\.d(\/|$)/,
   /^etc\/(init\.d|default|logrotate\.d|cron\.[a-z]+|ufw|apparmor\.d|network|systemd|kernel|initramfs-tools|bash_completion\.d)(\/|$)/,
+  // kexec is linked against libxenctrl; the rest of Xen's tools come in the same package.
+  /^usr\/lib\/xen-[^/]+(\/|$)/,
+  /^usr\/lib\/[^/]+\/lib(xenguest|xenlight|xlutil|xenstat|xenvchan)\./,
 ];
 
 /** The files of a .deb, without documentation. Maintainer scripts are not run: a recipe says what they would have made. */

@@ -29,6 +29,28 @@ describe('loadDefinitions', () => {
     await expect(loadDefinitions([path])).rejects.toThrow('a → b → a');
   });
 
+  it('refuses volumes that cannot be as they are written', async () => {
+    const state = 'volumes: [{name: state, persistence: revision}]\n';
+    const wrong: [string, string][] = [
+      ['services: [{name: a, image: x, binds: ["stat:/s"]}]', 'a binds the volume "stat", which does not exist'],
+      ['services: [{name: a, image: x, binds: ["no/path:/s"]}]', 'a: bind "no/path:/s" is neither'],
+      ['services: [{name: a, image: x, binds: [state]}]', 'a: bind "state" is neither'],
+      [
+        'services: [{name: a, image: x, binds: ["state:/s"]}]\nonboot: [{name: b, image: x, binds: ["state:/s:ro"]}]',
+        'b and a bind the volume state, which belongs to a revision: only one component may',
+      ],
+      [
+        'services: [{name: a, image: x, binds: ["state:/s"], swap: {strategy: overlap}}]',
+        'a cannot be swapped by overlap',
+      ],
+    ];
+    for (const [text, words] of wrong) {
+      await expect(loadDefinitions([definition(`${head}${state}${text}\n`)])).rejects.toThrow(words);
+    }
+    const twice = 'services: [{name: a, image: x, binds: ["state:/s", "state:/again:ro"]}]';
+    expect((await loadDefinitions([definition(`${head}${state}${twice}\n`)])).volumes).toHaveLength(1);
+  });
+
   it('offers the nearest name for an unknown dependency', async () => {
     const path = definition(
       `${head}services:\n  - {name: mosquitto, image: x}\n  - {name: b, image: x, depends_on: [mosqito]}\n`,
@@ -36,6 +58,27 @@ describe('loadDefinitions', () => {
     await expect(loadDefinitions([path])).rejects.toThrow(
       'depends on mosqito, which does not exist (nearest: mosquitto)',
     );
+  });
+
+  it('refuses waiting for what comes later, or never', async () => {
+    const refused = async (text: string) =>
+      expect(loadDefinitions([definition(`${head}${text}`)])).rejects.toThrow(/depends on|waits until/);
+    await refused('onboot: [{name: a, image: x, depends_on: [b]}, {name: b, image: x}]\n');
+    await refused('onboot: [{name: a, image: x, depends_on: [b]}]\nservices: [{name: b, image: x}]\n');
+    await refused('services: [{name: a, image: x, depends_on: [b]}]\nonshutdown: [{name: b, image: x}]\n');
+    const completed = '{b: {condition: completed_successfully}}';
+    await refused(
+      `services: [{name: a, image: x, depends_on: ${completed}}, {name: b, image: x, restart: unless-stopped}]\n`,
+    );
+    const fine = `onboot: [{name: b, image: x}]\nservices: [{name: a, image: x, depends_on: ${completed}}]\n`;
+    await expect(loadDefinitions([definition(`${head}${fine}`)])).resolves.toMatchObject({ onboot: [{ name: 'b' }] });
+  });
+
+  it('refuses a policy that the kind of component cannot have', async () => {
+    const halting = definition(`${head}services: [{name: a, image: x, on_failure: halt}]\n`);
+    await expect(loadDefinitions([halting])).rejects.toThrow('a has on_failure: halt');
+    const critical = definition(`${head}onboot: [{name: a, image: x, critical: true}]\n`);
+    await expect(loadDefinitions([critical])).rejects.toThrow('a cannot be critical');
   });
 
   it('refuses two components of one name, also across lists, and names that parts of the system have', async () => {

@@ -1,4 +1,5 @@
 import { basename, dirname, resolve } from 'node:path';
+import { parseBind } from '../../shared/definition/bind.ts';
 import { distance } from '../../shared/text/nearest.ts';
 import type { FileSpec } from '../component/recipe.ts';
 import { ComposeError } from '../errors.ts';
@@ -14,8 +15,13 @@ export interface LoadedDefinition extends Omit<OsDefinition, 'kernel' | 'files'>
   dirs: string[];
 }
 
+export interface LoadOptions {
+  /** False: the definition may be without a kernel. */
+  kernel?: boolean;
+}
+
 /** Reads OS definitions and merges them as LinuxKit does: kernel fields override, lists append. Checks the whole. */
-export async function loadDefinitions(paths: string[]): Promise<LoadedDefinition> {
+export async function loadDefinitions(paths: string[], options: LoadOptions = {}): Promise<LoadedDefinition> {
   const first = paths[0];
   if (first === undefined) throw new ComposeError('no OS definition was named');
   const merged: LoadedDefinition = {
@@ -41,12 +47,13 @@ export async function loadDefinitions(paths: string[]): Promise<LoadedDefinition
     merged.files.push(...definition.files.map((spec) => ({ spec, baseDir: dir, where: path })));
     if (!merged.dirs.includes(dir)) merged.dirs.push(dir);
   }
-  check(merged, paths.join(', '));
+  check(merged, paths.join(', '), options);
   return merged;
 }
 
-function check(definition: LoadedDefinition, where: string): void {
-  if (definition.kernel.image === '') throw new ComposeError('no kernel: name one with kernel: { image: … }', where);
+function check(definition: LoadedDefinition, where: string, { kernel = true }: LoadOptions): void {
+  if (kernel && definition.kernel.image === '')
+    throw new ComposeError('no kernel: name one with kernel: { image: … }', where);
   if (definition.init.length === 0) throw new ComposeError('no init: name the base and the init container', where);
   const containers = [...definition.onboot, ...definition.services, ...definition.onshutdown];
   const seen = new Set(['kernel', 'base', 'init']);
@@ -55,6 +62,8 @@ function check(definition: LoadedDefinition, where: string): void {
     seen.add(container.name);
   }
   checkDependencies(containers, where);
+  checkOrder(definition, where);
+  checkFailures(definition, where);
   checkVolumes(definition, containers, where);
 }
 
@@ -62,20 +71,35 @@ function checkVolumes({ volumes }: LoadedDefinition, containers: SystemContainer
   const kept = new Map(volumes.map(({ name, persistence }) => [name, persistence]));
   const twice = volumes.find(({ name }, at) => volumes.findIndex((volume) => volume.name === name) !== at);
   if (twice) throw new ComposeError(`two volumes are called ${twice.name}`, where);
+  const users = new Map<string, string>();
   for (const container of containers) {
     for (const bind of [...(container.binds ?? []), ...(container['binds.add'] ?? [])]) {
-      const source = bind.slice(0, bind.indexOf(':'));
-      if (source.startsWith('/')) continue;
+      const { source, volume } = parsedBind(bind, container.name, where);
+      if (!volume) continue;
       const persistence = kept.get(source);
       if (persistence === undefined) {
         const hint = 'name it under volumes, or begin it with / for a folder of the device';
         throw new ComposeError(`${container.name} binds the volume "${source}", which does not exist; ${hint}`, where);
       }
+      const user = users.get(source) ?? container.name;
+      if (persistence === 'revision' && user !== container.name) {
+        const words = `${user} and ${container.name} bind the volume ${source}, which belongs to a revision`;
+        throw new ComposeError(`${words}: only one component may; give each its own, or make it permanent`, where);
+      }
+      users.set(source, user);
       if (persistence === 'revision' && container.swap?.strategy === 'overlap') {
         const why = `its volume ${source} belongs to a revision, and is copied while nothing writes to it`;
         throw new ComposeError(`${container.name} cannot be swapped by overlap: ${why}`, where);
       }
     }
+  }
+}
+
+function parsedBind(bind: string, component: string, where: string) {
+  try {
+    return parseBind(bind);
+  } catch (error) {
+    throw new ComposeError(`${component}: ${(error as Error).message}`, where);
   }
 }
 
@@ -99,6 +123,40 @@ function checkDependencies(containers: SystemContainerSpec[], where: string): vo
     done.add(name);
   };
   for (const name of graph.keys()) visit(name, []);
+}
+
+/** Those that run one after the other cannot wait for what comes later. */
+function checkOrder({ onboot, services, onshutdown }: LoadedDefinition, where: string): void {
+  const before = new Set<string>();
+  for (const list of [onboot, services, onshutdown]) {
+    // Services start together: each may wait for any other.
+    if (list === services) for (const { name } of list) before.add(name);
+    for (const container of list) {
+      for (const needed of dependencyNames(container)) {
+        if (before.has(needed)) continue;
+        const why = list === onboot ? 'onboot components run in order, before all services' : 'it runs later';
+        throw new ComposeError(`${container.name} depends on ${needed}, which starts after it: ${why}`, where);
+      }
+      before.add(container.name);
+    }
+  }
+}
+
+function checkFailures({ onboot, services, onshutdown }: LoadedDefinition, where: string): void {
+  const restarts = new Map(services.map(({ name, restart }) => [name, restart]));
+  const halting = [...services, ...onshutdown].find(({ on_failure }) => on_failure === 'halt');
+  if (halting) throw new ComposeError(`${halting.name} has on_failure: halt, which is for onboot components`, where);
+  const passing = [...onboot, ...onshutdown].find(({ critical }) => critical === true);
+  if (passing) throw new ComposeError(`${passing.name} cannot be critical: it does not go on running`, where);
+  for (const container of [...onboot, ...services]) {
+    if (Array.isArray(container.depends_on)) continue;
+    for (const [needed, { condition }] of Object.entries(container.depends_on ?? {})) {
+      const policy = restarts.get(needed) ?? '';
+      if (condition !== 'completed_successfully' || !/^(always|unless-stopped)$/.test(policy)) continue;
+      const why = `restart: ${policy} starts it again whenever it ends; use on-failure`;
+      throw new ComposeError(`${container.name} waits until ${needed} has completed, which never is: ${why}`, where);
+    }
+  }
 }
 
 function dependencyNames(container: SystemContainerSpec): string[] {

@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { initStartScript } from '../../shared/boot/init-start.ts';
 import { canonicalJson } from '../../shared/canonical-json.ts';
 import type { Revision } from '../../shared/definition/revision.ts';
 import type { ImageInfo } from '../../shared/device-paths.ts';
@@ -9,13 +10,12 @@ import { directory, type Entry, file, sortEntries } from '../oci/entry.ts';
 import { readTar } from '../oci/tar.ts';
 import { applyLayer, layerEntries, overlayEntry } from './flatten.ts';
 import type { ResolvedImage } from './images.ts';
-import { initStartScript } from './init-start.ts';
-import type { Resolved } from './resolve.ts';
+import type { ResolvedUserland } from './resolve.ts';
 
 export type ComponentSizes = Record<string, { image: string; digest: Digest; bytes: number }>;
 
 /** The files of the root itself: those of the base images, then the definition's own. */
-export async function rootEntries(images: Resolved, extra: Entry[]): Promise<Map<string, Entry>> {
+export async function rootEntries(images: ResolvedUserland, extra: Entry[]): Promise<Map<string, Entry>> {
   const root = new Map<string, Entry>();
   for (const image of images.bases) {
     for (const layer of image.manifest.layers) await applyLayer(root, layerEntries(image.layout, layer));
@@ -41,9 +41,14 @@ export async function kernelParts(image: ResolvedImage): Promise<{ image: Buffer
 }
 
 /** `/gantry`: what the init container starts from. See `devicePaths`. */
-export async function factoryEntries(images: Resolved, revision: Revision, info: ImageInfo): Promise<Entry[]> {
+export async function factoryEntries(
+  images: ResolvedUserland & { kernel?: ResolvedImage },
+  revision: Revision,
+  info: ImageInfo,
+): Promise<Entry[]> {
   const blobs = new Map<Digest, Entry>();
-  for (const image of [images.kernel, ...images.bases, images.init, ...images.containers.values()]) {
+  const kernels = images.kernel === undefined ? [] : [images.kernel];
+  for (const image of [...kernels, ...images.bases, images.init, ...images.containers.values()]) {
     for (const digest of [image.digest, image.manifest.config.digest]) {
       blobs.set(digest, file(`gantry/blobs/${hexOf(digest)}`, await image.layout.readBlob(digest)));
     }
@@ -66,7 +71,7 @@ export async function factoryEntries(images: Resolved, revision: Revision, info:
 export async function* rootImageEntries(
   root: Map<string, Entry>,
   factory: Entry[],
-  images: Resolved,
+  images: ResolvedUserland,
   bytes: Map<string, number>,
 ): AsyncGenerator<Entry> {
   for (const entry of factory) root.set(entry.path, entry);
@@ -92,7 +97,11 @@ export async function* rootImageEntries(
 }
 
 /** Of each component the uncompressed bytes of its layers; kernel and base are not kept as layers and count 0. */
-export function componentSizes(revision: Revision, images: Resolved, bytes: Map<string, number>): ComponentSizes {
+export function componentSizes(
+  revision: Revision,
+  images: ResolvedUserland,
+  bytes: Map<string, number>,
+): ComponentSizes {
   const byName = new Map([...images.containers, ['init', images.init]] as [string, ResolvedImage][]);
   return Object.fromEntries(
     Object.entries(revision.components).map(([name, spec]) => {

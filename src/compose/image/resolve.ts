@@ -12,8 +12,12 @@ export interface ResolveOptions {
 }
 
 /** The images of an OS definition, by what they are for. */
-export interface Resolved {
+export interface Resolved extends ResolvedUserland {
   kernel: ResolvedImage;
+}
+
+/** All but the kernel: what also runs on top of an existing distribution. */
+export interface ResolvedUserland {
   bases: ResolvedImage[];
   init: ResolvedImage;
   containers: Map<string, ResolvedImage>;
@@ -21,15 +25,30 @@ export interface Resolved {
 
 /** Builds or finds every image that the definition names. */
 export async function resolveImages(definition: LoadedDefinition, options: ResolveOptions): Promise<Resolved> {
+  const get = imageGetter(definition, options);
+  const kernel = await get(definition.kernel.image);
+  return { kernel, ...(await userland(definition, get)) };
+}
+
+/** As `resolveImages`, without the kernel. */
+export function resolveUserland(definition: LoadedDefinition, options: ResolveOptions): Promise<ResolvedUserland> {
+  return userland(definition, imageGetter(definition, options));
+}
+
+type GetImage = (ref: string) => Promise<ResolvedImage>;
+
+function imageGetter(definition: LoadedDefinition, options: ResolveOptions): GetImage {
   const resolver = new ImageResolver(options.arch, definition.dirs, {
     ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
     relockGone: options.relockGone ?? false,
   });
-  const get = (ref: string) => {
+  return (ref) => {
     options.onProgress?.({ step: 'component', detail: ref });
     return resolver.resolve(ref);
   };
-  const kernel = await get(definition.kernel.image);
+}
+
+async function userland(definition: LoadedDefinition, get: GetImage): Promise<ResolvedUserland> {
   const inits: ResolvedImage[] = [];
   for (const ref of definition.init) inits.push(await get(ref));
   const init = inits.filter(isInitContainer);
@@ -42,7 +61,7 @@ export async function resolveImages(definition: LoadedDefinition, options: Resol
   for (const container of [...definition.onboot, ...definition.services, ...definition.onshutdown]) {
     containers.set(container.name, await get(container.image));
   }
-  return { kernel, bases: inits.filter((image) => !isInitContainer(image)), init: init[0], containers };
+  return { bases: inits.filter((image) => !isInitContainer(image)), init: init[0], containers };
 }
 
 /** LinuxKit's `init` images are plain trees of files; the one that says what to start is the init container. */
@@ -51,12 +70,15 @@ function isInitContainer(image: ResolvedImage): boolean {
 }
 
 /** The factory revision: what runs, and how, with images by digest. */
-export function makeRevision(definition: LoadedDefinition, images: Resolved): Revision {
+export function makeRevision(
+  definition: LoadedDefinition,
+  images: ResolvedUserland & { kernel?: ResolvedImage },
+): Revision {
   const components: Record<string, ComponentSpec> = {};
   const add = (name: string, kind: ComponentSpec['kind'], image: ResolvedImage, order: number, config = {}) => {
     components[name] = { kind, image: { ref: image.ref, digest: image.digest }, order, config };
   };
-  add('kernel', 'kernel', images.kernel, 0);
+  if (images.kernel !== undefined) add('kernel', 'kernel', images.kernel, 0);
   images.bases.forEach((image, i) => {
     add(i === 0 ? 'base' : `base-${i + 1}`, 'base', image, i);
   });

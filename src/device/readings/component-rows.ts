@@ -45,9 +45,7 @@ function cpuShare(before: ComponentRow | undefined, now: ComponentStatus): numbe
   return Math.max(0, (100 * (now.cpu.usageNs - before.cpu.usageNs)) / elapsed);
 }
 
-/** How long it has been running, for people; `-` if it is not. `now`: milliseconds since the epoch. */
-export function uptimeText({ state, startedAt }: ComponentStatus, now: number): string {
-  if (state !== 'running' || startedAt === undefined) return '-';
-  const started = Date.parse(startedAt);
-  return Number.isNaN(started) ? '-' : formatDuration((now - started) / 1000);
+/** How long it had been running when the device was asked, for people; `-` if it was not. */
+export function uptimeText({ state, uptimeSeconds }: ComponentStatus): string {
+  return state === 'running' && uptimeSeconds !== undefined ? formatDuration(uptimeSeconds) : '-';
 }

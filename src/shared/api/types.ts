@@ -13,6 +13,8 @@ export interface DeviceInfo {
   hostname: string;
   arch: 'amd64' | 'arm64';
   kernel: string;
+  /** Name of the distribution that Gantry runs on top of; absent on a device of its own. */
+  distribution?: string;
   /** Name and id of the composed image. */
   image: { name: string; id: string };
   /** From /proc/sys/kernel/random/boot_id: changes at each boot. */
@@ -25,6 +27,33 @@ export interface DeviceInfo {
   init: { version: string; pid: number; startedAt: string; residentBytes: number; privateBytes: number };
   cpus: number;
   memory: { totalBytes: number; availableBytes: number };
+  /** Not from a device of an older version. */
+  storage?: StorageInfo;
+  /** Absent when the device has none. */
+  watchdog?: WatchdogStatus;
+}
+
+/** Of the file system that revisions and images are kept on: the data partition, or memory where there is none. */
+export interface StorageInfo {
+  totalBytes: number;
+  freeBytes: number;
+  /** What `POST /gantry/v1/gc` would free. */
+  reclaimableBytes: number;
+  /** What was found damaged, or belonged to another image, and is kept for a person to look at. */
+  quarantinedBytes: number;
+  /** What this start found damaged, for people. */
+  damage?: string;
+}
+
+/** What restarts the device when nothing else can. */
+export interface WatchdogStatus {
+  /** `/dev/watchdog0` */
+  device: string;
+  timeoutSeconds: number;
+  /** Whether it is being told that all is well; else the device restarts when the time is over. */
+  feeding: boolean;
+  /** Why it is not. */
+  reason?: string;
 }
 
 export type ComponentState = 'created' | 'starting' | 'running' | 'stopping' | 'exited' | 'waiting' | 'failed';
@@ -50,6 +79,8 @@ export interface ComponentStatus {
   detail?: string;
   pid?: number;
   startedAt?: string;
+  /** How long it has been running by the device's own count: its clock may be wrong, and may be set meanwhile. */
+  uptimeSeconds?: number;
   finishedAt?: string;
   exitCode?: number;
   /** Restarts by the supervisor since boot, not counting those a person asked for. */
@@ -61,9 +92,18 @@ export interface ComponentStatus {
 
 /**
  * `available`: was in force. `refused`: failed, and is not taken again without `retry`. `failed`: could not be put in
- * force. `interrupted`: the swap to it was cut short. `trying`: the swap to it is under way.
+ * force. `interrupted`: the swap to it was cut short. `trying`: the swap to it is under way. `collected`: its content was
+ * removed to make room; it cannot be gone back to.
  */
-export type RevisionState = 'current' | 'previous' | 'available' | 'refused' | 'failed' | 'interrupted' | 'trying';
+export type RevisionState =
+  | 'current'
+  | 'previous'
+  | 'available'
+  | 'refused'
+  | 'failed'
+  | 'interrupted'
+  | 'trying'
+  | 'collected';
 export const revisionStates = [
   'current',
   'previous',
@@ -72,6 +112,7 @@ export const revisionStates = [
   'failed',
   'interrupted',
   'trying',
+  'collected',
 ] as const satisfies RevisionState[];
 
 export interface RevisionSummary {
@@ -84,7 +125,7 @@ export interface RevisionSummary {
   reason: string;
   /** Against the revision it was made from; `fields`: the settings that differ. */
   changes: { name: string; from?: string; to?: string; fields?: string[] }[];
-  /** Why it was rolled back. */
+  /** Why it was rolled back, or what of it was found damaged. */
   failure?: string;
 }
 
@@ -112,6 +153,36 @@ export interface ImageOffer {
   digest: Digest;
   /** What the device lacks; empty when the image can be swapped in at once. */
   missing: { diffId: Digest; digest: Digest; size: number; mediaType: string }[];
+  /** The room for it. What it needs is estimated: layers are unpacked on the device. */
+  room?: {
+    needBytes: number;
+    freeBytes: number;
+    /** What was collected just now to make room, and what could be besides. */
+    collectedBytes: number;
+    reclaimableBytes: number;
+  };
+}
+
+/**
+ * `POST /gantry/v1/gc`: removes what nothing needs. The factory, the current and the previous revision stay, what runs
+ * stays, and so does what is quarantined. Answer: `GarbageList`.
+ */
+export const gcRequestSchema = z.strictObject({
+  /** Only say what would go. */
+  dryRun: z.boolean().default(false),
+});
+
+export interface GarbageItem {
+  /** `document`: part of an image that is not known any more. `volume`: of a revision that is gone. */
+  kind: 'revision' | 'image' | 'layer' | 'document' | 'volume';
+  name: string;
+  /** What the disk gets back: what is shared counts once, where it goes with the last that needs it. */
+  bytes: number;
+}
+
+export interface GarbageList {
+  items: GarbageItem[];
+  bytes: number;
 }
 
 /** What is to become of one component: another image, another configuration, or both. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { parseByteSize } from '../byte-size.ts';
 import { parseDuration } from '../duration.ts';
 
 /**
@@ -49,9 +50,14 @@ const dependency = z.strictObject({
   condition: z.enum(['started', 'healthy', 'completed_successfully']).default('started'),
 });
 
+/** A plain one: no `.`, `..` or empty parts, and not the root itself. */
+const filePath = z
+  .string()
+  .regex(/^(\/(?!\.{1,2}(\/|$))[^/\0]+)+$/, 'not the absolute path of a file, without . and ..');
+
 /** A file of the container that comes with its configuration: changed by a swap that sends no image. */
 const configFile = z.strictObject({
-  path: absolutePath,
+  path: filePath,
   contents: z.string(),
   mode: z
     .string()
@@ -106,6 +112,14 @@ export const componentConfigSchema = z.strictObject({
   sysctl: z.record(z.string(), z.string()).optional(),
   annotations: z.record(z.string(), z.string()).optional(),
   resources: z.record(z.string(), z.unknown()).optional(),
+  /** Compose's names for the limits that most need; they go before what `resources` says. */
+  mem_limit: z
+    .union([z.number().int().positive(), z.string()])
+    .refine((size) => typeof size === 'number' || parseByteSize(size) !== undefined, 'not a size such as 64m or 1g')
+    .optional(),
+  cpus: z.number().positive().max(1024).optional(),
+  /** -1: no limit. */
+  pids_limit: z.union([z.literal(-1), z.number().int().positive()]).optional(),
   rlimits: z.array(z.string()).optional(),
   runtime: z
     .strictObject({ mkdir: z.array(absolutePath).optional(), cgroups: z.array(z.string()).optional() })
@@ -124,7 +138,10 @@ export const componentConfigSchema = z.strictObject({
   /** The watchdog is fed only while this component is healthy. */
   critical: z.boolean().optional(),
   security_opt: z.array(z.string().regex(/^seccomp[=:]unconfined$/, 'not seccomp=unconfined')).optional(),
-  files: z.array(configFile).optional(),
+  files: z
+    .array(configFile)
+    .refine((files) => new Set(files.map(({ path }) => path)).size === files.length, 'the same path twice')
+    .optional(),
   /** Sockets the device opens and passes as file descriptors 3…, as sd_listen_fds(3) says: `host:port` or a path. */
   listen: z
     .array(z.string().regex(/^(\/[^\0]+|(\[[0-9a-fA-F:]+\]|[^:/\s]+):\d{1,5})$/, 'not host:port or a path'))

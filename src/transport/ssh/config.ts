@@ -25,8 +25,8 @@ export interface SshOptions {
   agentSocket?: string;
   /** Default: the person's. */
   homeDir?: string;
-  /** The API socket on the device; default: where every Gantry device has it. */
-  apiSocket?: string;
+  /** The API socket on the device: where to look, in this order; default: where Gantry and Docker have it. */
+  apiSockets?: string[];
 }
 
 export interface HostKeyQuestion {

@@ -10,6 +10,12 @@ export function needsSelection(state: AppState): string | undefined {
   return needsConnection(state) ?? (selectedComponent(state) ? undefined : 'no component is selected');
 }
 
+/** Everything that runs has a log; the files of the root image do not run. */
+export function needsLog(state: AppState): string | undefined {
+  const row = selectedComponent(state);
+  return needsSelection(state) ?? (row?.kind === 'base' ? `${row.name} is files of the root image: no log` : undefined);
+}
+
 /** A system container that nothing is being done to. */
 export function needsContainer(state: AppState): string | undefined {
   const missing = needsSelection(state);

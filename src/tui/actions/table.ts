@@ -24,6 +24,7 @@ import {
   needsConnection,
   needsContainer,
   needsIdle,
+  needsLog,
   needsRunning,
   needsSelection,
   needsStopped,
@@ -48,7 +49,7 @@ export const actions: readonly Action[] = [
     hint: 'logs',
     help: 'Show and follow the log of the selected component.',
     screens: components,
-    unavailable: (state) => needsContainer({ ...state, busy: {} }),
+    unavailable: needsLog,
     run: openLogs,
   },
   {

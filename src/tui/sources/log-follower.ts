@@ -1,4 +1,4 @@
-import type { Device, LogLine } from '../../device/device.ts';
+import type { Device, LogLine, LogPosition } from '../../device/device.ts';
 import { Wakeup } from '../../device/readings/wakeup.ts';
 import { formatDuration } from '../../shared/text/format.ts';
 import { sanitizeLine } from '../../shared/text/sanitize.ts';
@@ -7,7 +7,6 @@ import { type LogEntry, LogRing } from '../store/log-ring.ts';
 import { initialLogView } from '../store/log-view.ts';
 import type { AppState } from '../store/state.ts';
 import type { Store } from '../store/store.ts';
-import { ResumePoint } from './resume-point.ts';
 
 const ringBytes = 16 * 1024 * 1024;
 /** Lines of the past to begin with: some screens full, yet seconds over a serial line. */
@@ -66,7 +65,7 @@ export class LogFollower {
   }
 
   private async follow(name: string, ring: LogRing, signal: AbortSignal): Promise<void> {
-    const resume = new ResumePoint();
+    const position: LogPosition = {};
     const pause = new Wakeup();
     let failures = 0;
     let broken: { at: number; connection: boolean } | undefined;
@@ -75,11 +74,10 @@ export class LogFollower {
       if (broken) this.note(ring, resumption(name, broken));
       const incarnation = this.incarnation(name);
       this.status(ring, 'following');
-      const options = { follow: true, timestamps: true, signal, ...resume.options(firstTail) };
+      const options = { follow: true, timestamps: true, signal, tail: firstTail, position };
       let problem = '';
       try {
         for await (const line of this.device.logs(name, options)) {
-          if (resume.isKnown(line.time)) continue;
           failures = 0;
           this.append(ring, line);
         }

@@ -71,7 +71,7 @@ function columnsFor(state: AppState): Column<ComponentRow>[] {
       value: container((row) => (row.health === 'none' ? '-' : row.health)),
       tone: (row) => healthTones[row.health] ?? 'dim',
     },
-    { title: 'UPTIME', width: 7, align: 'right', value: (row) => uptimeText(row, state.now) },
+    { title: 'UPTIME', width: 7, align: 'right', value: (row) => uptimeText(row) },
     {
       title: 'RST',
       width: 4,

@@ -15,6 +15,7 @@ const tones: Record<RevisionSummary['state'], Tone> = {
   failed: 'bad',
   interrupted: 'warn',
   trying: 'accent',
+  collected: 'dim',
 };
 const columns: Column<RevisionSummary>[] = [
   { title: 'REV', width: 4, align: 'right', value: (row) => String(row.number) },

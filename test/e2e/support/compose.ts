@@ -16,10 +16,18 @@ export function sayWithTime(): Say {
   return (text) => void process.stderr.write(`${seconds()} s  ${text}\n`);
 }
 
-/** Composes the demo OS with the demo's key in it; `outDir` is by default where `boot` finds it. */
-export async function composeDemo(arch: Arch, say: Say, outDir = imageDir(arch)): Promise<BuiltOs> {
+/**
+ * Composes the demo OS with the demo's key in it and what `more` definitions add; `outDir` is by default where `boot`
+ * finds it.
+ */
+export async function composeDemo(
+  arch: Arch,
+  say: Say,
+  outDir = imageDir(arch),
+  more: string[] = [],
+): Promise<BuiltOs> {
   const key = { path: '/etc/gantry/authorized_keys', source: ensureDemoKey().publicKeyFile, mode: '0600' };
-  const definitions = [join(root, 'images/demo.yml')];
+  const definitions = [join(root, 'images/demo.yml'), ...more];
   const onProgress = progressTo(say);
   const built = await buildOs({ definitions, arch, outDir, extraFiles: [key], relockGone: true, onProgress });
   say(`${built.reused ? 'reused' : 'composed'} the demo OS for ${arch}`);

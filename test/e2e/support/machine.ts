@@ -36,6 +36,8 @@ export interface BootOptions {
   name: string;
   /** A new data disk, or the one that an earlier machine of this name left. */
   data?: boolean | 'keep';
+  /** See `EmulatorOptions`. */
+  dataWriteLog?: string;
   /** By default the one that the tests compose. */
   image?: string;
   /** See `EmulatorOptions`. */
@@ -53,6 +55,7 @@ export async function boot(arch: Arch, via: Via, options: BootOptions): Promise<
     ports: via === 'serial' ? [] : [{ guest: 80 }],
     detach: false,
     ...(dataDisk === undefined ? {} : { dataDisk }),
+    ...(options.dataWriteLog === undefined ? {} : { dataWriteLog: options.dataWriteLog }),
     ...(options.beforeBoot === undefined ? {} : { beforeBoot: options.beforeBoot }),
   });
   const target = `qemu:${options.name}?via=${via}`;

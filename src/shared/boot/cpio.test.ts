@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { directory, file, symlink } from '../oci/entry.ts';
+import { directory, file, symlink } from '../../compose/oci/entry.ts';
 import { cpioArchive } from './cpio.ts';
 
 describe('cpioArchive', () => {

@@ -1,6 +1,20 @@
-import type { Entry } from '../oci/entry.ts';
+/** One file of an archive; without a `uid`, `gid` or time they are 0. */
+export interface CpioEntry {
+  path: string;
+  type: 'file' | 'directory' | 'symlink' | 'link' | 'character-device' | 'block-device' | 'fifo';
+  /** Permission bits. */
+  mode: number;
+  content?: Buffer | undefined;
+  linkname?: string | undefined;
+  uid?: number;
+  gid?: number;
+  /** Seconds since 1970. */
+  mtime?: number;
+  devmajor?: number | undefined;
+  devminor?: number | undefined;
+}
 
-const typeBits: Record<Entry['type'], number> = {
+const typeBits: Record<CpioEntry['type'], number> = {
   file: 0o100000,
   directory: 0o040000,
   symlink: 0o120000,
@@ -11,7 +25,7 @@ const typeBits: Record<Entry['type'], number> = {
 };
 
 /** A cpio archive as the kernel unpacks it. Source: Linux Documentation/driver-api/early-userspace/buffer-format.rst. */
-export function cpioArchive(entries: Entry[]): Buffer {
+export function cpioArchive(entries: readonly CpioEntry[]): Buffer {
   const parts: Buffer[] = [];
   entries.forEach((entry, index) => {
     const data = entry.type === 'symlink' ? Buffer.from(entry.linkname ?? '') : (entry.content ?? Buffer.alloc(0));
@@ -21,7 +35,7 @@ export function cpioArchive(entries: Entry[]): Buffer {
   return Buffer.concat(parts);
 }
 
-function record(name: string, inode: number, mode: number, data: Buffer, entry?: Entry): Buffer[] {
+function record(name: string, inode: number, mode: number, data: Buffer, entry?: CpioEntry): Buffer[] {
   const nlink = entry?.type === 'directory' ? 2 : 1;
   const fields = [
     inode,

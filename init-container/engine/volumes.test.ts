@@ -1,0 +1,209 @@
+import { execFileSync } from 'node:child_process';
+import {
+  chownSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { ComponentConfig } from '../../src/shared/definition/component-config.ts';
+import type { ComponentSpec, Revision } from '../../src/shared/definition/revision.ts';
+import { digestOf } from '../../src/shared/oci/digest.ts';
+import { Volumes } from './volumes.ts';
+
+let base: string;
+let rootfs: string;
+let volumes: Volumes;
+/** In force. */
+let current: Revision;
+beforeEach(() => {
+  base = mkdtempSync(join(tmpdir(), 'gantry-volumes-'));
+  rootfs = join(base, 'rootfs');
+  mkdirSync(rootfs);
+  const paths = { data: join(base, 'data'), run: join(base, 'run') };
+  // What an image itself binds is in its label; this one stands for an image that binds `keys`.
+  const labels: Record<string, ComponentConfig> = { 'sshd:1': { binds: ['keys:/etc/keys'] } };
+  const configFor = async (spec: ComponentSpec) => ({ ...labels[spec.image.ref], ...spec.config });
+  volumes = new Volumes({ revision: () => current, configFor, paths });
+  current = revision('web:1');
+});
+afterEach(() => rmSync(base, { recursive: true, force: true }));
+
+const component = (ref: string, config: ComponentConfig = {}): ComponentSpec => ({
+  kind: 'service',
+  image: { ref, digest: digestOf(ref) },
+  order: 0,
+  config,
+});
+
+const binds = ['all:/all', 'state:/state', 'now:/now'];
+const revision = (web: string, config: ComponentConfig = { binds }): Revision => ({
+  schema: 1,
+  components: { web: component(web, config), sshd: component('sshd:1') },
+  volumes: { all: { persistence: 'permanent' }, state: { persistence: 'revision' }, now: { persistence: 'boot' } },
+});
+
+const folderOf = async (name: string, of: Revision) =>
+  (await volumes.volumeFolders(of)).find((volume) => volume.name === name)?.folder ?? '';
+
+const prepare = (bindsOfIt: string[], of = current) =>
+  volumes.prepareVolumes(of.components.web ?? component('web:1'), { binds: bindsOfIt }, rootfs);
+
+/** As if the component had run in that revision and written this. */
+async function runIn(of: Revision, text?: string): Promise<string> {
+  const folder = (await prepare(['state:/state'], of)).get('state') ?? '';
+  const file = join(folder, 'value');
+  if (text !== undefined) writeFileSync(file, text);
+  return existsSync(file) ? readFileSync(file, 'utf8') : 'nothing';
+}
+
+test('where they are, how long they live, and who uses them', async () => {
+  const found = await volumes.volumeFolders(revision('web:1'));
+  expect(found.map(({ name, persistence, users }) => [name, persistence, users])).toEqual([
+    ['all', 'permanent', ['web']],
+    // Bound by an image, and not declared.
+    ['keys', 'permanent', ['sshd']],
+    ['now', 'boot', ['web']],
+    ['state', 'revision', ['web']],
+  ]);
+  expect(found.map(({ folder }) => folder.slice(base.length))).toEqual([
+    '/data/volumes/permanent/all',
+    '/data/volumes/permanent/keys',
+    '/run/volumes/now',
+    expect.stringMatching(/^\/data\/volumes\/revision\/state\/[0-9a-f]{64}$/),
+  ]);
+});
+
+test('the folder of a `revision` one follows image and configuration of who binds it, and of nobody else', async () => {
+  const first = await folderOf('state', revision('web:1'));
+  expect(await folderOf('state', revision('web:2'))).not.toBe(first);
+  expect(await folderOf('state', revision('web:1', { binds, env: ['A=1'] }))).not.toBe(first);
+  const other = revision('web:1');
+  other.components.sshd = component('sshd:9');
+  expect(await folderOf('state', other)).toBe(first);
+  expect(await folderOf('all', revision('web:2'))).toBe(await folderOf('all', revision('web:1')));
+});
+
+describe('a new one', () => {
+  test('gets what the image has there, with owner and mode, once', async () => {
+    const inImage = join(rootfs, 'all');
+    mkdirSync(join(inImage, 'sub'), { recursive: true, mode: 0o700 });
+    writeFileSync(join(inImage, 'sub/file'), 'from the image');
+    symlinkSync('/etc/passwd', join(inImage, 'link'));
+    chownSync(inImage, 33, 34);
+    const both = ['all:/all', 'all:/all:ro'].map((bind) => prepare([bind]));
+    const folder = (await Promise.all(both))[0]?.get('all') ?? '';
+    const { uid, gid, mode } = statSync(folder);
+    expect([uid, gid, mode & 0o777]).toEqual([33, 34, 0o700]);
+    expect(readlinkSync(join(folder, 'link'))).toBe('/etc/passwd');
+    writeFileSync(join(folder, 'sub/file'), 'changed');
+    await prepare(['all:/all']);
+    expect(readFileSync(join(folder, 'sub/file'), 'utf8')).toBe('changed');
+    expect(readdirSync(dirname(folder))).toEqual(['all']);
+  });
+
+  test("is empty and root's when the image has nothing there", async () => {
+    const folder = (await prepare(['now:/now'])).get('now') ?? '';
+    const { uid, mode } = statSync(folder);
+    expect([readdirSync(folder), uid, mode & 0o777]).toEqual([[], 0, 0o755]);
+  });
+
+  test('never gets files of the device through a link of the image', async () => {
+    const secret = join(base, 'secret');
+    mkdirSync(secret);
+    writeFileSync(join(secret, 'key'), 'k');
+    symlinkSync(secret, join(rootfs, 'all'));
+    mkdirSync(join(rootfs, 'inside'));
+    writeFileSync(join(rootfs, 'inside/mine'), 'm');
+    symlinkSync('../../../inside', join(rootfs, 'now'));
+    symlinkSync('loop', join(rootfs, 'loop'));
+    const folders = await prepare(['all:/all', 'now:/now', 'state:/loop']);
+    expect(['all', 'now', 'state'].map((name) => readdirSync(folders.get(name) ?? ''))).toEqual([[], ['mine'], []]);
+  });
+
+  test('that belongs to a revision has one user', async () => {
+    current = revision('web:1');
+    current.components.backup = component('backup:1', { binds: ['all:/a', 'state:/s'] });
+    await expect(prepare(['state:/state'])).rejects.toThrow('backup and web bind the volume "state"');
+    await prepare(['all:/all']);
+    expect(existsSync(join(base, 'data/volumes/revision'))).toBe(false);
+  });
+});
+
+describe('a `revision` one in a swap', () => {
+  const [one, two] = [revision('web:1'), revision('web:2')];
+
+  test('takes its data along, and a rollback finds what was before', async () => {
+    await runIn(one, 'by one');
+    await volumes.copyRevisionVolume('state', one, two, { fresh: true });
+    expect(await runIn(two)).toBe('by one');
+    await runIn(two, 'by two');
+    await volumes.copyRevisionVolume('state', two, one, { fresh: false });
+    expect(await runIn(one)).toBe('by one');
+    expect(await runIn(two)).toBe('by two');
+  });
+
+  test('of a second try begins with the data of now, not of the first try', async () => {
+    await runIn(one, 'first');
+    await volumes.copyRevisionVolume('state', one, two, { fresh: true });
+    await runIn(two, 'spoilt');
+    await runIn(one, 'second');
+    await volumes.copyRevisionVolume('state', one, two, { fresh: true });
+    expect(await runIn(two)).toBe('second');
+    expect(readdirSync(dirname(await folderOf('state', one)))).toHaveLength(2);
+  });
+
+  test('going back to one whose data is gone gets that of now', async () => {
+    await runIn(two, 'by two');
+    await volumes.copyRevisionVolume('state', two, one, { fresh: false });
+    expect(await runIn(one)).toBe('by two');
+  });
+
+  test('is not copied when nothing of it changes, or when it does not belong to a revision', async () => {
+    await runIn(one, 'by one');
+    const more = { ...one, components: { ...one.components, other: component('other:1') } };
+    await volumes.copyRevisionVolume('state', one, more, { fresh: true });
+    expect(readdirSync(dirname(await folderOf('state', one)))).toHaveLength(1);
+    await volumes.copyRevisionVolume('all', one, two, { fresh: true });
+    expect(existsSync(join(base, 'data/volumes/permanent'))).toBe(false);
+  });
+
+  test('left half-way by a power cut, is copied anew', async () => {
+    await runIn(one, 'by one');
+    const target = await folderOf('state', two);
+    for (const rest of ['.new', '.old']) {
+      mkdirSync(`${target}${rest}`);
+      writeFileSync(`${target}${rest}/value`, 'half');
+    }
+    await volumes.copyRevisionVolume('state', one, two, { fresh: true });
+    expect(await runIn(two)).toBe('by one');
+    expect(lstatSync(target).isDirectory() && readdirSync(dirname(target)).length).toBe(2);
+  });
+
+  test('that does not fit is said before anything is written', async () => {
+    mkdirSync(join(base, 'data'));
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', join(base, 'data')]);
+    try {
+      await runIn(one, 'x'.repeat(3 << 20));
+      const words =
+        'the volume "state" cannot be copied for the new revision: 3 MiB do not fit into the 1 MiB that are free';
+      await expect(volumes.mustFit(one, two)).rejects.toThrow(words);
+      await expect(volumes.copyRevisionVolume('state', one, two, { fresh: true })).rejects.toThrow(words);
+      await runIn(one, 'x');
+      await volumes.mustFit(one, two);
+      expect(readdirSync(dirname(await folderOf('state', one)))).toHaveLength(1);
+    } finally {
+      execFileSync('umount', [join(base, 'data')]);
+    }
+  });
+});

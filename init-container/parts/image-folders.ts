@@ -1,0 +1,40 @@
+import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ComponentSpec, Revision } from '../../src/shared/definition/revision.ts';
+import { hexOf } from '../../src/shared/oci/digest.ts';
+import { exists, syncDirectory, syncFileSystem } from '../store/durable.ts';
+
+/** What the scripts call the part of the root image. */
+export const factoryName = 'factory';
+
+/** What the scripts call a part: the hex digits of its image's digest, or `factory` for the one of the root image. */
+export function nameOf(spec: ComponentSpec, factory: Revision): string {
+  const { digest } = spec.image;
+  const own = Object.values(factory.components).some(
+    ({ kind, image }) => kind === spec.kind && image.digest === digest,
+  );
+  return own ? factoryName : hexOf(digest);
+}
+
+/** Makes the folder of an image that the scripts start it from: there as a whole, and on the disk, or not at all. */
+export async function writeImageFolder(
+  folder: string,
+  files: { name: string; text: string; mode: number }[],
+): Promise<void> {
+  if (await exists(folder)) return;
+  const temporary = `${folder}.new`;
+  await rm(temporary, { recursive: true, force: true });
+  await mkdir(temporary, { recursive: true, mode: 0o700 });
+  for (const { name, text, mode } of files) await writeFile(join(temporary, name), text, { mode });
+  await syncFileSystem(temporary);
+  await rename(temporary, folder);
+  await syncDirectory(join(folder, '..'));
+}
+
+/** Removes the folders of images that nothing starts any more. */
+export async function keepImageFolders(images: string, names: readonly (string | undefined)[]): Promise<void> {
+  if (!(await exists(images))) return;
+  for (const name of await readdir(images)) {
+    if (!names.includes(name)) await rm(join(images, name), { recursive: true, force: true });
+  }
+}

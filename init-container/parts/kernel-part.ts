@@ -1,0 +1,141 @@
+import { copyFile, link, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type BootModule, bootModules, initramfs, slotModules } from '../../src/shared/boot/initramfs.ts';
+import type { Revision } from '../../src/shared/definition/revision.ts';
+import { run } from '../native/run.ts';
+import { exists } from '../store/durable.ts';
+import type { ImageStore } from '../store/types.ts';
+import { factoryName, nameOf } from './image-folders.ts';
+import type { Slots } from './slots.ts';
+import type { Effect, PartChange, PartSwapper, Side } from './types.ts';
+
+export interface KernelPartOptions {
+  images: Pick<ImageStore, 'get'>;
+  factory: Revision;
+  slots: Slots;
+  /** Whether the data outlive a power-off. */
+  persistent: boolean;
+  /** Modules that find the root image: `ImageInfo.bootModules`. */
+  bootModules: readonly string[];
+  /** The device's own root, with busybox and the initramfs' script. */
+  root: string;
+  /** Resolves when the init container does all that it is there for. */
+  works: (signal: AbortSignal) => Promise<void>;
+}
+
+/** Swaps the kernel and its modules: written to the slot not in use, started once, kept when it is found healthy. */
+export class KernelPart implements PartSwapper {
+  readonly #options: KernelPartOptions;
+
+  constructor(options: KernelPartOptions) {
+    this.#options = options;
+  }
+
+  canSwap(_change: PartChange): string | undefined {
+    return whyNoSlots(this.#options.persistent);
+  }
+
+  async apply(change: PartChange, side: Side): Promise<Effect> {
+    const { slots } = this.#options;
+    const content = this.#contentOf(change, side);
+    if ((await slots.contentOf(slots.running)) === content) {
+      // The new one may still be on trial; the old one is what a trial has fallen back to.
+      if (side === 'old') await slots.keep(slots.running);
+      return 'live';
+    }
+    if ((await slots.contentOf(await slots.current())) === content) {
+      await slots.forgetTrial();
+      return 'reboot';
+    }
+    const slot = (await slots.find(content)) ?? (await this.#write(change, side));
+    // The old one was found healthy before: it needs no trial.
+    if (side === 'old') await slots.keep(slot);
+    else await slots.try(slot);
+    return 'reboot';
+  }
+
+  async verify(change: PartChange, side: Side, signal: AbortSignal): Promise<void> {
+    const { slots } = this.#options;
+    if ((await slots.contentOf(slots.running)) !== this.#contentOf(change, side)) {
+      const failure = await slots.failure();
+      const why = failure ? failure.words : 'the device started another one';
+      throw new Error(`${change[side].image.ref} does not work as kernel: ${why}`);
+    }
+    await this.#options.works(signal);
+  }
+
+  async confirm(change: PartChange): Promise<void> {
+    const { slots } = this.#options;
+    if ((await slots.contentOf(slots.running)) !== this.#contentOf(change, 'new')) {
+      throw new Error(`${change.new.image.ref} is not the kernel that runs`);
+    }
+    await slots.keep(slots.running);
+  }
+
+  /** What a slot with this kernel is known by: a kernel is made for one root image. */
+  #contentOf(change: PartChange, side: Side): string {
+    const { slots, factory } = this.#options;
+    const name = nameOf(change[side], factory);
+    return name === factoryName ? slots.ownContent : `${slots.booted.image}.${name}`;
+  }
+
+  async #write(change: PartChange, side: Side): Promise<string> {
+    const { images, slots } = this.#options;
+    const { image } = change[side];
+    const { layers } = await images.get(image.digest);
+    const [kernel, modules] = [await topmost(layers, 'kernel'), await topmost(layers, 'kernel.tar')];
+    if (kernel === undefined || modules === undefined) {
+      throw new Error(`${image.ref} is no kernel image: it needs /kernel and /kernel.tar`);
+    }
+    return slots.write(this.#contentOf(change, side), undefined, async (folder) => {
+      await copyFile(kernel, join(folder, 'kernel'));
+      await unpackModules(modules, folder);
+      await writeFile(join(folder, 'initrd.img'), await this.#initramfs(join(folder, 'modules')));
+      const root = slots.booted.slot === undefined ? undefined : join(slots.folder(slots.booted.slot), 'root.img');
+      if (root !== undefined && (await exists(root))) await link(root, join(folder, 'root.img'));
+    });
+  }
+
+  async #initramfs(tree: string): Promise<Buffer> {
+    const { root } = this.#options;
+    const [version] = await readdir(tree);
+    if (version === undefined) throw new Error('the kernel.tar holds no modules');
+    const base = join(tree, version);
+    const dependencies = await readFile(join(base, 'modules.dep'), 'utf8');
+    const wanted = [...this.#options.bootModules, ...slotModules];
+    const modules: BootModule[] = [];
+    for (const { name, path } of bootModules(dependencies, wanted)) {
+      modules.push({ name, data: await readFile(join(base, path)) });
+    }
+    return initramfs({
+      busybox: await readFile(join(root, 'usr/bin/busybox')),
+      script: await readFile(join(root, 'usr/lib/gantry/initramfs')),
+      modules,
+    });
+  }
+}
+
+/** Why nothing can be started from a slot on this device; undefined when it can. */
+export function whyNoSlots(persistent: boolean): string | undefined {
+  return persistent
+    ? undefined
+    : 'this device has no data partition, which the new one would be started from. Add a partition with the label gantry-data, or build a new image';
+}
+
+async function topmost(layers: string[], name: string): Promise<string | undefined> {
+  for (const layer of layers) if (await exists(join(layer, name))) return join(layer, name);
+  return undefined;
+}
+
+/** LinuxKit has them below `lib/modules`, Debian's merged tree below `usr/lib/modules`. */
+async function unpackModules(archive: string, folder: string): Promise<void> {
+  const unpacked = join(folder, 'unpacked');
+  await mkdir(unpacked);
+  const { code, stderr } = await run(['busybox', 'tar', '-x', '-f', archive, '-C', unpacked]);
+  if (code !== 0)
+    throw new Error(`the modules of the new kernel cannot be unpacked: ${stderr.trim() || 'tar was killed'}`);
+  for (const path of ['usr/lib/modules', 'lib/modules']) {
+    if (await exists(join(unpacked, path))) await rename(join(unpacked, path), join(folder, 'modules'));
+  }
+  await rm(unpacked, { recursive: true, force: true });
+}

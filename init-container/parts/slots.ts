@@ -1,0 +1,139 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { devicePaths } from '../../src/shared/device-paths.ts';
+import { exists, syncDirectory, syncFileSystem } from '../store/durable.ts';
+import { type BootedAs, bootedAs, slotCommandLine } from './command-line.ts';
+import { factoryName } from './image-folders.ts';
+import { StateFolder } from './state-folder.ts';
+
+const slotNames = ['a', 'b'] as const;
+
+/** What the initramfs checks before it starts a slot. */
+const checked = ['kernel', 'initrd.img', 'cmdline'];
+
+/**
+ * The slots of the data partition that a kernel, or a whole image, is started from: see boot/initramfs, which chooses.
+ * What is in a slot is known by the id of its root image, followed by the digest of another kernel if it has one.
+ */
+export class Slots {
+  readonly #state: StateFolder;
+  readonly #cmdline: string;
+  readonly booted: BootedAs;
+
+  /** `cmdline`: of the running kernel. Throws when it was not started from an image. */
+  constructor(cmdline: string, data: string = devicePaths.data) {
+    const booted = bootedAs(cmdline);
+    if (!booted) throw new Error("the kernel's command line does not say which image was started");
+    this.booted = booted;
+    this.#cmdline = cmdline;
+    this.#state = new StateFolder(join(data, 'boot'));
+  }
+
+  folder(slot: string): string {
+    return join(this.#state.path, slot);
+  }
+
+  /** The slot that is started at each boot, or `factory`. */
+  async current(): Promise<string> {
+    return (await this.#state.word('current')) ?? factoryName;
+  }
+
+  /** What runs now: a slot or `factory`. */
+  get running(): string {
+    return this.booted.slot ?? factoryName;
+  }
+
+  /** What the running root image itself is known by. */
+  get ownContent(): string {
+    return this.booted.image === this.booted.loader ? factoryName : this.booted.image;
+  }
+
+  /** What is in a slot; undefined when it is empty, or made for another image on the disk. */
+  async contentOf(slot: string): Promise<string | undefined> {
+    if (slot === factoryName) return factoryName;
+    const folder = new StateFolder(this.folder(slot));
+    return (await folder.word('loader')) === this.booted.loader ? folder.word('content') : undefined;
+  }
+
+  /** The slot that has it. */
+  async find(content: string): Promise<string | undefined> {
+    for (const slot of [factoryName, ...slotNames]) if ((await this.contentOf(slot)) === content) return slot;
+    return undefined;
+  }
+
+  /** On trial now, or to be. */
+  async onTrial(): Promise<string | undefined> {
+    return (await this.#state.word('tried')) ?? this.#state.word('try');
+  }
+
+  /** Why the last trial failed: which slot, and what was said. */
+  failure(): Promise<{ about: string; words: string } | undefined> {
+    return this.#state.note('failed');
+  }
+
+  /**
+   * Fills the slot that is not in use. `fill` writes `kernel`, `initrd.img`, and `root.img` and `modules/` if there are
+   * such, into the folder it gets. The slot's name is the answer; until then, nothing would start it.
+   */
+  async write(content: string, cmdline: string | undefined, fill: (folder: string) => Promise<void>): Promise<string> {
+    const inUse = [await this.current(), this.running];
+    const slot = slotNames.find((name) => !inUse.includes(name));
+    if (slot === undefined) throw new Error('both slots are in use: restart the device first');
+    if ((await this.#state.word('previous')) === slot) await this.#state.write('previous', factoryName);
+    await this.#state.remove('try', 'tried');
+    const folder = this.folder(slot);
+    const temporary = `${folder}.new`;
+    for (const old of [temporary, folder]) await rm(old, { recursive: true, force: true });
+    await mkdir(temporary, { recursive: true, mode: 0o700 });
+    try {
+      await fill(temporary);
+      await writeFile(join(temporary, 'cmdline'), slotCommandLine(cmdline ?? this.#cmdline, slot, this.booted.loader));
+      await writeFile(join(temporary, 'loader'), `${this.booted.loader}\n`);
+      await writeFile(join(temporary, 'content'), `${content}\n`);
+      const sums: string[] = [];
+      for (const name of checked) sums.push(`${await sha256Of(join(temporary, name))}  ${name}\n`);
+      await writeFile(join(temporary, 'sums'), sums.join(''));
+      await syncFileSystem(temporary);
+      await rename(temporary, folder);
+      await syncDirectory(this.#state.path);
+    } finally {
+      await rm(temporary, { recursive: true, force: true });
+    }
+    return slot;
+  }
+
+  /** Has a slot (or `factory`) started once, at the next boot. */
+  async try(slot: string): Promise<void> {
+    await this.#state.remove('tried', 'failed');
+    await this.#state.write('try', slot);
+  }
+
+  /** Nothing is on trial any more. */
+  async forgetTrial(): Promise<void> {
+    await this.#state.remove('try', 'tried');
+  }
+
+  /** What is started at each boot from now on. */
+  async keep(slot: string): Promise<void> {
+    const current = await this.current();
+    if (slot !== current) {
+      await this.#state.write('previous', current);
+      await this.#state.write('current', slot);
+    }
+    await this.#state.remove('try', 'tried', 'failed', 'starts');
+  }
+
+  /** The current one works: its starts so far are not counted against it. */
+  async noteHealthy(): Promise<void> {
+    if (await exists(join(this.#state.path, 'starts'))) await this.#state.remove('starts');
+  }
+}
+
+async function sha256Of(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(path), hash);
+  return hash.digest('hex');
+}

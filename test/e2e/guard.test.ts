@@ -1,0 +1,66 @@
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { buildOs } from '../../src/compose/build-os.ts';
+import type { DeviceInfo } from '../../src/shared/api/types.ts';
+import { progressTo, sayWithTime } from './support/compose.ts';
+import { gantryJson } from './support/gantry.ts';
+import { boot, type Machine } from './support/machine.ts';
+import { root, work } from './support/paths.ts';
+import { until } from './support/until.ts';
+
+/** What guards a booted machine when its boot, or its init container, comes to a stop. */
+describe('a machine on its serial line alone', () => {
+  let machine: Machine;
+  beforeAll(async () => {
+    const outDir = join(work, 'guard-amd64');
+    const definitions = [join(root, 'test/e2e/supervision/rescue.yml'), join(root, 'images/core.yml')];
+    const onProgress = progressTo(sayWithTime());
+    await buildOs({ definitions, arch: 'amd64', outDir, relockGone: true, onProgress });
+    machine = await boot('amd64', 'serial', { name: 'guard', image: outDir });
+  });
+  afterAll(() => machine?.stop());
+
+  const info = () => gantryJson<DeviceInfo>('-d', machine.target, 'info');
+  const shown = (text: string) => machine.console().split(text).length - 1;
+
+  it('shows a rescue shell where the boot stops, and goes on when a person leaves it', async () => {
+    await until('the reason on the console', 120, async () => shown('THE BOOT HAS STOPPED') > 0);
+    expect(machine.console()).toMatch(/broken has failed: exit code 4[\s\S]*there is no \/run\/fixed/);
+    // The API answers over the same line, and the line is a rescue shell again afterwards.
+    expect(await machine.component('quiet')).toMatchObject({ state: 'waiting' });
+    await until('the rescue shell to be back', 60, async () => shown('THE BOOT HAS STOPPED') > 1);
+    await typing('touch /run/fixed; exit\n', 'press Enter');
+    await until('broken to have run well', 60, async () => (await machine.component('broken')).exitCode === 0);
+    await until('the last component', 60, async () => (await machine.component('quiet')).state === 'running');
+  });
+
+  it('is restarted by its watchdog when the init container does not answer any more', async () => {
+    const before = await infoThenShell();
+    expect(before.watchdog).toMatchObject({ device: '/dev/watchdog0', timeoutSeconds: 60, feeding: true });
+    // The next init container goes on feeding.
+    await typing('\nkill -9 $(cat /run/gantry/init.ready)\n', 'press Enter');
+    const after = await infoThenShell();
+    expect(after).toMatchObject({ bootId: before.bootId, watchdog: { timeoutSeconds: 60, feeding: true } });
+    expect(after.init.pid).not.toBe(before.init.pid);
+    await typing('\nkill -STOP $(cat /run/gantry/init.ready)\n', 'THE BOOT HAS STOPPED', 180);
+    expect((await info()).bootId).not.toBe(before.bootId);
+  });
+
+  /** Asks over the link, and waits until the line is a console for people again. */
+  async function infoThenShell(): Promise<DeviceInfo> {
+    const before = shown('press Enter');
+    const answer = await info();
+    await until('the plain console', 60, async () => shown('press Enter') > before);
+    return answer;
+  }
+
+  /** With a plain terminal program on the line, until the console shows something once more. */
+  async function typing(text: string, expected: string, seconds = 60): Promise<void> {
+    const before = shown(expected);
+    const line = connect(machine.emulator.instance.serial.path);
+    line.on('error', () => undefined).resume();
+    line.write(text);
+    await until(expected, seconds, async () => shown(expected) > before).finally(() => line.destroy());
+  }
+});
