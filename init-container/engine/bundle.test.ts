@@ -92,6 +92,13 @@ test('what opens the restrictions, and what does not', () => {
   expect(build({ capabilities: ['all'], readonlyPaths: ['/proc/sys'] }).linux.readonlyPaths).toEqual(['/proc/sys']);
 });
 
+test('sockets of the device are announced to the first process, and to no other', () => {
+  const { env } = build({ listen: ['0.0.0.0:80', '/run/x.sock'], env: ['A=1'] }).process;
+  expect(env.slice(-3)).toEqual(['A=1', 'LISTEN_FDS=2', 'LISTEN_PID=1']);
+  expect(build({}).process.env.join()).not.toContain('LISTEN_');
+  expect(() => build({ listen: ['0.0.0.0:80'], net: 'new' })).toThrow('net: host');
+});
+
 test('what cannot be run is said', () => {
   expect(() => build({}, {})).toThrow('says what to run');
   expect(() => build({ net: 'bridge' })).toThrow('"bridge" is not host, new or a path');

@@ -57,4 +57,8 @@ test('the id of a container depends on its name and image only', () => {
   expect(containerId('web', digest)).toMatch(/^[0-9a-f]{64}$/);
   expect(containerId('web', digest)).toBe(containerId('web', digest));
   expect(containerId('web', digest)).not.toBe(containerId('web', `sha256:${'b'.repeat(64)}`));
+  const second = containerId('web', digest, containerId('web', digest));
+  expect(second).toMatch(/^[0-9a-f]{64}$/);
+  expect(second).not.toBe(containerId('web', digest));
+  expect(containerId('web', digest, second)).toBe(containerId('web', digest));
 });

@@ -10,6 +10,8 @@ import { measureHundred } from './hundred/measure.ts';
 import { machineFacts } from './machine-facts.ts';
 import { report } from './report.ts';
 import { compareRestarts } from './restart/compare.ts';
+import { measureGaps } from './swap/gap.ts';
+import { measureStrategies } from './swap/strategies.ts';
 
 /** `npm run bench`: measures, and writes docs/benchmarks.md when everything has been measured. */
 Object.assign(process.env, testEnvironment);
@@ -23,10 +25,11 @@ try {
   for (const arch of arches) composed.push(await measureComposing(arch, atEnd, say));
   const restarts = await compareRestarts(atEnd, say);
   const hundred = await measureHundred(atEnd, say);
+  const swaps = { strategies: await measureStrategies(atEnd, say), gaps: await measureGaps(atEnd, say) };
   const booted: Booted[] = [];
   for (const arch of arches) booted.push(await measureBoots(arch, atEnd, say));
   const temporary = `${path}.part`;
-  writeFileSync(temporary, report({ facts, composed, booted, restarts, hundred }));
+  writeFileSync(temporary, report({ facts, composed, booted, restarts, hundred, swaps }));
   renameSync(temporary, path);
   say(`wrote ${path}`);
 } finally {

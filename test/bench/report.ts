@@ -3,6 +3,7 @@ import type { Composed } from './compose.ts';
 import type { Hundred } from './hundred/measure.ts';
 import { actions, type Comparison } from './restart/compare.ts';
 import type { Summary } from './statistics.ts';
+import { type SwapResults, swapSections } from './swap/report.ts';
 
 export interface Results {
   facts: [string, string][];
@@ -10,10 +11,11 @@ export interface Results {
   booted: Booted[];
   restarts: Comparison | string;
   hundred: Hundred | string;
+  swaps: SwapResults;
 }
 
 /** The whole of docs/benchmarks.md. */
-export function report({ facts, composed, booted, restarts, hundred }: Results): string {
+export function report({ facts, composed, booted, restarts, hundred, swaps }: Results): string {
   const sections = [
     '# Benchmarks',
     'Written by `npm run bench`; changed by nothing else. Figures of one machine on one day: compare those of one run with each other, not with another machine’s. None of them is a test.',
@@ -40,6 +42,7 @@ export function report({ facts, composed, booted, restarts, hundred }: Results):
     ...booted.map(memory),
     '## Restart of one container, against Docker',
     ...restartSections(restarts),
+    ...swapSections(swaps, table),
     '## A hundred containers',
     ...hundredSections(hundred),
     '## Time of `gantry ps`',

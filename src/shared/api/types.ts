@@ -72,7 +72,6 @@ export interface ComponentStatus {
   beside?: boolean;
   /** Docker's container id; only for system containers. */
   id?: string;
-
   /** `kernel` and `base` are always `running`. */
   state: ComponentState;
   health: Health;

@@ -1,5 +1,6 @@
 # Replaces the container of one bundle by that of the other. Arguments: the folder of both, the old page, the new one.
 cd "$1/$2" && pid=$(cat pid) && crun kill floor-$2 QUIT
-while [ -d /proc/$pid ]; do usleep 500; done
+# One that has ended stays as a zombie until the device's PID 1 looks.
+while read -r _ _ state _ 2>/dev/null </proc/$pid/stat && [ "$state" != Z ]; do usleep 500; done
 crun delete floor-$2
 cd "$1/$3" && exec crun run --detach --pid-file pid floor-$3 >/dev/null 2>&1 </dev/null

@@ -8,6 +8,12 @@ import { underLoad } from './under-load.ts';
 /** How often each changes its container. */
 const swaps = 15;
 
+export interface GapResults {
+  gaps: GapResult[];
+  /** A sentence on each that this machine could not run. */
+  missing: string[];
+}
+
 export interface GapResult {
   name: string;
   /** Milliseconds from the last answer of the old container to the first answer of the new one. */
@@ -15,15 +21,16 @@ export interface GapResult {
 }
 
 /** Puts one web server in the place of another in four ways on this machine, in turns, the first one being Gantry's. */
-export async function measureGaps(atEnd: AtEnd, say: Say): Promise<GapResult[] | string> {
+export async function measureGaps(atEnd: AtEnd, say: Say): Promise<GapResults | string> {
   if (process.getuid?.() !== 0) return 'Not measured: container engines need root. Run `npm run bench` as root.';
   await buildTestImages(say);
   const rivals: Rival[] = [];
-  try {
-    rivals.push(await gantry(atEnd, say), await bareCrun(atEnd, say), await docker(atEnd), await podman(atEnd));
-  } catch (error) {
-    for (const rival of rivals) await rival.stop();
-    return `Not measured: ${(error as Error).message}`;
+  const missing: string[] = [];
+  for (const begin of [gantry, bareCrun, docker, podman]) {
+    await begin(atEnd, say).then(
+      (rival) => rivals.push(rival),
+      (error: Error) => missing.push(`Not measured: ${begin.name}, because of "${error.message.trim()}".`),
+    );
   }
   const gaps = new Map<Rival, number[]>(rivals.map((rival) => [rival, []]));
   say(`the gap of a swap: ${swaps} times each, in turns`);
@@ -41,5 +48,5 @@ export async function measureGaps(atEnd: AtEnd, say: Say): Promise<GapResult[] |
     }
   }
   for (const rival of rivals) await rival.stop();
-  return rivals.map((rival) => ({ name: rival.name, gap: summarise(gaps.get(rival) ?? []) }));
+  return { gaps: rivals.map((rival) => ({ name: rival.name, gap: summarise(gaps.get(rival) ?? []) })), missing };
 }

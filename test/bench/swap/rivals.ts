@@ -73,7 +73,7 @@ export async function podman(atEnd: AtEnd): Promise<Rival> {
   await until('the namespaces of podman', 20, async () => command('info').then(() => true));
   for (const archive of archives) await command('load', '--signature-policy', policy, '-i', archive);
   const start = (image: string) =>
-    command('run', '--detach', '--name', 'web', '--network', 'host', '--pull', 'never', `docker.io/library/${image}`);
+    command('run', '--detach', '--name', 'web', '--network', 'host', '--ulimit', 'host', '--pull', 'never', image);
   await start(images[0]);
   const swap = async (to: 0 | 1) => {
     await command('stop', 'web');

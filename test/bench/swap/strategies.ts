@@ -42,7 +42,8 @@ export interface StrategyResult {
 }
 
 /** Swaps the web server by each strategy while requests come, natively on this machine's kernel. */
-export async function measureStrategies(atEnd: AtEnd, say: Say): Promise<StrategyResult[]> {
+export async function measureStrategies(atEnd: AtEnd, say: Say): Promise<StrategyResult[] | string> {
+  if (process.getuid?.() !== 0) return 'Not measured: namespaces need root. Run `npm run bench` as root.';
   await buildTestImages(say);
   const results: StrategyResult[] = [];
   for (const { strategy, definitions, images } of strategies) {
@@ -60,7 +61,9 @@ export async function measureStrategies(atEnd: AtEnd, say: Say): Promise<Strateg
         const image = images[(swap + 1) % 2] ?? images[0];
         reports.push(await underLoad(engine.namespaces.pid, options, () => swapTo(engine, image), atEnd));
       }
-      results.push({ strategy, load: name, swaps: reports.length, report: together(reports) });
+      const report = together(reports);
+      say(`${strategy}: ${JSON.stringify(report)}`);
+      results.push({ strategy, load: name, swaps: reports.length, report });
     }
     await engine.namespaces.stop();
   }

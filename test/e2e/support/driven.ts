@@ -13,7 +13,9 @@ export interface DrivenDevice extends NativeDevice {
 export async function startDriven(definition: string, name: string): Promise<DrivenDevice> {
   const program = await bundleProgram(`${import.meta.dirname}/driver.ts`, ['koffi']);
   const device = await startNative(definition, name);
-  writeFileSync(device.path('/run/gantry/init/rootfs/usr/lib/gantry/init.mjs'), program);
+  // Into the root of the init container, which the next one has as well.
+  const init = device.pidHere((await device.info()).init.pid);
+  writeFileSync(`/proc/${init}/root/usr/lib/gantry/init.mjs`, program);
   const untilDriven = () =>
     until('the driver', 30, () => call(device.path('/run/driver.sock'), { method: 'none' }).catch(toldAsWrong));
   const killInit = async () => {
