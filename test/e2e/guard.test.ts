@@ -48,9 +48,6 @@ describe('a machine on its serial line alone', () => {
     expect((await info()).bootId).not.toBe(before.bootId);
   });
 
-  /** The shell may ask the terminal for its size after the prompt. */
-  const isShell = () => machine.console().trimEnd().replaceAll('\u001b[6n', '').endsWith('#');
-
   /** Asks over the link, and waits until the line is a console for people again. */
   async function infoThenShell(): Promise<DeviceInfo> {
     const answer = await info();
@@ -63,9 +60,15 @@ describe('a machine on its serial line alone', () => {
     const before = shown(expected);
     const line = connect(machine.emulator.instance.serial.path);
     line.on('error', () => undefined).resume();
-    if (!isShell()) line.write('\n');
-    await until('a prompt', 60, async () => isShell());
-    line.write(text);
-    await until(expected, seconds, async () => shown(expected) > before).finally(() => line.destroy());
+    try {
+      // Enter opens a shell, or shows the prompt of the one that is there.
+      const { length } = machine.console();
+      line.write('\n');
+      await until('the shell', 60, async () => machine.console().length > length);
+      line.write(text);
+      await until(expected, seconds, async () => shown(expected) > before);
+    } finally {
+      line.destroy();
+    }
   }
 });
