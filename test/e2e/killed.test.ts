@@ -45,7 +45,9 @@ describe('the machine is reset in the middle of swaps, with a data partition', (
   let machine: Machine;
   const on = (...args: string[]) => ['-d', machine.target, ...args];
   beforeAll(async () => {
-    const definitions = ['images/demo.yml', 'test/killed/faults.yml'].map((path) => join(root, path));
+    const definitions = ['test/killed/device.yml', 'images/core.yml', 'test/killed/faults.yml'].map((path) =>
+      join(root, path),
+    );
     const image = join(work, 'killed-amd64');
     const onProgress = progressTo(sayWithTime());
     await buildOs({ definitions, arch: 'amd64', outDir: image, relockGone: true, onProgress });
