@@ -118,7 +118,8 @@ function loadJson<T>(path: string): T | undefined {
 }
 
 function saveJson(path: string, value: object): void {
-  const point = `${basename(dirname(path))} ${basename(path)}`;
+  // Of a component's two containers now one and now the other is the new one: for fault points they share a name.
+  const point = `${basename(dirname(path)).replace(/\.\d+$/, '')} ${basename(path)}`;
   faultPointSync(`before ${point}`);
   writeFileSync(`${path}.tmp`, JSON.stringify(value), { mode: 0o600 });
   renameSync(`${path}.tmp`, path);

@@ -106,12 +106,13 @@ export async function killAt(device: NativeDevice, moment: Moment, run: number):
   order(device, { action: 'kill', point, nth });
   const { pid } = (await device.info()).init;
   const seen = await tell(device, story, run).catch(() => undefined);
-  if (seen?.at(-1)) await until(`the fault at ${point} (${nth})`, 10, async () => !(await isOrdered(device)));
-  const after = await until('the next init container', 60, async () => {
-    const { init } = await device.info();
-    return init.pid !== pid && init.pid;
-  });
-  if (after === pid) throw new Error('the init container was not killed');
+  if (seen?.at(-1) && (await isOrdered(device))) {
+    // How often a container's state changes depends on timing now and then: this run had one change less.
+    rmSync(device.path(orders), { force: true });
+    await expectConverged(device, before, stories[story]?.component ?? '', current, seen);
+    return 'not passed';
+  }
+  await until('the next init container', 60, async () => (await device.info()).init.pid !== pid);
   const events = await until('the swap to end', 90, () => ended(device));
   await expectConverged(device, before, stories[story]?.component ?? '', current, events);
   return events.at(-1)?.stage ?? 'none';
