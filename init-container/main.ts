@@ -103,7 +103,7 @@ const collector = new Collector({
   store,
   revisions,
   data: devicePaths.data,
-  imagesInUse: () => supervisor.components().flatMap(({ record }) => (record ? [record.image.digest] : [])),
+  imagesInUse: () => supervisor.instances().flatMap(({ record }) => (record ? [record.image.digest] : [])),
   volumeFolders: async (content) => {
     const folders = await volumes.volumeFolders(content);
     return folders.filter(({ persistence }) => persistence === 'revision').map(({ folder }) => folder);
