@@ -2,5 +2,6 @@
 cd "$1/$2" && pid=$(cat pid) && crun kill floor-$2 QUIT
 # One that has ended stays as a zombie until the device's PID 1 looks.
 while read -r _ _ state _ 2>/dev/null </proc/$pid/stat && [ "$state" != Z ]; do usleep 500; done
-crun delete floor-$2
-cd "$1/$3" && exec crun run --detach --pid-file pid floor-$3 >/dev/null 2>&1 </dev/null
+cd "$1/$3" && crun run --detach --pid-file pid floor-$3 >/dev/null 2>&1 </dev/null
+# Afterwards, as Gantry does: it waits for the zombie.
+crun delete --force floor-$2
