@@ -1,6 +1,9 @@
 import { defineConfig } from 'vitest/config';
 
-/** Unit tests stand beside what they test; end-to-end tests under test/ boot images and run one file at a time. */
+/**
+ * Unit tests stand beside what they test. Under test/, `native` runs devices on this machine's own kernel, in namespaces, and
+ * `e2e` boots images; each of them takes one file at a time, and `npm test` runs the two side by side.
+ */
 export default defineConfig({
   test: {
     projects: [
@@ -15,6 +18,16 @@ export default defineConfig({
             'scripts/**/*.test.ts',
           ],
           testTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: 'native',
+          include: ['test/native/**/*.test.ts'],
+          testTimeout: 240_000,
+          hookTimeout: 900_000,
+          fileParallelism: false,
+          globalSetup: ['test/e2e/global-setup.ts'],
         },
       },
       {

@@ -72,7 +72,7 @@ async function main([command = '', ...args]) {
   // Whatever is started below as `node` is the pinned one too.
   const env = { ...process.env, PATH: [dirname(node), fullPath()].join(delimiter) };
   if (command === 'test' || command === 'check') {
-    const projects = command === 'test' ? ['unit', 'e2e'] : ['unit'];
+    const projects = command === 'test' ? [['unit'], ['e2e', 'native']] : [['unit']];
     process.exitCode = await runTests({ root, node, env, projects, args });
     return;
   }

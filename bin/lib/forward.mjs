@@ -1,5 +1,6 @@
 // Runs a program in this one's place: same terminal, same signals, same end.
 import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
 
 /**
  * Runs a program with this process's standard streams and resolves with how it ended. Rejects when it cannot be started.
@@ -10,7 +11,33 @@ import { spawn } from 'node:child_process';
  * @returns {Promise<{ code: number, signal: NodeJS.Signals | null }>}
  */
 export function runInPlace(program, args, options = {}) {
-  const child = spawn(program, args, { stdio: 'inherit', ...options });
+  return waitFor(spawn(program, args, { stdio: 'inherit', ...options }));
+}
+
+/**
+ * As `runInPlace`, for one of several programs at a time: it gets no input, and each line that it prints begins with `name`.
+ * @param {string} name
+ * @param {string} program
+ * @param {string[]} args
+ * @param {import('node:child_process').SpawnOptions} [options]
+ * @returns {Promise<{ code: number, signal: NodeJS.Signals | null }>}
+ */
+export function runBeside(name, program, args, options = {}) {
+  const child = spawn(program, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
+  for (const [from, to] of /** @type {const} */ ([
+    [child.stdout, process.stdout],
+    [child.stderr, process.stderr],
+  ])) {
+    if (from) createInterface({ input: from }).on('line', (line) => to.write(`${name} | ${line}\n`));
+  }
+  return waitFor(child);
+}
+
+/**
+ * @param {import('node:child_process').ChildProcess} child
+ * @returns {Promise<{ code: number, signal: NodeJS.Signals | null }>}
+ */
+function waitFor(child) {
   const terminal = process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY;
   const handlers = ['SIGINT', 'SIGQUIT', 'SIGHUP', 'SIGTERM', 'SIGUSR1', 'SIGUSR2'].map((signal) => {
     const fromTerminal = signal === 'SIGINT' || signal === 'SIGQUIT';

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { SwapEvent } from '../../src/shared/api/types.ts';
 import { TestTerminal } from '../support/terminal.ts';
 import { type Cut, cutBetween } from './support/cut.ts';
-import { gantry, start } from './support/gantry.ts';
+import { gantry, gantryJson, gantryOk, start } from './support/gantry.ts';
 import { boot, type Machine } from './support/machine.ts';
 import { ociDir, root, testEnvironment } from './support/paths.ts';
 import { until } from './support/until.ts';
@@ -60,6 +60,19 @@ describe('over SSH', () => {
     cut.mend();
     await swapping.endsWell();
     expect(await machine.page()).toContain('version 2');
+  });
+
+  it('swaps the network and the way in under the session that asks for it, and leaves the others alone', async () => {
+    for (const name of ['dhcp', 'sshd']) {
+      const before = await machine.components();
+      await gantryOk('-d', machine.target, 'swap', name, '--env', 'SWAPPED=yes');
+      const inspected = await gantryJson<{ Config: { Env: string[] } }>('-d', machine.target, 'inspect', name);
+      expect(inspected.Config.Env).toContain('SWAPPED=yes');
+      for (const one of (await machine.components()).filter(({ kind }) => kind === 'service')) {
+        const old = before.find((component) => component.name === one.name);
+        expect([one.name, one.health, one.pid === old?.pid]).toEqual([one.name, 'healthy', one.name !== name]);
+      }
+    }
   });
 
   it('says in the terminal UI that the connection is lost, and comes back by itself', async () => {

@@ -12,9 +12,9 @@ import { basename, dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildHostPackage } from '../../src/compose/host-package/build.ts';
 import { hostArch } from '../../src/emulator/index.ts';
-import { Distribution, loopDevices } from './support/distribution.ts';
-import { ociDir, root, work } from './support/paths.ts';
-import { until } from './support/until.ts';
+import { Distribution, loopDevices } from '../e2e/support/distribution.ts';
+import { ociDir, root, work } from '../e2e/support/paths.ts';
+import { until } from '../e2e/support/until.ts';
 
 /** On top of an existing distribution: this machine's own, in namespaces. Needs root; systemd where it says so. */
 const arch = hostArch();

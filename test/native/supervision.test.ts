@@ -1,9 +1,9 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type NativeDevice, startNative } from './support/native.ts';
-import { root } from './support/paths.ts';
-import { until } from './support/until.ts';
+import { type NativeDevice, startNative } from '../e2e/support/native.ts';
+import { root } from '../e2e/support/paths.ts';
+import { until } from '../e2e/support/until.ts';
 
 const definition = (name: string) => join(root, `test/e2e/supervision/${name}.yml`);
 
