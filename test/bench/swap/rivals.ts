@@ -99,5 +99,5 @@ export async function bareCrun(atEnd: AtEnd, say: Say): Promise<Rival> {
   await floor('cd /run/floor/1 && crun run --detach --pid-file pid floor-1 >/dev/null 2>&1 </dev/null');
   const text = read('floor-swap.sh');
   const swap = async (to: 0 | 1) => void (await floor(text, '/run/floor', String(2 - to), String(to + 1)));
-  return { name: 'crun alone, all prepared: the floor', pid: namespaces.pid, swap, stop: namespaces.stop };
+  return { name: 'crun alone: the floor', pid: namespaces.pid, swap, stop: namespaces.stop };
 }
