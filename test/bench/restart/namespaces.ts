@@ -48,11 +48,11 @@ export async function startInNamespaces(
 /**
  * The shell command that runs its arguments in a cgroup namespace which begins at `folder`. As the kernel lets none but
  * the true root have processes and give controllers to cgroups below it, the first processes are in one of those: crun
- * would try for two seconds at each start to give them away.
+ * would try for two seconds at each start to give them away. Its name is the one where systemd looks for itself.
  */
 function inCgroup(folder: string): string {
   const move = (to: string) => `echo 0 >'${join(to, 'cgroup.procs')}'`;
-  const first = join(folder, 'first');
+  const first = join(folder, 'init.scope');
   return `mkdir -p '${first}' && ${move(folder)} && exec unshare --cgroup sh -c "${move(first)}"' && exec "$@"' sh "$@"`;
 }
 
