@@ -174,6 +174,18 @@ describe('two containers', () => {
     await until('everything to be as before', 20, async () => expect(leftovers()).toEqual(before));
     expectWholeLog();
   });
+
+  // The last one: it starts a container again under the same name, as the log then shows.
+  it.fails('do not forget how often the component was restarted', async () => {
+    const before = await device.component(name);
+    process.kill(device.pidHere(before.pid ?? 0), 'SIGKILL');
+    await device.untilIs(name, { state: 'running', restarts: before.restarts + 1 });
+    const { spec } = next();
+    await device.drive('setSpec', name, { spec });
+    await device.drive('startBesideForSwap', name);
+    await device.drive('settleForSwap', name, { keep: 'new' });
+    expect(await device.component(name)).toMatchObject({ restarts: before.restarts + 1 });
+  });
 });
 
 describe('sockets that the device holds', () => {

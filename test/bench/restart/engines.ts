@@ -41,7 +41,7 @@ export async function startGantry(
   });
   const folder = temporaryFolder(atEnd);
   const log = join(work, 'bench-gantry.log');
-  const options = { log, cgroup: `gantry-bench-device-${process.pid}` };
+  const options = { log, cgroup: basename(folder) };
   const namespaces = await startInNamespaces(script('device.sh'), [join(outDir, 'root.img'), folder], options);
   atEnd.add(namespaces.stop);
   const socketPath = `/proc/${namespaces.pid}/root/run/docker.sock`;
@@ -54,7 +54,7 @@ export async function startDocker(atEnd: AtEnd, images = [image]): Promise<Engin
   const folder = temporaryFolder(atEnd);
   const archives = await writeArchives(images, folder);
   const log = join(work, 'bench-dockerd.log');
-  const options = { log, cgroup: `gantry-bench-docker-${process.pid}` };
+  const options = { log, cgroup: basename(folder) };
   const namespaces = await startInNamespaces(script('dockerd.sh'), [folder], options);
   atEnd.add(namespaces.stop);
   const socketPath = join(folder, 'docker.sock');

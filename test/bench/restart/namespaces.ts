@@ -24,11 +24,10 @@ export async function startInNamespaces(
   const own = mountPoints('cgroup2')[0];
   if (own !== undefined) mkdirSync(join(own, cgroup), { recursive: true });
   const output = openSync(log, 'w', 0o600);
-  const flags = ['--mount', '--net', '--pid', '--fork', '--kill-child', '--cgroup'];
+  const flags = ['--mount', '--net', '--pid', '--fork', '--kill-child'];
   const command = ['unshare', ...flags, 'sh', script, ...args, cgroup];
-  // The cgroup first: the new namespace begins where its first process is.
-  const enter = own === undefined ? '' : `echo 0 >'${join(own, cgroup, 'cgroup.procs')}'; `;
-  const child = spawn('setpriv', ['--pdeathsig', 'KILL', 'sh', '-c', `${enter}exec "$@"`, 'sh', ...command], {
+  const enter = own === undefined ? 'exec "$@"' : inCgroup(join(own, cgroup));
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', 'sh', '-c', enter, 'sh', ...command], {
     stdio: ['ignore', output, output],
     detached: true,
   });
@@ -44,6 +43,17 @@ export async function startInNamespaces(
     await stop();
     throw new Error(`namespaces could not be made: ${readFileSync(log, 'utf8').trim()}`, { cause });
   }
+}
+
+/**
+ * The shell command that runs its arguments in a cgroup namespace which begins at `folder`. As the kernel lets none but
+ * the true root have processes and give controllers to cgroups below it, the first processes are in one of those: crun
+ * would try for two seconds at each start to give them away. Its name is the one where systemd looks for itself.
+ */
+function inCgroup(folder: string): string {
+  const move = (to: string) => `echo 0 >'${join(to, 'cgroup.procs')}'`;
+  const first = join(folder, 'init.scope');
+  return `mkdir -p '${first}' && ${move(folder)} && exec unshare --cgroup sh -c "${move(first)}"' && exec "$@"' sh "$@"`;
 }
 
 /** The process that `unshare` forks. */

@@ -2,7 +2,7 @@
 set -e
 mount -t proc proc /proc
 mount -t tmpfs -o mode=0755 tmpfs /run
-# podman and crun want the one hierarchy of cgroup v2, which a machine may have beside the old ones.
+# podman wants the one hierarchy of cgroup v2, which a machine may have beside the old ones.
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 ip link set lo up
 exec sh -c 'while :; do sleep 1000; done'

@@ -48,7 +48,7 @@ function gapSections(
     floor === undefined ? '' : (gap.median / floor).toFixed(2),
   ]);
   return [
-    `Milliseconds from the last answer of the old web server to the first answer of the new one, asked by one client with a new connection each time. The same two images (nginx, which opens its port itself), each engine natively on this machine’s kernel in namespaces of its own, in turns, ${results[0]?.gap.runs} each, after one that does not count. Gantry makes the new container before it stops the old one; the floor is crun without any supervisor: stop and run, both root file systems mounted beforehand, the old one deleted afterwards.`,
+    `Milliseconds from the last answer of the old web server to the first answer of the new one, asked by one client with a new connection each time. The same two images (nginx, which opens its port itself), each engine natively on this machine’s kernel in namespaces of its own, in turns, ${results[0]?.gap.runs} each, after one that does not count. Gantry and the floor make the new container while the old one serves; Docker and podman are told to stop, rm and run, in that order. The floor is what nobody can do without: a shell that sends nginx its SIGQUIT, looks every half millisecond whether that process has ended, and runs \`crun start\`; no conmon, no log, no supervisor, nothing written down, the old container deleted afterwards.`,
     table(['', 'median', 'p95', 'least', 'most', 'of the floor'], rows),
     ...missing,
   ];
