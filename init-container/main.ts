@@ -29,7 +29,7 @@ import { runOnHost } from './native/run.ts';
 import { openParts } from './parts/open-parts.ts';
 import { ping } from './parts/ping.ts';
 import { Upgrades } from './parts/upgrade.ts';
-import { openRevisions } from './revisions/revisions.ts';
+import { openRevisions, revisionsFolder } from './revisions/revisions.ts';
 import { fallBackUnlessWhole } from './revisions/whole.ts';
 import { Collector } from './store/collector.ts';
 import { openStore } from './store/image-store.ts';
@@ -47,7 +47,7 @@ const apiSocket = distribution === undefined ? devicePaths.apiSocket : machinePa
 const image = JSON.parse(await readFile(devicePaths.imageInfo, 'utf8')) as ImageInfo;
 await mkdir(logsFolder, { recursive: true });
 
-const revisions = await openRevisions({ log: journal });
+const revisions = await openRevisions({ imageId: image.id, log: journal });
 const factory = revisions.get(0)?.revision ?? revisions.current().revision;
 const store = await openStore({
   factoryImages: Object.values(factory.components).map((component) => component.image),
@@ -88,7 +88,7 @@ const swaps = await openSwaps({
   revisions,
   images: store,
   supervisor,
-  journal: new FileJournal(join(devicePaths.data, 'swap.json'), journal),
+  journal: new FileJournal(join(revisionsFolder(image.id), 'swap.json'), journal),
   bootId: await readBootId(),
   processId: randomUUID(),
   swappers: parts.swappers,
@@ -103,6 +103,7 @@ const collector = new Collector({
   store,
   revisions,
   data: devicePaths.data,
+  imageId: image.id,
   imagesInUse: () => supervisor.instances().flatMap(({ record }) => (record ? [record.image.digest] : [])),
   volumeFolders: async (content) => {
     const folders = await volumes.volumeFolders(content);

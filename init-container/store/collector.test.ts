@@ -112,8 +112,8 @@ describe('what may go', () => {
     ] as const)
       await swap(name, [layer]);
     expect(words((await collector.preview()).items)).toContain(layerItem(own));
-    const others = join(paths.data, 'revisions-of-0123456789abcdef');
-    await cp(join(paths.data, 'revisions'), others, { recursive: true });
+    const others = join(paths.data, 'revisions', 'another');
+    await cp(join(paths.data, 'revisions', 'os'), others, { recursive: true });
     expect(words((await collector.collect()).items)).toEqual(['revision 1']);
     await rm(others, { recursive: true });
     expect(words((await collector.preview()).items)).toContain(layerItem(own));
@@ -184,7 +184,7 @@ describe('a collection that is killed', () => {
       await next.collector.collect();
       expect(await next.collector.preview()).toEqual({ items: [], bytes: 0 });
       const names = await Promise.all(
-        ['layers', 'seals', 'blobs', 'staging', 'revisions'].map((folder) => readdir(join(paths.data, folder))),
+        ['layers', 'seals', 'blobs', 'staging', 'revisions/os'].map((folder) => readdir(join(paths.data, folder))),
       );
       expect([at, ...names.map(({ length }) => length)]).toEqual([at, 3, 3, 4, 0, 4]);
     }

@@ -44,7 +44,7 @@ export async function collectingDevice(options: { megabytes?: number; volumes?: 
   const state: { inUse: Digest[]; turns: number } = { inUse: [], turns: Number.POSITIVE_INFINITY };
   const open = async () => {
     const report = (message: string) => void log.push(message);
-    const revisions = await openRevisions({ paths, log: report });
+    const revisions = await openRevisions({ imageId: 'os', paths, log: report });
     const factoryImages = [{ ref: 'web:0', digest: factoryImage.digest }];
     const store = await openStore({ paths, arch: 'amd64', factoryImages, log: report });
     const volumeFolders = async (revision: Revision) =>
@@ -53,6 +53,7 @@ export async function collectingDevice(options: { megabytes?: number; volumes?: 
       store,
       revisions,
       data: paths.data,
+      imageId: 'os',
       imagesInUse: () => state.inUse,
       busyWith: () => (--state.turns < 0 ? 'a swap' : undefined),
       ...(options.volumes ? { volumeFolders } : {}),
