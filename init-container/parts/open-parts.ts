@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Revision } from '../../src/shared/definition/revision.ts';
 import type { ImageInfo } from '../../src/shared/device-paths.ts';
+import { hostMounts } from '../native/host-command.ts';
 import { runOnHost } from '../native/run.ts';
 import { messageOf } from '../store/errors.ts';
 import type { ImageStore } from '../store/types.ts';
@@ -35,18 +36,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   const { images, factory, image, persistent, works } = options;
   // Set by the launcher: see boot/launcher.
   const running = process.env.GANTRY_INIT_IMAGE;
-  if (
-    process.env.GANTRY_INIT_ROLE === 'previous' ||
-    (process.env.GANTRY_INIT_ROLE === 'factory' && running !== undefined)
-  ) {
-    options.log(
-      `this is the ${process.env.GANTRY_INIT_ROLE} init container: the current one is missing or did not work`,
-    );
-  }
   const slots = await openSlots(options);
-  const lost = await slots?.lost();
-  if (slots && lost)
-    options.log(`what was in the slot ${lost.about} no longer runs (${lost.words}); ${slots.running} runs instead`);
   const unable =
     running === undefined
       ? 'this system was not started from an image of Gantry: its tools are not ours to replace'
@@ -63,6 +53,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
         factory,
         imageId: image.id,
         run: (argv) => runOnHost(argv, { timeoutMs: 60_000 }),
+        mounts: () => readFile(hostMounts(), 'utf8'),
         unable,
       }),
       kernel,
@@ -88,4 +79,6 @@ class NoKernel implements PartSwapper {
   apply = (change: PartChange) => Promise.reject(new Error(this.canSwap(change)));
   verify = (change: PartChange) => Promise.reject(new Error(this.canSwap(change)));
   confirm = (change: PartChange) => Promise.reject(new Error(this.canSwap(change)));
+  whyOther = async () => undefined;
+  keepRunning = async () => undefined;
 }

@@ -68,7 +68,7 @@ describe('what may go', () => {
     await collector.announce(imageOf('web:5', [two]));
     await collector.putLayer(two.diffId, two.digest, two.mediaType, pieces(two.blob));
     expect(words((await collector.collect()).items)).not.toContain(layerItem(two));
-    expect(collector.whyNeeded(imageOf('web:5', [two]).digest)).toMatch(/sent just now/);
+    expect(await collector.whyNeeded(imageOf('web:5', [two]).digest)).toMatch(/sent just now/);
     expect((await store.list()).map(({ refs }) => refs[0])).toContain('web:5');
   });
 

@@ -7,6 +7,7 @@ import { canonicalJson } from '../../src/shared/canonical-json.ts';
 import type { Revision } from '../../src/shared/definition/revision.ts';
 import { hexOf } from '../../src/shared/oci/digest.ts';
 import type { Digest } from '../../src/shared/oci/types.ts';
+import { imagesOfParts } from '../parts/image-folders.ts';
 import { openRevisions } from '../revisions/revisions.ts';
 import { Collector } from './collector.ts';
 import { openStore } from './image-store.ts';
@@ -55,6 +56,7 @@ export async function collectingDevice(options: { megabytes?: number; volumes?: 
       data: paths.data,
       imageId: 'os',
       imagesInUse: () => state.inUse,
+      imagesOfParts: () => imagesOfParts(paths.data),
       busyWith: () => (--state.turns < 0 ? 'a swap' : undefined),
       ...(options.volumes ? { volumeFolders } : {}),
       log: report,

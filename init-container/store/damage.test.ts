@@ -61,6 +61,7 @@ async function swappedTwice() {
       data: paths.data,
       imageId: 'os',
       imagesInUse: () => [],
+      imagesOfParts: async () => [],
       busyWith: () => undefined,
     };
     return { revisions, store, damage, journal, collector: new Collector({ ...parts, log: report }) };
