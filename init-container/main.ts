@@ -105,7 +105,7 @@ for (const [name, spec] of Object.entries(revision.components)) supervisor.setSp
 const upgrades = await openUpgrades({
   slots: parts.slots,
   image,
-  persistent,
+  unable: parts.noSlots,
   supervisor,
   data: devicePaths.data,
   reboot: () => power('reboot'),

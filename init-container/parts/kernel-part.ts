@@ -13,8 +13,8 @@ export interface KernelPartOptions {
   images: Pick<ImageStore, 'get'>;
   factory: Revision;
   slots: Slots;
-  /** Whether the data outlive a power-off. */
-  persistent: boolean;
+  /** See `whyNoSlots`. */
+  unable: string | undefined;
   /** Modules that find the root image: `ImageInfo.bootModules`. */
   bootModules: readonly string[];
   /** The device's own root, with busybox and the initramfs' script. */
@@ -32,7 +32,7 @@ export class KernelPart implements PartSwapper {
   }
 
   canSwap(_change: PartChange): string | undefined {
-    return whyNoSlots(this.#options.persistent);
+    return this.#options.unable;
   }
 
   async apply(change: PartChange, side: Side): Promise<Effect> {
@@ -128,13 +128,6 @@ export class KernelPart implements PartSwapper {
       modules,
     });
   }
-}
-
-/** Why nothing can be started from a slot on this device; undefined when it can. */
-export function whyNoSlots(persistent: boolean): string | undefined {
-  return persistent
-    ? undefined
-    : 'this device has no data partition, which the new one would be started from. Add a partition with the label gantry-data, or build a new image';
 }
 
 async function topmost(layers: string[], name: string): Promise<string | undefined> {

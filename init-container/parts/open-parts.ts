@@ -10,11 +10,14 @@ import { InitPart } from './init-part.ts';
 import { KernelPart } from './kernel-part.ts';
 import { Slots } from './slots.ts';
 import type { PartChange, PartSwapper } from './types.ts';
+import { whyNoSlots } from './why-no-slots.ts';
 
 export interface Parts {
   swappers: Record<'init' | 'base' | 'kernel', PartSwapper>;
   /** Undefined where nothing can be started from a slot: Gantry on top of another system. */
   slots: Slots | undefined;
+  /** Why nothing can be started from a slot; undefined when it can. */
+  noSlots: string | undefined;
 }
 
 export interface PartsOptions {
@@ -37,6 +40,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   // Set by the launcher: see boot/launcher.
   const running = process.env.GANTRY_INIT_IMAGE;
   const slots = await openSlots(options);
+  const noSlots = await whyNoSlots({ persistent, slot: slots?.booted.slot });
   const unable =
     running === undefined
       ? 'this system was not started from an image of Gantry: its tools are not ours to replace'
@@ -44,7 +48,15 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   const kernel =
     slots === undefined
       ? new NoKernel()
-      : new KernelPart({ images, factory, slots, persistent, bootModules: image.bootModules, root: deviceRoot, works });
+      : new KernelPart({
+          images,
+          factory,
+          slots,
+          unable: noSlots,
+          bootModules: image.bootModules,
+          root: deviceRoot,
+          works,
+        });
   return {
     swappers: {
       init: new InitPart({ images, factory, imageId: image.id, running, works }),
@@ -59,6 +71,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
       kernel,
     },
     slots,
+    noSlots,
   };
 }
 

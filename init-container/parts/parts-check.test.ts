@@ -71,7 +71,11 @@ describe('what runs is compared with the revision in force', () => {
   });
 
   it('and the newest former revision that differs in nothing but parts, and names what runs, takes its place', async () => {
-    const swaps: Record<string, string>[] = [{ web: 'web:2' }, { web: 'web:2', init: 'init:2' }, { web: 'web:2', init: 'init:3' }];
+    const swaps: Record<string, string>[] = [
+      { web: 'web:2' },
+      { web: 'web:2', init: 'init:2' },
+      { web: 'web:2', init: 'init:3' },
+    ];
     const { check, revisions, open, statuses, said, kept } = await device(swaps, { init: 'init:2' });
     const sentence = 'revision 3: init (init:3) does not work: it ended 3 times; revision 2 took its place';
     expect(await check.fallBack()).toBe(sentence);

@@ -193,7 +193,7 @@ describe('the kernel', () => {
     const root = join(folder, 'root');
     return {
       slots,
-      kernel: new KernelPart({ images, factory, slots, persistent: true, bootModules: ['disk'], root, works }),
+      kernel: new KernelPart({ images, factory, slots, unable: undefined, bootModules: ['disk'], root, works }),
     };
   };
   const fromDisk = 'gantry.image=1111';

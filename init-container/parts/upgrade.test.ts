@@ -44,7 +44,7 @@ async function open(cmdline = 'gantry.image=11111111', id: string = own.id) {
     rebooted += 1;
   };
   const image = { ...own, id, bootModules: [] };
-  const fixed = { persistent: true, log: () => undefined };
+  const fixed = { unable: undefined, log: () => undefined };
   return {
     slots,
     upgrades: await openUpgrades({ ...fixed, slots, image, supervisor, data, reboot, swapping: () => swapping }),

@@ -7,14 +7,14 @@ import type { ImageInfo } from '../../src/shared/device-paths.ts';
 import { readIfThere, setAside, writeFileDurably } from '../store/durable.ts';
 import { messageOf, StoreError } from '../store/errors.ts';
 import type { Supervisor } from '../supervisor/types.ts';
-import { whyNoSlots } from './kernel-part.ts';
 import type { Slots } from './slots.ts';
 
 export interface UpgradesOptions {
   slots: Slots | undefined;
   /** What runs. */
   image: ImageInfo;
-  persistent: boolean;
+  /** Why this device takes none; undefined when it does. */
+  unable: string | undefined;
   supervisor: Pick<Supervisor, 'status' | 'waitHealthy'>;
   /** The data partition. */
   data: string;
@@ -134,8 +134,8 @@ export class Upgrades {
   }
 
   #slots(): Slots {
-    const { slots, persistent } = this.#options;
-    const why = slots === undefined ? 'it was not started from an image of Gantry' : whyNoSlots(persistent);
+    const { slots, unable } = this.#options;
+    const why = slots === undefined ? 'it was not started from an image of Gantry' : unable;
     if (slots === undefined || why !== undefined) throw new StoreError('refused', `this device takes no image: ${why}`);
     return slots;
   }
