@@ -119,6 +119,7 @@ const collector = new Collector({
   revisions,
   data: devicePaths.data,
   imageId: image.id,
+  startableImages: async () => parts.slots?.images(),
   imagesInUse: () => supervisor.instances().flatMap(({ record }) => (record ? [record.image.digest] : [])),
   imagesOfParts: () => imagesOfParts(devicePaths.data),
   volumeFolders: async (content) => {

@@ -42,7 +42,11 @@ export async function collectingDevice(options: { megabytes?: number; volumes?: 
   await writeFile(paths.factoryRevision, canonicalJson(revisionOf('web:0', factoryImage.digest)));
   const log: string[] = [];
   /** `turns`: how often is asked before a swap begins. */
-  const state: { inUse: Digest[]; turns: number } = { inUse: [], turns: Number.POSITIVE_INFINITY };
+  const state: { inUse: Digest[]; turns: number; startable: string[] | undefined } = {
+    inUse: [],
+    turns: Number.POSITIVE_INFINITY,
+    startable: undefined,
+  };
   const open = async () => {
     const report = (message: string) => void log.push(message);
     const revisions = await openRevisions({ imageId: 'os', paths, log: report });
@@ -55,6 +59,7 @@ export async function collectingDevice(options: { megabytes?: number; volumes?: 
       revisions,
       data: paths.data,
       imageId: 'os',
+      startableImages: async () => state.startable,
       imagesInUse: () => state.inUse,
       imagesOfParts: () => imagesOfParts(paths.data),
       busyWith: () => (--state.turns < 0 ? 'a swap' : undefined),

@@ -221,9 +221,12 @@ export class Collector {
     const { revisions, imagesInUse, imagesOfParts } = this.#options;
     const { current, previous } = revisions.list();
     const factory = revisions.get(0)?.revision;
-    const always = [...(factory ? [factory] : []), ...(await this.#inventory.revisionsOfOthers())];
+    const others = await this.#inventory.revisionsOfOthers();
+    const always = [...(factory ? [factory] : []), ...others.flatMap((one) => (one.startable ? [one.revision] : []))];
     const parts = await imagesOfParts();
-    const volumes = await Promise.all(always.map((revision) => this.#inventory.volumesOf(revision)));
+    // An image can be sent once more, the data of a volume cannot.
+    const withData = [...always, ...others.map(({ revision }) => revision)];
+    const volumes = await Promise.all(withData.map((revision) => this.#inventory.volumesOf(revision)));
     return {
       revisions: new Set([current, ...(previous === undefined ? [] : [previous])]),
       images: new Set([...always.flatMap(imagesOf), ...imagesInUse(), ...parts, ...this.#pinned()]),

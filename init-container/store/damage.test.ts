@@ -62,6 +62,7 @@ async function swappedTwice() {
       imageId: 'os',
       imagesInUse: () => [],
       imagesOfParts: async () => [],
+      startableImages: async () => undefined,
       busyWith: () => undefined,
     };
     return { revisions, store, damage, journal, collector: new Collector({ ...parts, log: report }) };

@@ -15,6 +15,8 @@ export interface InventoryOptions {
   data: string;
   /** Of the root image that runs. */
   imageId: string;
+  /** Ids of the root images that the device can start; undefined when that is not known. */
+  startableImages: () => Promise<readonly string[] | undefined>;
   /**
    * The folders with the data of a revision's volumes, each right below `volumes/revision/NAME` of the data folder. Without,
    * no data of volumes is ever removed.
@@ -48,17 +50,18 @@ export class InventoryReader {
     };
   }
 
-  /** The revisions of other root images: the device may go back to them. */
-  async revisionsOfOthers(): Promise<Revision[]> {
-    const { data, imageId } = this.#options;
-    const found: Revision[] = [];
+  /** The revisions of other root images; `startable`: whether the device may go back to that one. */
+  async revisionsOfOthers(): Promise<{ revision: Revision; startable: boolean }[]> {
+    const { data, imageId, startableImages } = this.#options;
+    const startable = await startableImages();
+    const found: { revision: Revision; startable: boolean }[] = [];
     for (const id of await namesIn(join(data, 'revisions'))) {
       if (id === imageId) continue;
       for (const file of await namesIn(join(data, 'revisions', id))) {
         if (!/^[0-9a-f]{64}\.json$/.test(file)) continue;
         const text = await readFile(join(data, 'revisions', id, file), 'utf8').catch(() => '');
         const revision = parsedRevision(text);
-        if (revision) found.push(revision);
+        if (revision) found.push({ revision, startable: startable?.includes(id) ?? true });
       }
     }
     return found;
