@@ -52,7 +52,7 @@ export class PartsCheck {
       const sentence = `${flaws.join('; ')}; revision ${former} took its place`;
       try {
         await revisions.fallBack(former, sentence);
-        // Should the power fail before this, what failed is tried once more, and is what `look` finds if it works now.
+        // Should the power fail before this, what failed is started once more, and the next start compares again.
         for (const { spec } of others) await swappers[spec.kind]?.keepRunning();
       } catch (error) {
         // A full or broken disk must not keep the device from starting.
