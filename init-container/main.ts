@@ -26,10 +26,12 @@ import { journal } from './native/journal.ts';
 import { distribution } from './native/machine.ts';
 import { spawnPty } from './native/pty.ts';
 import { runOnHost } from './native/run.ts';
+import { imagesOfParts } from './parts/image-folders.ts';
 import { openParts } from './parts/open-parts.ts';
+import { PartsCheck } from './parts/parts-check.ts';
 import { ping } from './parts/ping.ts';
-import { Upgrades } from './parts/upgrade.ts';
-import { openRevisions } from './revisions/revisions.ts';
+import { openUpgrades } from './parts/upgrade.ts';
+import { openRevisions, revisionsFolder } from './revisions/revisions.ts';
 import { fallBackUnlessWhole } from './revisions/whole.ts';
 import { Collector } from './store/collector.ts';
 import { openStore } from './store/image-store.ts';
@@ -47,7 +49,7 @@ const apiSocket = distribution === undefined ? devicePaths.apiSocket : machinePa
 const image = JSON.parse(await readFile(devicePaths.imageInfo, 'utf8')) as ImageInfo;
 await mkdir(logsFolder, { recursive: true });
 
-const revisions = await openRevisions({ log: journal });
+const revisions = await openRevisions({ imageId: image.id, log: journal });
 const factory = revisions.get(0)?.revision ?? revisions.current().revision;
 const store = await openStore({
   factoryImages: Object.values(factory.components).map((component) => component.image),
@@ -69,9 +71,6 @@ const supervisor = new ContainerSupervisor(new Engine(store, volumes), {
   halted: (halt) => void showHalt(halt),
   stopped: await StoppedByHand.open(join(devicePaths.data, 'stopped.json')),
 });
-const { revision, number } = revisions.current();
-for (const [name, spec] of Object.entries(revision.components)) supervisor.setSpec(name, spec);
-
 const persistent = await readFile(devicePaths.persistentMark).then(
   () => true,
   () => false,
@@ -88,7 +87,7 @@ const swaps = await openSwaps({
   revisions,
   images: store,
   supervisor,
-  journal: new FileJournal(join(devicePaths.data, 'swap.json'), journal),
+  journal: new FileJournal(join(revisionsFolder(image.id), 'swap.json'), journal),
   bootId: await readBootId(),
   processId: randomUUID(),
   swappers: parts.swappers,
@@ -97,13 +96,32 @@ const swaps = await openSwaps({
   persistent,
   log: journal,
 });
+const swapping = () => swaps.latest !== undefined && !swaps.latest.ended;
+const partsCheck = new PartsCheck({ revisions, swappers: parts.swappers, swapping, say: sayOnConsole });
+const flaws = [damage, await partsCheck.fallBack()].filter((flaw) => flaw !== undefined).join('; ');
+const { revision, number } = revisions.current();
+for (const [name, spec] of Object.entries(revision.components)) supervisor.setSpec(name, spec);
+
+const upgrades = await openUpgrades({
+  slots: parts.slots,
+  image,
+  unable: parts.noSlots,
+  supervisor,
+  data: devicePaths.data,
+  reboot: () => power('reboot'),
+  swapping,
+  log: journal,
+});
 
 let adopted = false;
 const collector = new Collector({
   store,
   revisions,
   data: devicePaths.data,
+  imageId: image.id,
+  startableImages: async () => parts.slots?.images(),
   imagesInUse: () => supervisor.instances().flatMap(({ record }) => (record ? [record.image.digest] : [])),
+  imagesOfParts: () => imagesOfParts(devicePaths.data),
   volumeFolders: async (content) => {
     const folders = await volumes.volumeFolders(content);
     return folders.filter(({ persistence }) => persistence === 'revision').map(({ folder }) => folder);
@@ -111,19 +129,10 @@ const collector = new Collector({
   busyWith: () => {
     // Until then it is not known which containers run from which images.
     if (!adopted) return 'the start';
-    return swaps.latest === undefined || swaps.latest.ended ? undefined : 'a swap';
+    if (upgrades.busy) return 'an upgrade';
+    return swapping() ? 'a swap' : undefined;
   },
-  ...(damage === undefined ? {} : { damage }),
-  log: journal,
-});
-
-const upgrades = new Upgrades({
-  slots: parts.slots,
-  image,
-  persistent,
-  supervisor,
-  data: devicePaths.data,
-  reboot: () => power('reboot'),
+  ...(flaws === '' ? {} : { damage: flaws }),
   log: journal,
 });
 
@@ -141,6 +150,7 @@ const api = createApiServer(
   apiRoutes({
     ...context,
     image,
+    marked: (statuses) => partsCheck.marked(statuses),
     revision: () => revisions.current(),
     watchdog: () => watchdog?.status,
     power,
@@ -191,6 +201,7 @@ const noteHealthy = async () => {
 };
 const booted = supervisor.boot().then(noteHealthy);
 await Promise.all([booted, swaps.recover().then(() => supervisor.settleLeftPairs())]);
+await partsCheck.look();
 await upgrades.settle();
 
 /** Ends this process and nothing else: the containers go on, and the next init container finds them. */

@@ -1,6 +1,11 @@
 import { readFile, stat } from 'node:fs/promises';
 import { arch, availableParallelism, hostname, release, totalmem, uptime } from 'node:os';
-import { type DeviceInfo, powerRequestSchema, type WatchdogStatus } from '../../src/shared/api/types.ts';
+import {
+  type ComponentStatus,
+  type DeviceInfo,
+  powerRequestSchema,
+  type WatchdogStatus,
+} from '../../src/shared/api/types.ts';
 import { devicePaths, type ImageInfo } from '../../src/shared/device-paths.ts';
 import type { Digest } from '../../src/shared/oci/types.ts';
 import { distribution } from '../native/machine.ts';
@@ -12,6 +17,8 @@ import { HttpError, type Route } from './router.ts';
 
 export interface DeviceContext extends ApiContext {
   image: ImageInfo;
+  /** Adds to statuses what is wrong with init container, base and kernel. */
+  marked: (statuses: ComponentStatus[]) => Promise<ComponentStatus[]>;
   /** The revision in force. */
   revision: () => { number: number; digest: Digest };
   collector: Pick<Collector, 'storage'>;
@@ -32,7 +39,7 @@ export function deviceRoutes(context: DeviceContext): Route[] {
     {
       method: 'GET',
       pattern: '/gantry/v1/components',
-      handler: async ({ response }) => sendJson(response, 200, await context.supervisor.status()),
+      handler: async ({ response }) => sendJson(response, 200, await context.marked(await context.supervisor.status())),
     },
     {
       method: 'POST',

@@ -72,9 +72,9 @@ it('docker rmi removes an image that nothing needs, and says what needs the othe
 
   const layer = await largeLayer(20_000);
   const failed = await swap('web:4', [shared, layer], true);
-  expect(collector.whyNeeded(failed.digest)).toBe('revision 4 (refused) needs it');
+  expect(await collector.whyNeeded(failed.digest)).toBe('revision 4 (refused) needs it');
   await revisions.collect([4, 1]);
-  expect(collector.whyNeeded(failed.digest)).toBeUndefined();
+  expect(await collector.whyNeeded(failed.digest)).toBeUndefined();
   const removed = await call('DELETE', '/images/web:4');
   expect(removed).toEqual({
     status: 200,

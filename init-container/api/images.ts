@@ -73,7 +73,7 @@ export function imageRoutes({ store, supervisor, collector }: ImageContext): Rou
           sendJson(response, 200, [{ Untagged: withTag(ref) }]);
           return;
         }
-        const why = collector.whyNeeded(digest);
+        const why = await collector.whyNeeded(digest);
         if (why !== undefined)
           throw new HttpError(409, `cannot remove the image ${name}: ${why}; see: gantry revisions`);
         const { items } = await withStatus(() => collector.collectImages(digest));

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Revision } from '../../src/shared/definition/revision.ts';
+import type { ComponentSpec, Revision } from '../../src/shared/definition/revision.ts';
 import { devicePaths } from '../../src/shared/device-paths.ts';
 import type { RunResult } from '../native/run.ts';
 import { exists } from '../store/durable.ts';
@@ -15,6 +15,8 @@ export interface BasePartOptions {
   imageId: string;
   /** Runs a command in the device's mount namespace to its end. */
   run: (argv: string[]) => Promise<Pick<RunResult, 'code' | 'stderr'>>;
+  /** What is mounted there, as /proc/PID/mountinfo says it. */
+  mounts: () => Promise<string>;
   /** Why the tools of this device cannot be replaced; undefined when they can. */
   unable?: string | undefined;
   /** `devicePaths`, or folders of a test. */
@@ -29,6 +31,8 @@ export class BasePart implements PartSwapper {
   readonly #options: BasePartOptions;
   readonly #paths: { data: string; run: string };
   readonly #state: StateFolder;
+  /** What `use-base` did in this boot. */
+  readonly #notes: StateFolder;
   /** Why the tools that were asked for last are not in force: their own fault, so `verify` says it. */
   #unusable: string | undefined;
 
@@ -36,6 +40,7 @@ export class BasePart implements PartSwapper {
     this.#options = options;
     this.#paths = options.paths ?? devicePaths;
     this.#state = new StateFolder(join(this.#paths.data, 'base', options.imageId));
+    this.#notes = new StateFolder(join(this.#paths.run, 'base'));
   }
 
   canSwap({ name, old }: PartChange): string | undefined {
@@ -70,6 +75,26 @@ export class BasePart implements PartSwapper {
     await this.#keep(nameOf(change.new, this.#options.factory));
   }
 
+  async whyOther(spec: ComponentSpec): Promise<string | undefined> {
+    if (this.#options.unable !== undefined) return undefined;
+    const name = nameOf(spec, this.#options.factory);
+    if ((await this.#inForce()) === name) return undefined;
+    const failed = await this.#notes.note('failed');
+    return failed?.about === name ? failed.words : 'its tools are not laid over /usr';
+  }
+
+  async keepRunning(): Promise<void> {
+    await this.#keep(await this.#inForce());
+  }
+
+  /** The one whose tools are laid over /usr. */
+  async #inForce(): Promise<string> {
+    const places = (await this.#options.mounts()).split('\n').map((line) => line.split(' ')[4] ?? '');
+    const own = `${this.#notes.path}/`;
+    const folder = places.find((place) => place.startsWith(own) && place !== `${own}${factoryName}`);
+    return places.includes('/usr') && folder !== undefined ? folder.slice(own.length).replace(/\/.*/, '') : factoryName;
+  }
+
   async #keep(name: string): Promise<void> {
     await this.#state.write('current', name);
     await keepImageFolders(join(this.#state.path, 'images'), [name]);
@@ -88,7 +113,7 @@ export class BasePart implements PartSwapper {
 
   /** The root image's own tools do it: those that are being replaced may not run. */
   async #use(name: string): Promise<void> {
-    const own = join(this.#paths.run, 'base/factory');
+    const own = join(this.#notes.path, factoryName);
     const shell = (await exists(own))
       ? [`${own}/bin/busybox`, 'sh', `${own}/lib/gantry/use-base`]
       : ['/usr/lib/gantry/use-base'];

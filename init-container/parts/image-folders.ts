@@ -2,6 +2,7 @@ import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ComponentSpec, Revision } from '../../src/shared/definition/revision.ts';
 import { hexOf } from '../../src/shared/oci/digest.ts';
+import type { Digest } from '../../src/shared/oci/types.ts';
 import { exists, syncDirectory, syncFileSystem } from '../store/durable.ts';
 
 /** What the scripts call the part of the root image. */
@@ -31,10 +32,25 @@ export async function writeImageFolder(
   await syncDirectory(join(folder, '..'));
 }
 
+/** Images that the scripts may start, also those of another root image: what they are made of must stay. */
+export async function imagesOfParts(data: string): Promise<Digest[]> {
+  const digests: Digest[] = [];
+  for (const kind of ['init', 'base']) {
+    for (const id of await namesIn(join(data, kind))) {
+      for (const name of await namesIn(join(data, kind, id, 'images')))
+        if (/^[0-9a-f]{64}$/.test(name)) digests.push(`sha256:${name}`);
+    }
+  }
+  return digests;
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  return (await exists(folder)) ? readdir(folder) : [];
+}
+
 /** Removes the folders of images that nothing starts any more. */
 export async function keepImageFolders(images: string, names: readonly (string | undefined)[]): Promise<void> {
-  if (!(await exists(images))) return;
-  for (const name of await readdir(images)) {
+  for (const name of await namesIn(images)) {
     if (!names.includes(name)) await rm(join(images, name), { recursive: true, force: true });
   }
 }

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { initStartScript } from '../../src/shared/boot/init-start.ts';
-import type { Revision } from '../../src/shared/definition/revision.ts';
+import type { ComponentSpec, Revision } from '../../src/shared/definition/revision.ts';
 import { devicePaths } from '../../src/shared/device-paths.ts';
 import type { ImageStore } from '../store/types.ts';
 import { factoryName, keepImageFolders, nameOf, writeImageFolder } from './image-folders.ts';
@@ -74,6 +74,24 @@ export class InitPart implements PartSwapper {
     await this.#keep(this.#name(change, 'new'), current);
   }
 
+  async whyOther(spec: ComponentSpec): Promise<string | undefined> {
+    const { running, factory } = this.#options;
+    const name = nameOf(spec, factory);
+    if (running === undefined || running === name) return undefined;
+    const lost = await this.#state.note('lost');
+    return lost?.about === name ? lost.words : 'the launcher started another one';
+  }
+
+  /** What it is to be the successor of did not work: the one before this is the root image's own then. */
+  async keepRunning(): Promise<void> {
+    const { running } = this.#options;
+    if (running === undefined) return;
+    await this.#state.write('current', running);
+    await this.#state.write('previous', factoryName);
+    await this.#state.remove('trial', 'tried', 'failed', 'lost');
+    await keepImageFolders(this.#images, [running]);
+  }
+
   #name(change: PartChange, side: Side): string {
     return nameOf(change[side], this.#options.factory);
   }
@@ -88,7 +106,7 @@ export class InitPart implements PartSwapper {
       await this.#state.write('previous', before);
       await this.#state.write('current', name);
     }
-    await this.#state.remove('trial', 'tried', 'failed');
+    await this.#state.remove('trial', 'tried', 'failed', 'lost');
     await keepImageFolders(this.#images, [name, await this.#state.word('previous')]);
   }
 

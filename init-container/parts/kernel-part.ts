@@ -1,7 +1,7 @@
 import { copyFile, link, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type BootModule, bootModules, initramfs, slotModules } from '../../src/shared/boot/initramfs.ts';
-import type { Revision } from '../../src/shared/definition/revision.ts';
+import type { ComponentSpec, Revision } from '../../src/shared/definition/revision.ts';
 import { run } from '../native/run.ts';
 import { exists } from '../store/durable.ts';
 import type { ImageStore } from '../store/types.ts';
@@ -13,8 +13,8 @@ export interface KernelPartOptions {
   images: Pick<ImageStore, 'get'>;
   factory: Revision;
   slots: Slots;
-  /** Whether the data outlive a power-off. */
-  persistent: boolean;
+  /** See `whyNoSlots`. */
+  unable: string | undefined;
   /** Modules that find the root image: `ImageInfo.bootModules`. */
   bootModules: readonly string[];
   /** The device's own root, with busybox and the initramfs' script. */
@@ -32,7 +32,7 @@ export class KernelPart implements PartSwapper {
   }
 
   canSwap(_change: PartChange): string | undefined {
-    return whyNoSlots(this.#options.persistent);
+    return this.#options.unable;
   }
 
   async apply(change: PartChange, side: Side): Promise<Effect> {
@@ -72,11 +72,26 @@ export class KernelPart implements PartSwapper {
     await slots.keep(slots.running);
   }
 
+  async whyOther(spec: ComponentSpec): Promise<string | undefined> {
+    const { slots } = this.#options;
+    if ((await slots.contentOf(slots.running)) === this.#nameOf(spec)) return undefined;
+    return (await slots.lost())?.words ?? 'the device started another one';
+  }
+
+  async keepRunning(): Promise<void> {
+    const { slots } = this.#options;
+    await slots.keep(slots.running);
+  }
+
   /** What a slot with this kernel is known by: a kernel is made for one root image. */
-  #contentOf(change: PartChange, side: Side): string {
+  #nameOf(spec: ComponentSpec): string {
     const { slots, factory } = this.#options;
-    const name = nameOf(change[side], factory);
+    const name = nameOf(spec, factory);
     return name === factoryName ? slots.ownContent : `${slots.booted.image}.${name}`;
+  }
+
+  #contentOf(change: PartChange, side: Side): string {
+    return this.#nameOf(change[side]);
   }
 
   async #write(change: PartChange, side: Side): Promise<string> {
@@ -113,13 +128,6 @@ export class KernelPart implements PartSwapper {
       modules,
     });
   }
-}
-
-/** Why nothing can be started from a slot on this device; undefined when it can. */
-export function whyNoSlots(persistent: boolean): string | undefined {
-  return persistent
-    ? undefined
-    : 'this device has no data partition, which the new one would be started from. Add a partition with the label gantry-data, or build a new image';
 }
 
 async function topmost(layers: string[], name: string): Promise<string | undefined> {

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Revision } from '../../src/shared/definition/revision.ts';
 import type { ImageInfo } from '../../src/shared/device-paths.ts';
+import { hostMounts } from '../native/host-command.ts';
 import { runOnHost } from '../native/run.ts';
 import { messageOf } from '../store/errors.ts';
 import type { ImageStore } from '../store/types.ts';
@@ -9,11 +10,14 @@ import { InitPart } from './init-part.ts';
 import { KernelPart } from './kernel-part.ts';
 import { Slots } from './slots.ts';
 import type { PartChange, PartSwapper } from './types.ts';
+import { whyNoSlots } from './why-no-slots.ts';
 
 export interface Parts {
   swappers: Record<'init' | 'base' | 'kernel', PartSwapper>;
   /** Undefined where nothing can be started from a slot: Gantry on top of another system. */
   slots: Slots | undefined;
+  /** Why nothing can be started from a slot; undefined when it can. */
+  noSlots: string | undefined;
 }
 
 export interface PartsOptions {
@@ -35,18 +39,8 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   const { images, factory, image, persistent, works } = options;
   // Set by the launcher: see boot/launcher.
   const running = process.env.GANTRY_INIT_IMAGE;
-  if (
-    process.env.GANTRY_INIT_ROLE === 'previous' ||
-    (process.env.GANTRY_INIT_ROLE === 'factory' && running !== undefined)
-  ) {
-    options.log(
-      `this is the ${process.env.GANTRY_INIT_ROLE} init container: the current one is missing or did not work`,
-    );
-  }
   const slots = await openSlots(options);
-  const lost = await slots?.lost();
-  if (slots && lost)
-    options.log(`what was in the slot ${lost.about} no longer runs (${lost.words}); ${slots.running} runs instead`);
+  const noSlots = await whyNoSlots({ persistent, slot: slots?.booted.slot });
   const unable =
     running === undefined
       ? 'this system was not started from an image of Gantry: its tools are not ours to replace'
@@ -54,7 +48,15 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   const kernel =
     slots === undefined
       ? new NoKernel()
-      : new KernelPart({ images, factory, slots, persistent, bootModules: image.bootModules, root: deviceRoot, works });
+      : new KernelPart({
+          images,
+          factory,
+          slots,
+          unable: noSlots,
+          bootModules: image.bootModules,
+          root: deviceRoot,
+          works,
+        });
   return {
     swappers: {
       init: new InitPart({ images, factory, imageId: image.id, running, works }),
@@ -63,11 +65,13 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
         factory,
         imageId: image.id,
         run: (argv) => runOnHost(argv, { timeoutMs: 60_000 }),
+        mounts: () => readFile(hostMounts(), 'utf8'),
         unable,
       }),
       kernel,
     },
     slots,
+    noSlots,
   };
 }
 
@@ -88,4 +92,6 @@ class NoKernel implements PartSwapper {
   apply = (change: PartChange) => Promise.reject(new Error(this.canSwap(change)));
   verify = (change: PartChange) => Promise.reject(new Error(this.canSwap(change)));
   confirm = (change: PartChange) => Promise.reject(new Error(this.canSwap(change)));
+  whyOther = async () => undefined;
+  keepRunning = async () => undefined;
 }

@@ -8,6 +8,7 @@ import type { ComponentKind, ComponentSpec, Revision } from '../../src/shared/de
 import { digestOf, hexOf } from '../../src/shared/oci/digest.ts';
 import type { StoredImage } from '../store/types.ts';
 import { BasePart } from './base-part.ts';
+import { imagesOfParts } from './image-folders.ts';
 import { InitPart } from './init-part.ts';
 import { KernelPart } from './kernel-part.ts';
 import { Slots } from './slots.ts';
@@ -88,6 +89,32 @@ describe('the init container', () => {
     expect(names()).toEqual(['images']);
   });
 
+  it('that the launcher left is told in its words, and given up', async () => {
+    const wanted = spec('init:3', 'init');
+    expect(await part('factory').whyOther(spec('init:1', 'init'))).toBeUndefined();
+    expect(await part(undefined).whyOther(wanted)).toBeUndefined();
+    expect(await part('factory').whyOther(wanted)).toMatch(/started another/);
+    mkdirSync(join(folder, 'init/i/images', hex('init:3')), { recursive: true });
+    mkdirSync(join(folder, 'init/i/images', hex('init:2')), { recursive: true });
+    for (const [name, text] of [
+      ['lost', `${hex('init:3')}\nit is not whole\n`],
+      ['current', hex('init:3')],
+      ['previous', hex('init:2')],
+    ] as const)
+      writeFileSync(join(folder, 'init/i', name), text);
+    expect(await part(hex('init:2')).whyOther(wanted)).toBe('it is not whole');
+    expect(await imagesOfParts(folder)).toEqual([digestOf('init:2'), digestOf('init:3')].sort());
+    await part(hex('init:2')).keepRunning();
+    expect([state('current'), state('previous'), ...names()]).toEqual([
+      hex('init:2'),
+      'factory',
+      'current',
+      'images',
+      'previous',
+    ]);
+    expect(readdirSync(join(folder, 'init/i/images'))).toEqual([hex('init:2')]);
+  });
+
   it('of nobody’s launcher cannot be swapped', () => {
     expect(part(undefined).canSwap(change('init', 'init:1', 'init:2'))).toMatch(/launcher/);
   });
@@ -96,6 +123,7 @@ describe('the init container', () => {
 describe('the base', () => {
   let failing: string | undefined;
   let ran: string[];
+  let mounted: string[];
   const part = () => {
     ran = [];
     const run = async (argv: string[]) => {
@@ -104,10 +132,12 @@ describe('the base', () => {
         ? { code: 1, stderr: 'it does not run\n' }
         : { code: 0, stderr: '' };
     };
-    return new BasePart({ images, factory, imageId: 'i', run, paths: { data: folder, run: folder } });
+    const mounts = async () => mounted.map((place) => `1 1 0:1 / ${place} ro - overlay gantry-base ro\n`).join('');
+    return new BasePart({ images, factory, imageId: 'i', run, mounts, paths: { data: folder, run: folder } });
   };
   beforeEach(() => {
     failing = undefined;
+    mounted = ['/', join(folder, 'base/factory')];
     mkdirSync(join(folder, 'layers', hex('base:2'), 'usr'), { recursive: true });
   });
 
@@ -138,6 +168,20 @@ describe('the base', () => {
     await expect(base.verify(swap, 'old')).rejects.toThrow('busybox of base:1 does not run');
   });
 
+  it('that could not be laid over /usr at a boot is told, and given up', async () => {
+    const base = part();
+    const [old, wanted] = [spec('base:1', 'base'), spec('base:2', 'base')];
+    expect([await base.whyOther(old), await base.whyOther(wanted)]).toEqual([undefined, expect.stringMatching(/laid/)]);
+    mkdirSync(join(folder, 'base'), { recursive: true });
+    writeFileSync(join(folder, 'base/failed'), `${hex('base:2')}\nsh says: no\n`);
+    expect(await base.whyOther(wanted)).toBe('sh says: no');
+    await base.keepRunning();
+    expect(readFileSync(join(folder, 'base/i/current'), 'utf8')).toBe('factory\n');
+    mounted.push('/usr', join(folder, 'base', hex('base:2')), join(folder, 'base', hex('base:2'), 'lib/modules'));
+    expect(await base.whyOther(wanted)).toBeUndefined();
+    expect(await base.whyOther(old)).toBeDefined();
+  });
+
   it('without /usr is none', async () => {
     await expect(part().apply(change('base', 'base:1', 'base:3'), 'new')).rejects.toThrow('has no /usr');
   });
@@ -149,7 +193,7 @@ describe('the kernel', () => {
     const root = join(folder, 'root');
     return {
       slots,
-      kernel: new KernelPart({ images, factory, slots, persistent: true, bootModules: ['disk'], root, works }),
+      kernel: new KernelPart({ images, factory, slots, unable: undefined, bootModules: ['disk'], root, works }),
     };
   };
   const fromDisk = 'gantry.image=1111';
@@ -203,6 +247,21 @@ describe('the kernel', () => {
     await expect(kernel.verify(swap, 'new', signal)).rejects.toThrow('it was started, and not found healthy');
     await expect(kernel.confirm(swap)).rejects.toThrow('is not the kernel that runs');
     expect(await kernel.apply(swap, 'old')).toBe('live');
+  });
+
+  it('that was left at a boot is told in the words of what started the one before', async () => {
+    const { slots, kernel } = part(fromDisk);
+    await kernel.apply(swap, 'new');
+    const inSlot = part(readFileSync(join(slots.folder('a'), 'cmdline'), 'utf8'));
+    await inSlot.kernel.confirm(swap);
+    expect(await inSlot.kernel.whyOther(swap.new)).toBeUndefined();
+    // As boot/initramfs does it.
+    writeFileSync(join(folder, 'boot/lost'), 'a\nit was started 3 times, and not found healthy\n');
+    writeFileSync(join(folder, 'boot/current'), 'factory\n');
+    expect(await kernel.whyOther(swap.new)).toBe('it was started 3 times, and not found healthy');
+    expect(await kernel.whyOther(swap.old)).toBeUndefined();
+    await kernel.keepRunning();
+    expect([await slots.lost(), await slots.current()]).toEqual([undefined, 'factory']);
   });
 
   it('must be one', async () => {

@@ -54,6 +54,17 @@ describe('slots', () => {
     expect(readdirSync(join(data, 'boot')).sort()).toEqual(['a', 'b', 'current', 'previous']);
   });
 
+  it('are filled one at a time', async () => {
+    const slots = open();
+    const refused: string[] = [];
+    await slots.write('x', undefined, async (folder) => {
+      await slots.write('y', undefined, fill).catch((error: Error) => refused.push(error.message));
+      await fill(folder);
+    });
+    expect([refused, await slots.contentOf('a')]).toEqual([[expect.stringMatching('just now')], 'x']);
+    expect(await slots.write('y', undefined, fill)).toBe('a');
+  });
+
   it('leave nothing behind when they cannot be filled', async () => {
     await expect(open().write('x', undefined, () => Promise.reject(new Error('full')))).rejects.toThrow('full');
     expect(readdirSync(join(data, 'boot'))).toEqual([]);
@@ -63,6 +74,9 @@ describe('slots', () => {
     await open().write('1111.kernel', undefined, fill);
     const other = open('gantry.image=3333');
     expect([await other.contentOf('a'), await other.find('1111.kernel')]).toEqual([undefined, undefined]);
+    expect([await open().images(), await other.images()]).toEqual([['1111'], ['3333']]);
+    await open().write('2222', undefined, fill);
+    expect(await open().images()).toEqual(['1111', '2222']);
   });
 
   it('are on trial until they are kept, and what is overwritten is no longer gone back to', async () => {

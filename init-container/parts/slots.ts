@@ -22,6 +22,7 @@ export class Slots {
   readonly #state: StateFolder;
   readonly #cmdline: string;
   readonly booted: BootedAs;
+  #filling = false;
 
   /** `cmdline`: of the running kernel. Throws when it was not started from an image. */
   constructor(cmdline: string, data: string = devicePaths.data) {
@@ -64,6 +65,13 @@ export class Slots {
     return undefined;
   }
 
+  /** Ids of all root images that this device can start. */
+  async images(): Promise<string[]> {
+    const contents = await Promise.all(slotNames.map((slot) => this.contentOf(slot)));
+    const inSlots = contents.flatMap((content) => content?.split('.')[0] ?? []);
+    return [...new Set([this.booted.loader, this.booted.image, ...inSlots])];
+  }
+
   /** On trial now, or to be. */
   async onTrial(): Promise<string | undefined> {
     return (await this.#state.word('tried')) ?? this.#state.word('try');
@@ -84,6 +92,16 @@ export class Slots {
    * such, into the folder it gets. The slot's name is the answer; until then, nothing would start it.
    */
   async write(content: string, cmdline: string | undefined, fill: (folder: string) => Promise<void>): Promise<string> {
+    if (this.#filling) throw new Error('another kernel or image is being written to this device just now');
+    this.#filling = true;
+    try {
+      return await this.#write(content, cmdline, fill);
+    } finally {
+      this.#filling = false;
+    }
+  }
+
+  async #write(content: string, cmdline: string | undefined, fill: (folder: string) => Promise<void>): Promise<string> {
     const inUse = [await this.current(), this.running];
     const slot = slotNames.find((name) => !inUse.includes(name));
     if (slot === undefined) throw new Error('both slots are in use: restart the device first');

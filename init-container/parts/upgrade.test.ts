@@ -5,14 +5,15 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ComponentStatus, UpgradeImage } from '../../src/shared/api/types.ts';
 import { digestOf } from '../../src/shared/oci/digest.ts';
 import { Slots } from './slots.ts';
-import { Upgrades } from './upgrade.ts';
+import { openUpgrades } from './upgrade.ts';
 
 let data: string;
 let ill: string | undefined;
 let rebooted: number;
+let swapping: boolean;
 beforeEach(() => {
   data = mkdtempSync(join(tmpdir(), 'gantry-upgrade-'));
-  [ill, rebooted] = [undefined, 0];
+  [ill, rebooted, swapping] = [undefined, 0, false];
 });
 afterEach(() => rmSync(data, { recursive: true }));
 
@@ -31,7 +32,7 @@ const next: UpgradeImage = {
   ],
 };
 
-function open(cmdline = 'gantry.image=11111111', id: string = own.id) {
+async function open(cmdline = 'gantry.image=11111111', id: string = own.id) {
   const slots = new Slots(cmdline, data);
   const supervisor = {
     status: async () => [{ name: 'web', kind: 'service' } as ComponentStatus],
@@ -43,9 +44,10 @@ function open(cmdline = 'gantry.image=11111111', id: string = own.id) {
     rebooted += 1;
   };
   const image = { ...own, id, bootModules: [] };
+  const fixed = { unable: undefined, log: () => undefined };
   return {
     slots,
-    upgrades: new Upgrades({ slots, image, persistent: true, supervisor, data, reboot, log: () => undefined }),
+    upgrades: await openUpgrades({ ...fixed, slots, image, supervisor, data, reboot, swapping: () => swapping }),
   };
 }
 /** In pieces that end anywhere. */
@@ -56,7 +58,7 @@ const whole = parts.join('');
 
 describe('an image', () => {
   it('is written, started once, and kept when everything in it is healthy', async () => {
-    const { upgrades } = open();
+    const { upgrades } = await open();
     await upgrades.write(next, stream(whole));
     expect(readFileSync(join(data, 'boot/a/root.img'), 'utf8')).toBe('the root');
     expect(await upgrades.status()).toEqual({ id: next.id, name: 'os', state: 'written' });
@@ -67,20 +69,20 @@ describe('an image', () => {
     expect([accepted, rebooted, (await upgrades.status())?.state]).toEqual([true, 1, 'trying']);
     const cmdline = readFileSync(join(data, 'boot/a/cmdline'), 'utf8');
     expect(cmdline).toBe('console=ttyS0 gantry.image=22222222 gantry.slot=a gantry.loader=11111111');
-    const started = open(cmdline, next.id);
+    const started = await open(cmdline, next.id);
     await started.upgrades.settle();
     expect([await started.slots.current(), rebooted]).toEqual(['a', 1]);
     expect((await started.upgrades.status())?.state).toBe('kept');
   });
 
   it('in which something is ill is given up, and the one before says why', async () => {
-    await open().upgrades.write(next, stream(whole));
-    await open().upgrades.start(next.id, () => undefined);
+    await (await open()).upgrades.write(next, stream(whole));
+    await (await open()).upgrades.start(next.id, () => undefined);
     ill = 'web';
-    const started = open(readFileSync(join(data, 'boot/a/cmdline'), 'utf8'), next.id);
+    const started = await open(readFileSync(join(data, 'boot/a/cmdline'), 'utf8'), next.id);
     await started.upgrades.settle();
     expect([await started.slots.current(), await started.slots.onTrial(), rebooted]).toEqual(['factory', undefined, 2]);
-    expect(await open().upgrades.status()).toEqual({
+    expect(await (await open()).upgrades.status()).toEqual({
       id: next.id,
       name: 'os',
       state: 'failed',
@@ -88,9 +90,29 @@ describe('an image', () => {
     });
   });
 
+  it('is neither written nor started beside another one, or beside a swap; nothing is removed meanwhile', async () => {
+    const { upgrades } = await open();
+    swapping = true;
+    await expect(upgrades.write(next, stream(whole))).rejects.toThrow('a swap is under way');
+    swapping = false;
+    expect(upgrades.busy).toBe(false);
+    const writing = upgrades.write(next, stream(whole));
+    expect(upgrades.busy).toBe(true);
+    await expect(upgrades.write(next, stream(whole))).rejects.toThrow('being written');
+    await writing;
+    expect(upgrades.busy).toBe(false);
+    await upgrades.start(next.id, () => undefined);
+    expect(upgrades.busy).toBe(true);
+    const started = await open(readFileSync(join(data, 'boot/a/cmdline'), 'utf8'), next.id);
+    expect(started.upgrades.busy).toBe(true);
+    await expect(started.upgrades.start(own.id, () => undefined)).rejects.toThrow('being tried');
+    await started.upgrades.settle();
+    expect(started.upgrades.busy).toBe(false);
+  });
+
   it('that was kept long ago is not judged again', async () => {
     ill = 'web';
-    await open().upgrades.settle();
+    await (await open()).upgrades.settle();
     expect(rebooted).toBe(0);
   });
 
@@ -107,7 +129,7 @@ describe('an image', () => {
     ['whose command line names another', { ...next, cmdline: 'quiet' }, whole, 'does not name it'],
     ['larger than the disk', { ...next, files: withSize(2 ** 50) }, whole, 'MiB left'],
   ])('%s is refused, and nothing is left of it', async (_what, image, bytes, words) => {
-    const { upgrades } = open();
+    const { upgrades } = await open();
     await expect(upgrades.write(image as UpgradeImage, stream(bytes))).rejects.toThrow(words);
     expect(readdirSync(data).flatMap((name) => (name === 'boot' ? readdirSync(join(data, name)) : [name]))).toEqual([]);
     await expect(upgrades.start(next.id, () => undefined)).rejects.toThrow('send it first');

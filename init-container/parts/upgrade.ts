@@ -7,19 +7,21 @@ import type { ImageInfo } from '../../src/shared/device-paths.ts';
 import { readIfThere, setAside, writeFileDurably } from '../store/durable.ts';
 import { messageOf, StoreError } from '../store/errors.ts';
 import type { Supervisor } from '../supervisor/types.ts';
-import { whyNoSlots } from './kernel-part.ts';
 import type { Slots } from './slots.ts';
 
 export interface UpgradesOptions {
   slots: Slots | undefined;
   /** What runs. */
   image: ImageInfo;
-  persistent: boolean;
+  /** Why this device takes none; undefined when it does. */
+  unable: string | undefined;
   supervisor: Pick<Supervisor, 'status' | 'waitHealthy'>;
   /** The data partition. */
   data: string;
   /** Restarts the device in order. */
   reboot: () => Promise<void>;
+  /** Whether a swap is under way: it may use the slots too. */
+  swapping: () => boolean;
   log: (message: string) => void;
 }
 
@@ -31,15 +33,30 @@ const trialMs = 300_000;
 const recordSchema = z.strictObject({ image: upgradeImageSchema, started: z.boolean() });
 type UpgradeRecord = z.infer<typeof recordSchema>;
 
+/** Opens what `Upgrades` needs: whether the image that runs is on trial. */
+export async function openUpgrades(options: UpgradesOptions): Promise<Upgrades> {
+  const { slots, image } = options;
+  const trial = slots !== undefined && (await slots.onTrial()) === slots.running;
+  return new Upgrades(options, trial && (await slots.contentOf(slots.running)) === image.id);
+}
+
 /** Whole images: written to the slot that is not in use, started once, kept when everything in them is healthy. */
 export class Upgrades {
   readonly #options: UpgradesOptions;
   readonly #path: string;
   #writing = false;
+  /** Whether the image that runs is on trial, or another one is about to be. */
+  #trying: boolean;
 
-  constructor(options: UpgradesOptions) {
+  constructor(options: UpgradesOptions, trying: boolean) {
     this.#options = options;
+    this.#trying = trying;
     this.#path = join(options.data, 'upgrade.json');
+  }
+
+  /** Whether an image is being written or tried. */
+  get busy(): boolean {
+    return this.#writing || this.#trying;
   }
 
   /**
@@ -48,7 +65,7 @@ export class Upgrades {
    */
   async write(image: UpgradeImage, source: AsyncIterable<Uint8Array>): Promise<void> {
     const slots = this.#slots();
-    if (this.#writing) throw new StoreError('refused', 'another image is being written to this device just now');
+    this.#expectIdle();
     this.#expectFitting(image);
     this.#writing = true;
     try {
@@ -63,15 +80,22 @@ export class Upgrades {
   /** Restarts the device into an image that was written; `accepted` is called when nothing is in the way any more. */
   async start(id: string, accepted: () => void): Promise<void> {
     const slots = this.#slots();
+    this.#expectIdle();
     const record = await this.#record();
     const slot = await slots.find(id);
     if (record?.image.id !== id || slot === undefined)
       throw new StoreError('unknown', `the image ${id} is not on this device; send it first`);
     if (slot === slots.running) throw new StoreError('refused', `the image ${id} runs already`);
-    await this.#note({ ...record, started: true });
-    await slots.try(slot);
-    accepted();
-    await this.#options.reboot();
+    this.#trying = true;
+    try {
+      await this.#note({ ...record, started: true });
+      await slots.try(slot);
+      accepted();
+      await this.#options.reboot();
+    } catch (error) {
+      this.#trying = false;
+      throw error;
+    }
   }
 
   /** The newest upgrade; undefined when there never was one. */
@@ -90,11 +114,11 @@ export class Upgrades {
   /** Decides, in an image that was started for the first time, whether it stays. To be called when all was started. */
   async settle(): Promise<void> {
     const { slots, image, log } = this.#options;
-    if (!slots || (await slots.onTrial()) !== slots.running || (await slots.contentOf(slots.running)) !== image.id)
-      return;
+    if (!slots || !this.#trying) return;
     try {
       await this.#allHealthy(AbortSignal.timeout(trialMs));
       await slots.keep(slots.running);
+      this.#trying = false;
       log(`the image ${image.name} (${image.id}) is healthy: it starts at each boot from now on`);
     } catch (error) {
       log(`the new image is given up: ${messageOf(error)}; going back to the one before`);
@@ -110,10 +134,17 @@ export class Upgrades {
   }
 
   #slots(): Slots {
-    const { slots, persistent } = this.#options;
-    const why = slots === undefined ? 'it was not started from an image of Gantry' : whyNoSlots(persistent);
+    const { slots, unable } = this.#options;
+    const why = slots === undefined ? 'it was not started from an image of Gantry' : unable;
     if (slots === undefined || why !== undefined) throw new StoreError('refused', `this device takes no image: ${why}`);
     return slots;
+  }
+
+  #expectIdle(): void {
+    if (this.#writing) throw new StoreError('refused', 'another image is being written to this device just now');
+    if (this.#trying) throw new StoreError('refused', 'another image is being tried on this device just now');
+    if (this.#options.swapping())
+      throw new StoreError('refused', 'a swap is under way on this device; "gantry swap" follows it to its end');
   }
 
   #expectFitting(image: UpgradeImage): void {

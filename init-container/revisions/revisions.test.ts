@@ -1,6 +1,6 @@
-import fsPromises, { mkdir, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import fsPromises, { mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { canonicalJson } from '../../src/shared/canonical-json.ts';
@@ -8,7 +8,7 @@ import type { Revision } from '../../src/shared/definition/revision.ts';
 import { digestOf, hexOf } from '../../src/shared/oci/digest.ts';
 import { specKey } from '../engine/record.ts';
 import { temporaryFolder } from '../store/test-support.ts';
-import { openRevisions } from './revisions.ts';
+import { openRevisions, revisionsFolder } from './revisions.ts';
 
 const web = (version: number | string): Revision => ({
   schema: 1,
@@ -30,13 +30,14 @@ async function fresh() {
   await mkdir(paths.data);
   await writeFile(paths.factoryRevision, canonicalJson(web(1)));
   const log: string[] = [];
-  const open = () => openRevisions({ paths, log: (message) => log.push(message) });
-  const own = join(paths.data, 'revisions');
+  const openFor = (imageId: string) => openRevisions({ imageId, paths, log: (message) => log.push(message) });
+  const open = () => openFor('os');
+  const own = revisionsFolder('os', paths.data);
   const quarantine = join(paths.data, 'quarantine');
   /** The name there of what had `name`, after the time. */
   const inQuarantine = async (name: string) =>
     (await readdir(quarantine)).find((found) => found.endsWith(`-${name}`)) ?? '';
-  return { paths, own, log, open, quarantine, inQuarantine, revisions: await open() };
+  return { paths, own, log, open, openFor, quarantine, inQuarantine, revisions: await open() };
 }
 
 /** Revisions 1 and 2 in force one after the other, 3 failed. */
@@ -137,13 +138,14 @@ describe('revisions', () => {
   });
 
   it('keep the old one in force, also for the next process, when the disk fails just after the pointer was replaced', async () => {
-    const { revisions, open } = await fresh();
+    const device = await fresh();
+    const { revisions, open } = device;
     const { number } = await revisions.append(web(2), 'swap web');
     const { open: real } = fsPromises;
     let failed = 0;
     fsPromises.open = async (path, flags, mode) => {
       // The folder is synced after the rename: that is where the disk fails, once.
-      if (String(path).endsWith('revisions') && flags === 'r' && failed++ === 0) throw new Error('EIO');
+      if (String(path) === device.own && flags === 'r' && failed++ === 0) throw new Error('EIO');
       return real(path, flags, mode);
     };
     syncBuiltinESMExports();
@@ -157,27 +159,28 @@ describe('revisions', () => {
     expect([revisions.current().number, (await open()).current().number]).toEqual([0, 0]);
   });
 
-  it('of another factory image wait until that image is started again', async () => {
-    const { open, paths, log } = await withHistory();
-    const before = (await open()).current();
-    const former = await readFile(paths.factoryRevision, 'utf8');
+  it('of another image wait until that image is started again, also with the same factory revision', async () => {
+    const { open, openFor, own, log } = await withHistory();
+    const before = (await open()).list();
+    const next = await openFor('next');
+    expect([next.current().number, next.list().revisions.length]).toEqual([0, 1]);
+    await next.commit((await next.append(web(10), 'swap web')).number);
+    expect((await open()).list()).toEqual(before);
+    expect((await openFor('next')).current().revision).toEqual(web(10));
+    // Whatever else another image writes, and a name that is no folder, is nobody's loss.
+    await writeFile(revisionsFolder('third', dirname(dirname(own))), 'garbage');
+    expect((await openFor('third')).current().number).toBe(0);
+    expect((await open()).list()).toEqual(before);
+    expect(log).toEqual([]);
+  });
+
+  it('that build on another factory revision are set aside', async () => {
+    const { open, paths, log, inQuarantine } = await withHistory();
     await writeFile(paths.factoryRevision, canonicalJson(web(9)));
     const next = await open();
     expect([next.current().revision, next.list().revisions.length]).toEqual([web(9), 1]);
-    expect(log.join()).toMatch(/another image was started/);
-    const { number } = await next.append(web(10), 'swap web');
-    await next.commit(number);
-    await writeFile(paths.factoryRevision, former);
-    expect((await open()).current()).toEqual(before);
-    await writeFile(paths.factoryRevision, canonicalJson(web(9)));
-    expect((await open()).current().revision).toEqual(web(10));
-  });
-
-  it('are found again when the power fails while those of another image are put in their place', async () => {
-    const { open, own } = await withHistory();
-    const before = (await open()).current();
-    await rename(own, `${own}-of-${hexOf((await open()).get(0)?.digest ?? before.digest).slice(0, 16)}`);
-    expect((await open()).current()).toEqual(before);
+    expect(log.join()).toMatch(/build on another factory revision/);
+    expect(await inQuarantine('former-os')).not.toBe('');
   });
 
   it('cannot be opened without a whole factory revision', async () => {

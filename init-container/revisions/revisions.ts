@@ -1,4 +1,4 @@
-import { readdir, readFile, rename, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { RevisionList, RevisionSummary } from '../../src/shared/api/types.ts';
 import { canonicalJson } from '../../src/shared/canonical-json.ts';
@@ -12,7 +12,7 @@ import { devicePaths } from '../../src/shared/device-paths.ts';
 import { hexOf } from '../../src/shared/oci/digest.ts';
 import type { Digest } from '../../src/shared/oci/types.ts';
 import { specKey } from '../engine/record.ts';
-import { ensureFolder, exists, readIfThere, setAside, syncDirectory, writeFileDurably } from '../store/durable.ts';
+import { ensureFolder, readIfThere, setAside, syncDirectory, writeFileDurably } from '../store/durable.ts';
 import { messageOf } from '../store/errors.ts';
 import { describeChanges } from './changes.ts';
 import { appendLog, type LogRecord, readLog } from './log.ts';
@@ -20,6 +20,8 @@ import { type Pointers, readPointers, writePointers } from './pointers.ts';
 import type { NumberedRevision, Refusal, Refused, Revisions } from './types.ts';
 
 export interface RevisionsOptions {
+  /** Of the root image that runs: revisions build on what is in it, and another one has its own. */
+  imageId: string;
   /** `devicePaths`, or folders of a test. */
   paths?: { factoryRevision: string; data: string };
   /** For the device's log. */
@@ -39,6 +41,11 @@ interface Entry extends NumberedRevision {
 /** A revision whose content was removed: what its line in the list still says. */
 type Collected = Omit<Entry, 'revision'>;
 
+/** Where the revisions of an image are, and the journal of its newest swap: a device that goes back to it finds them again. */
+export function revisionsFolder(imageId: string, data: string = devicePaths.data): string {
+  return join(data, 'revisions', imageId);
+}
+
 /**
  * Loads the device's revisions. Damaged files are set aside, never deleted, and reported; what should run is then the
  * newest whole revision that was in force, at worst the factory one. Rejects only when the factory revision, which is part
@@ -47,9 +54,10 @@ type Collected = Omit<Entry, 'revision'>;
 export async function openRevisions(options: RevisionsOptions): Promise<Revisions> {
   const paths = options.paths ?? devicePaths;
   const factory = await readFactory(paths.factoryRevision);
-  const folder = join(paths.data, 'revisions');
+  const folder = revisionsFolder(options.imageId, paths.data);
   await ensureFolder(paths.data);
-  if (!(await exists(folder))) await takeBack(folder, factory.digest);
+  await ensureFolder(dirname(folder));
+  await ensureFolder(folder);
   let pointers = await readPointers(join(folder, 'pointers.json'), options.log);
   let records = await readLog(join(folder, 'log.ndjson'), options.log);
   const first = records.find((record) => record.type === 'made' && record.number === 0);
@@ -58,38 +66,13 @@ export async function openRevisions(options: RevisionsOptions): Promise<Revision
   );
   // Both say so, or one of them is damaged.
   if (known.length > 0 && !known.includes(factory.digest)) {
-    // Revisions build on the images of their factory image; with another one below them they need not fit. The device may
-    // go back to that image: then they are in force again.
-    const [former] = known;
-    const kept = former ? await keepFor(folder, former) : await setAside(folder, 'former');
-    options.log(`another image was started than before: the revisions of the former one are in ${kept}`);
-    await takeBack(folder, factory.digest);
-    pointers = await readPointers(join(folder, 'pointers.json'), options.log);
-    records = await readLog(join(folder, 'log.ndjson'), options.log);
+    options.log(`these revisions build on another factory revision; kept as ${await setAside(folder, 'former')}`);
+    await ensureFolder(folder);
+    [pointers, records] = [undefined, []];
   }
   const revisions = new StoredRevisions(folder, factory, options.log);
   await revisions.load(pointers, records);
   return revisions;
-}
-
-/** Where the revisions of an image are while another one runs, by the digest of its factory revision. */
-const folderFor = (folder: string, factory: Digest) => `${folder}-of-${hexOf(factory).slice(0, 16)}`;
-
-/** Moves the revisions out of the way of another image's. Returns where they are. */
-async function keepFor(folder: string, factory: Digest): Promise<string> {
-  const kept = folderFor(folder, factory);
-  if (await exists(kept)) await setAside(kept, 'former');
-  await rename(folder, kept);
-  await syncDirectory(dirname(folder));
-  return kept;
-}
-
-/** The revisions that an image had when it ran last, or an empty folder. */
-async function takeBack(folder: string, factory: Digest): Promise<void> {
-  const kept = folderFor(folder, factory);
-  if (await exists(kept)) await rename(kept, folder);
-  else await ensureFolder(folder);
-  await syncDirectory(dirname(folder));
 }
 
 class StoredRevisions implements Revisions {

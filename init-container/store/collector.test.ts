@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import fsPromises, { cp, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import fsPromises, { cp, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -68,7 +68,7 @@ describe('what may go', () => {
     await collector.announce(imageOf('web:5', [two]));
     await collector.putLayer(two.diffId, two.digest, two.mediaType, pieces(two.blob));
     expect(words((await collector.collect()).items)).not.toContain(layerItem(two));
-    expect(collector.whyNeeded(imageOf('web:5', [two]).digest)).toMatch(/sent just now/);
+    expect(await collector.whyNeeded(imageOf('web:5', [two]).digest)).toMatch(/sent just now/);
     expect((await store.list()).map(({ refs }) => refs[0])).toContain('web:5');
   });
 
@@ -102,8 +102,8 @@ describe('what may go', () => {
     expect(await readdir(join(paths.data, 'volumes/permanent'))).toEqual(['www']);
   });
 
-  it('is not what the revisions of another root image need, while this one is tried', async () => {
-    const { collector, swap, paths } = await collectingDevice();
+  it('is not what the revisions of another root image need that the device can go back to', async () => {
+    const { collector, swap, paths, state } = await collectingDevice();
     const own = await largeLayer(10_000);
     for (const [name, layer] of [
       ['web:1', own],
@@ -112,11 +112,25 @@ describe('what may go', () => {
     ] as const)
       await swap(name, [layer]);
     expect(words((await collector.preview()).items)).toContain(layerItem(own));
-    const others = join(paths.data, 'revisions-of-0123456789abcdef');
-    await cp(join(paths.data, 'revisions'), others, { recursive: true });
+    const others = join(paths.data, 'revisions', 'another');
+    await cp(join(paths.data, 'revisions', 'os'), others, { recursive: true });
+    state.startable = ['os', 'another'];
     expect(words((await collector.collect()).items)).toEqual(['revision 1']);
-    await rm(others, { recursive: true });
+    state.startable = ['os'];
     expect(words((await collector.preview()).items)).toContain(layerItem(own));
+  });
+
+  it('is not what init containers and bases are made of that the scripts may start', async () => {
+    const { collector, swap, paths } = await collectingDevice();
+    const own = await largeLayer(10_000);
+    const image = await swap('init:1', [own]);
+    for (const name of ['init:2', 'init:3']) await swap(name, [shared]);
+    expect(words((await collector.preview()).items)).toContain(layerItem(own));
+    await mkdir(join(paths.data, 'init/os/images', hexOf(image.digest)), { recursive: true });
+    expect(words((await collector.collect()).items)).toEqual(['revision 1']);
+    // No revision has it any more, and it is still not to be removed.
+    expect(await collector.whyNeeded(image.digest)).toMatch(/go back to it by itself/);
+    expect(await collector.collectImages(image.digest)).toEqual({ items: [], bytes: 0 });
   });
 
   it('never is what was quarantined', async () => {
@@ -184,7 +198,7 @@ describe('a collection that is killed', () => {
       await next.collector.collect();
       expect(await next.collector.preview()).toEqual({ items: [], bytes: 0 });
       const names = await Promise.all(
-        ['layers', 'seals', 'blobs', 'staging', 'revisions'].map((folder) => readdir(join(paths.data, folder))),
+        ['layers', 'seals', 'blobs', 'staging', 'revisions/os'].map((folder) => readdir(join(paths.data, folder))),
       );
       expect([at, ...names.map(({ length }) => length)]).toEqual([at, 3, 3, 4, 0, 4]);
     }

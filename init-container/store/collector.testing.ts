@@ -7,6 +7,7 @@ import { canonicalJson } from '../../src/shared/canonical-json.ts';
 import type { Revision } from '../../src/shared/definition/revision.ts';
 import { hexOf } from '../../src/shared/oci/digest.ts';
 import type { Digest } from '../../src/shared/oci/types.ts';
+import { imagesOfParts } from '../parts/image-folders.ts';
 import { openRevisions } from '../revisions/revisions.ts';
 import { Collector } from './collector.ts';
 import { openStore } from './image-store.ts';
@@ -41,10 +42,14 @@ export async function collectingDevice(options: { megabytes?: number; volumes?: 
   await writeFile(paths.factoryRevision, canonicalJson(revisionOf('web:0', factoryImage.digest)));
   const log: string[] = [];
   /** `turns`: how often is asked before a swap begins. */
-  const state: { inUse: Digest[]; turns: number } = { inUse: [], turns: Number.POSITIVE_INFINITY };
+  const state: { inUse: Digest[]; turns: number; startable: string[] | undefined } = {
+    inUse: [],
+    turns: Number.POSITIVE_INFINITY,
+    startable: undefined,
+  };
   const open = async () => {
     const report = (message: string) => void log.push(message);
-    const revisions = await openRevisions({ paths, log: report });
+    const revisions = await openRevisions({ imageId: 'os', paths, log: report });
     const factoryImages = [{ ref: 'web:0', digest: factoryImage.digest }];
     const store = await openStore({ paths, arch: 'amd64', factoryImages, log: report });
     const volumeFolders = async (revision: Revision) =>
@@ -53,7 +58,10 @@ export async function collectingDevice(options: { megabytes?: number; volumes?: 
       store,
       revisions,
       data: paths.data,
+      imageId: 'os',
+      startableImages: async () => state.startable,
       imagesInUse: () => state.inUse,
+      imagesOfParts: () => imagesOfParts(paths.data),
       busyWith: () => (--state.turns < 0 ? 'a swap' : undefined),
       ...(options.volumes ? { volumeFolders } : {}),
       log: report,

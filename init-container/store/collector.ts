@@ -14,6 +14,8 @@ import { type InventoryOptions, InventoryReader, imagesOf } from './inventory.ts
 export interface CollectorOptions extends InventoryOptions {
   /** Images of containers that exist, running or not: their layers are mounted. */
   imagesInUse: () => readonly Digest[];
+  /** Other images that something may start: those of parts. */
+  imagesOfParts: () => Promise<readonly Digest[]>;
   /** What is under way when nothing may be removed now: "a swap"; else undefined. */
   busyWith: () => string | undefined;
   /** What the start found damaged. */
@@ -74,13 +76,14 @@ export class Collector {
   }
 
   /** Why an image may not be removed, for people; undefined when nothing needs it. */
-  whyNeeded(digest: Digest): string | undefined {
-    const { revisions, imagesInUse } = this.#options;
+  async whyNeeded(digest: Digest): Promise<string | undefined> {
+    const { revisions, imagesInUse, imagesOfParts } = this.#options;
     const pinned = this.#pinned();
     const list = revisions.list().revisions;
     const user = list.find(({ number }) => imagesOf(revisions.get(number)?.revision).includes(digest));
     if (user) return `revision ${user.number} (${user.state}) needs it`;
     if (imagesInUse().includes(digest)) return 'a container needs it';
+    if ((await imagesOfParts()).includes(digest)) return 'the device may go back to it by itself';
     return pinned.includes(digest) ? 'it was sent just now, for a swap' : undefined;
   }
 
@@ -215,14 +218,18 @@ export class Collector {
   }
 
   async #needs(): Promise<Needs> {
-    const { revisions, imagesInUse } = this.#options;
+    const { revisions, imagesInUse, imagesOfParts } = this.#options;
     const { current, previous } = revisions.list();
     const factory = revisions.get(0)?.revision;
-    const always = [...(factory ? [factory] : []), ...(await this.#inventory.revisionsOfOthers())];
-    const volumes = await Promise.all(always.map((revision) => this.#inventory.volumesOf(revision)));
+    const others = await this.#inventory.revisionsOfOthers();
+    const always = [...(factory ? [factory] : []), ...others.flatMap((one) => (one.startable ? [one.revision] : []))];
+    const parts = await imagesOfParts();
+    // An image can be sent once more, the data of a volume cannot.
+    const withData = [...always, ...others.map(({ revision }) => revision)];
+    const volumes = await Promise.all(withData.map((revision) => this.#inventory.volumesOf(revision)));
     return {
       revisions: new Set([current, ...(previous === undefined ? [] : [previous])]),
-      images: new Set([...always.flatMap(imagesOf), ...imagesInUse(), ...this.#pinned()]),
+      images: new Set([...always.flatMap(imagesOf), ...imagesInUse(), ...parts, ...this.#pinned()]),
       volumes: new Set(volumes.flat()),
     };
   }

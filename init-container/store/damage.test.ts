@@ -49,13 +49,22 @@ async function swappedTwice() {
   const log: string[] = [];
   const open = async () => {
     const report = (message: string) => void log.push(message);
-    const revisions = await openRevisions({ paths, log: report });
+    const revisions = await openRevisions({ imageId: 'os', paths, log: report });
     const factoryImages = [{ ref: factory.image.ref, digest: factory.image.digest }];
     const store = await openStore({ paths, arch: 'amd64', factoryImages, log: report });
     const damage = await fallBackUnlessWhole(revisions, store);
     const journal = new FileJournal(join(paths.data, 'swap.json'), report);
     await journal.read();
-    const parts = { revisions, store, data: paths.data, imagesInUse: () => [], busyWith: () => undefined };
+    const parts = {
+      revisions,
+      store,
+      data: paths.data,
+      imageId: 'os',
+      imagesInUse: () => [],
+      imagesOfParts: async () => [],
+      startableImages: async () => undefined,
+      busyWith: () => undefined,
+    };
     return { revisions, store, damage, journal, collector: new Collector({ ...parts, log: report }) };
   };
   const { revisions, store, journal } = await open();

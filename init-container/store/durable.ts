@@ -78,6 +78,13 @@ export async function syncFileSystem(path: string): Promise<void> {
 /** Folders right below the data folder whose contents are set aside; what lies elsewhere lies in the data folder itself. */
 const foldersOfData = ['revisions', 'blobs', 'layers', 'seals'];
 
+function dataFolderOf(path: string): string {
+  const parent = dirname(path);
+  // Revisions lie one folder deeper: each image has its own.
+  if (basename(dirname(parent)) === 'revisions') return dirname(dirname(parent));
+  return foldersOfData.includes(basename(parent)) ? dirname(parent) : parent;
+}
+
 /** Where `setAside` keeps what is of no use, whatever it was. Nothing here ever removes anything from it. */
 export const quarantineName = 'quarantine';
 
@@ -87,7 +94,7 @@ export const quarantineName = 'quarantine';
  */
 export async function setAside(path: string, why: 'damaged' | 'former' = 'damaged'): Promise<string> {
   const parent = dirname(path);
-  const quarantine = join(foldersOfData.includes(basename(parent)) ? dirname(parent) : parent, quarantineName);
+  const quarantine = join(dataFolderOf(path), quarantineName);
   await ensureFolder(quarantine);
   const time = new Date().toISOString().replace(/[-:]|\.\d+/g, '');
   for (let number = 1; ; number++) {

@@ -13,6 +13,10 @@ export interface InventoryOptions {
   revisions: Revisions;
   /** The data folder. */
   data: string;
+  /** Of the root image that runs. */
+  imageId: string;
+  /** Ids of the root images that the device can start; undefined when that is not known. */
+  startableImages: () => Promise<readonly string[] | undefined>;
   /**
    * The folders with the data of a revision's volumes, each right below `volumes/revision/NAME` of the data folder. Without,
    * no data of volumes is ever removed.
@@ -31,11 +35,11 @@ export class InventoryReader {
   }
 
   async read(needs: Needs): Promise<Inventory> {
-    const { data, store } = this.#options;
+    const { data, imageId, store } = this.#options;
     const revisions = await this.#revisions();
     const images = await store.known([...needs.images, ...revisions.flatMap((revision) => revision.images)]);
     const inFolder = (folder: string) => sizes(join(data, folder), (path) => diskUsage(path));
-    const contents = await inFolder('revisions');
+    const contents = await inFolder(join('revisions', imageId));
     return {
       revisions,
       images,
@@ -46,17 +50,18 @@ export class InventoryReader {
     };
   }
 
-  /** The revisions of other root images, kept in `revisions-of-…` while this one is tried: the device may go back to them. */
-  async revisionsOfOthers(): Promise<Revision[]> {
-    const { data } = this.#options;
-    const folders = (await namesIn(data)).filter((name) => name.startsWith('revisions-of-'));
-    const found: Revision[] = [];
-    for (const folder of folders) {
-      for (const file of await namesIn(join(data, folder))) {
+  /** The revisions of other root images; `startable`: whether the device may go back to that one. */
+  async revisionsOfOthers(): Promise<{ revision: Revision; startable: boolean }[]> {
+    const { data, imageId, startableImages } = this.#options;
+    const startable = await startableImages();
+    const found: { revision: Revision; startable: boolean }[] = [];
+    for (const id of await namesIn(join(data, 'revisions'))) {
+      if (id === imageId) continue;
+      for (const file of await namesIn(join(data, 'revisions', id))) {
         if (!/^[0-9a-f]{64}\.json$/.test(file)) continue;
-        const text = await readFile(join(data, folder, file), 'utf8').catch(() => '');
+        const text = await readFile(join(data, 'revisions', id, file), 'utf8').catch(() => '');
         const revision = parsedRevision(text);
-        if (revision) found.push(revision);
+        if (revision) found.push({ revision, startable: startable?.includes(id) ?? true });
       }
     }
     return found;
@@ -116,7 +121,7 @@ function parsedRevision(text: string): Revision | undefined {
 
 async function namesIn(folder: string): Promise<string[]> {
   return readdir(folder).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return [];
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return [];
     throw error;
   });
 }

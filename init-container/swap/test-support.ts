@@ -304,7 +304,7 @@ export async function openDevice(folder: string, machine: Machine, options: Devi
   const paths = { data: join(folder, 'data'), factoryRevision: join(folder, 'revision.json') };
   await mkdir(paths.data, { recursive: true });
   await writeFile(paths.factoryRevision, canonicalJson(options.factory ?? factory));
-  const revisions = await openRevisions({ paths, log: report });
+  const revisions = await openRevisions({ imageId: 'os', paths, log: report });
   const supervisor = new SimulatedSupervisor(machine, revisions.current().revision);
   supervisor.bringUp(options.replace ?? false);
   const swaps = await openSwaps({

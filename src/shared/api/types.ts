@@ -41,7 +41,7 @@ export interface StorageInfo {
   reclaimableBytes: number;
   /** What was found damaged, or belonged to another image, and is kept for a person to look at. */
   quarantinedBytes: number;
-  /** What this start found damaged, for people. */
+  /** What this start found damaged or not to work, and went back from, for people. */
   damage?: string;
 }
 
@@ -72,7 +72,7 @@ export interface ComponentStatus {
   beside?: boolean;
   /** Docker's container id; only for system containers. */
   id?: string;
-  /** `kernel` and `base` are always `running`. */
+  /** `kernel`, `base` and `init` are `running`, or `failed` when the device started another one in their place. */
   state: ComponentState;
   health: Health;
   /** Why it is in this state, for people: "restarting in 2 s after exit code 1". */

@@ -1,10 +1,11 @@
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { openRevisions } from '../../../init-container/revisions/revisions.ts';
+import { openRevisions, revisionsFolder } from '../../../init-container/revisions/revisions.ts';
 import { fallBackUnlessWhole } from '../../../init-container/revisions/whole.ts';
 import { openStore } from '../../../init-container/store/image-store.ts';
 import { FileJournal } from '../../../init-container/swap/journal.ts';
+import type { ImageInfo } from '../../../src/shared/device-paths.ts';
 import type { Arch } from '../../../src/shared/oci/types.ts';
 import type { AtEnd } from '../../support/at-end.ts';
 import type { Promised, Recording } from './record.ts';
@@ -69,13 +70,14 @@ export async function expectRecovers(
     data,
   };
   try {
+    const { id } = JSON.parse(readFileSync(join(factory, 'image.json'), 'utf8')) as ImageInfo;
     const open = async () => {
-      const revisions = await openRevisions({ paths, log });
+      const revisions = await openRevisions({ imageId: id, paths, log });
       const images = Object.values(revisions.get(0)?.revision.components ?? {}).map(({ image }) => image);
       const store = await openStore({ paths, arch, factoryImages: images, log });
       const damage = await fallBackUnlessWhole(revisions, store);
       if (damage !== undefined) throw new Error(damage);
-      await new FileJournal(join(data, 'swap.json'), log).read();
+      await new FileJournal(join(revisionsFolder(id, data), 'swap.json'), log).read();
       return { revisions, store };
     };
     const { revisions } = await open();
