@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import type { SwapPlan, swapPlanRequestSchema } from '../../src/shared/api/types.ts';
 import { type ComponentConfig, swapStrategies } from '../../src/shared/definition/component-config.ts';
 import type { ComponentSpec } from '../../src/shared/definition/revision.ts';
-import { configOf } from '../engine/engine.ts';
+import { configOf } from '../engine/image-config.ts';
 import { configFields } from '../revisions/changes.ts';
 import type { ImageStore, StoredImage } from '../store/types.ts';
 import { dependentsOf } from './dependents.ts';

@@ -1,6 +1,6 @@
 import type { ComponentConfig } from '../../src/shared/definition/component-config.ts';
 import type { Revision } from '../../src/shared/definition/revision.ts';
-import { configOf } from '../engine/engine.ts';
+import { configOf } from '../engine/image-config.ts';
 import { logPath } from '../engine/paths.ts';
 import { lastLines } from '../logs/tail.ts';
 import type { NumberedRevision } from '../revisions/types.ts';
