@@ -83,6 +83,11 @@ export class ContainerSupervisor implements Supervisor {
     return this.#roster.instances();
   }
 
+  /** A component that is no system container: the kernel, the init container, files of the root image. */
+  part(name: string): ComponentSpec | undefined {
+    return this.#roster.part(name);
+  }
+
   /** By name, `/name`, Docker id or a unique beginning of one (at least one digit). Throws `UnknownComponentError`. */
   find(reference: string): Component {
     return this.#roster.find(reference);
