@@ -53,10 +53,7 @@ export async function openChanging(options: ChangingOptions): Promise<Changing> 
     revisions,
     data,
     imagesInUse: () => supervisor.instances().flatMap(({ record }) => (record ? [record.image.digest] : [])),
-    volumeFolders: async (content) => {
-      const folders = await volumes.volumeFolders(content);
-      return folders.filter(({ persistence }) => persistence === 'revision').map(({ folder }) => folder);
-    },
+    volumeFolders: (revision) => volumes.keptFolders(revision),
     busyWith: () => {
       if (!isAdopted()) return 'the start';
       return swaps.latest === undefined || swaps.latest.ended ? undefined : 'a swap';

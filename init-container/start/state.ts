@@ -10,7 +10,8 @@ import { openRevisions } from '../revisions/revisions.ts';
 import type { Revisions } from '../revisions/types.ts';
 import { fallBackUnlessWhole } from '../revisions/whole.ts';
 import { exists } from '../store/durable.ts';
-import { type LayerStore, openStore } from '../store/image-store.ts';
+import type { LayerStore } from '../store/image-store.ts';
+import { openStore } from '../store/open-store.ts';
 
 /** What the device is made of, as its root image and its data folder say. */
 export interface DeviceState {

@@ -241,6 +241,8 @@ export interface SwapPlan {
   restarts: string[];
   /** What would be sent, for each image that is not whole on the device. */
   send: { ref: string; bytes: number; layers: number }[];
+  /** What the device would remove to make room for that. */
+  frees: GarbageList;
   /** Why the device would not take it without `retry`. */
   refused?: string;
 }
