@@ -8,7 +8,7 @@ import { formatNanos } from '../logs/k8s-line.ts';
 import { type Follow, LogReader } from '../logs/reader.ts';
 import { distribution } from '../native/machine.ts';
 import type { Component } from '../supervisor/component.ts';
-import { UnknownComponentError } from '../supervisor/supervisor.ts';
+import { UnknownComponentError } from '../supervisor/errors.ts';
 import type { ApiContext } from './context.ts';
 import { boolOf, integerOf, momentOf } from './filters.ts';
 import { FrameBatch } from './frame-batch.ts';

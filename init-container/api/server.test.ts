@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { UnknownComponentError } from '../supervisor/supervisor.ts';
+import { UnknownComponentError } from '../supervisor/errors.ts';
 import { humanDuration } from './durations.ts';
 import { boolOf, filtersOf, momentOf } from './filters.ts';
 import { frame, framing, streamType } from './frames.ts';

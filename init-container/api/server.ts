@@ -2,7 +2,7 @@ import { chmod, rename, rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { journal } from '../native/journal.ts';
-import { UnknownComponentError } from '../supervisor/supervisor.ts';
+import { UnknownComponentError } from '../supervisor/errors.ts';
 import { sendJson } from './respond.ts';
 import { HttpError, type Route, Router } from './router.ts';
 

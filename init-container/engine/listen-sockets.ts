@@ -4,8 +4,10 @@ import { closeSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { parseListen } from '../../src/shared/definition/listen.ts';
 import { hostCommand } from '../native/host-command.ts';
+import { distribution } from '../native/machine.ts';
 import { identify, type ProcessIdentity, signalProcess } from '../native/processes.ts';
 import { openListening, takeDescriptor } from '../native/sockets.ts';
+import { machinePath } from './machine-paths.ts';
 import { cgroupRoot, socketsCgroup } from './paths.ts';
 
 /** In the holder's environment: which address it holds. */
@@ -16,6 +18,9 @@ const heldAs = 3;
 
 /** Enters the cgroup by itself, then only waits: 68 years, which is what busybox's `sleep` can count. */
 const holderScript = 'echo 0 >"$0/cgroup.procs" || exit 1; echo ready; exec busybox sleep 2147483647';
+
+/** On top of a distribution, who connects is the machine's, and so is the folder of a socket. */
+const pathHere = (path: string) => (distribution === undefined ? path : machinePath(path));
 
 interface Held {
   fd: number;
@@ -31,10 +36,13 @@ interface Held {
 export class ListenSockets {
   readonly #held = new Map<string, Held>();
   readonly #cgroup: string;
+  readonly #find: (path: string) => string;
   #turn: Promise<unknown> = Promise.resolve();
 
-  constructor(cgroup = `${cgroupRoot}${socketsCgroup}`) {
+  /** `find`: where a path of the device is for this process. */
+  constructor({ cgroup = `${cgroupRoot}${socketsCgroup}`, find = pathHere } = {}) {
     this.#cgroup = cgroup;
+    this.#find = find;
   }
 
   /** The addresses that are held now. */
@@ -76,7 +84,9 @@ export class ListenSockets {
   async #openNew(address: string): Promise<Held> {
     let fd: number;
     try {
-      fd = await openListening(parseListen(address), address);
+      const parsed = parseListen(address);
+      const here = parsed.family === 'unix' ? { ...parsed, path: this.#find(parsed.path) } : parsed;
+      fd = await openListening(here, address);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
       // Perhaps a holder that an earlier process had only just started.

@@ -94,6 +94,17 @@ test('the folder of a `revision` one follows image and configuration of who bind
   expect(await folderOf('all', revision('web:2'))).toBe(await folderOf('all', revision('web:1')));
 });
 
+test('those to keep are known without any image, and of components that bind none they are only possible', async () => {
+  // As if the label of an image that is missing bound it: only the image could tell.
+  const of = revision('web:1', {});
+  const made = await volumes.prepareVolumes(component('web:1'), { binds }, rootfs);
+  expect(volumes.keptFolders(of)).toContain(made.get('state'));
+  expect(volumes.keptFolders(of).every((folder) => folder.startsWith(join(base, 'data/volumes/revision/state/')))).toBe(
+    true,
+  );
+  expect(volumes.keptFolders(revision('web:2', {}))).not.toContain(made.get('state'));
+});
+
 describe('a new one', () => {
   test('gets what the image has there, with owner and mode, once', async () => {
     const inImage = join(rootfs, 'all');

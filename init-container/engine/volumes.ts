@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { parseBind } from '../../src/shared/definition/bind.ts';
+import { boundVolumes, parseBind } from '../../src/shared/definition/bind.ts';
 import type { ComponentConfig } from '../../src/shared/definition/component-config.ts';
 import type { ComponentSpec, Persistence, Revision } from '../../src/shared/definition/revision.ts';
 import { devicePaths } from '../../src/shared/device-paths.ts';
@@ -42,7 +42,7 @@ export class Volumes {
     this.#options = { paths: devicePaths, ...options };
   }
 
-  /** All volumes of a revision with their folders, by name; those that garbage collection keeps. */
+  /** All volumes of a revision with their folders, by name. Those that only an image binds are missing without that image. */
   async volumeFolders(revision = this.#options.revision()): Promise<VolumeFolder[]> {
     const users = await this.#usersOf(revision);
     return [...users]
@@ -56,6 +56,16 @@ export class Volumes {
           return spec ? [{ name, persistence, folder: this.#folder(name, persistence, spec), users: [user] }] : [];
         });
       });
+  }
+
+  /**
+   * The folders in which data of the revision's `revision` volumes can be: those that garbage collection keeps. Also those
+   * of components that bind none of it, because what binds a volume may be an image that is missing now; they do not exist.
+   */
+  keptFolders(revision: Revision): string[] {
+    const names = Object.keys(revision.volumes ?? {}).filter((name) => persistenceOf(name, revision) === 'revision');
+    const specs = Object.values(revision.components);
+    return names.flatMap((name) => specs.map((spec) => this.#folder(name, 'revision', spec)));
   }
 
   /**
@@ -125,7 +135,7 @@ export class Volumes {
     for (const [name, spec] of Object.entries(revision.components).toSorted(([a], [b]) => (a < b ? -1 : 1))) {
       // Without its image it cannot run; what its definition says is then all there is.
       const config = await this.#options.configFor(spec).catch(() => spec.config);
-      for (const volume of volumesIn(config)) users.set(volume, [...(users.get(volume) ?? []), name]);
+      for (const volume of boundVolumes(config.binds)) users.set(volume, [...(users.get(volume) ?? []), name]);
     }
     return users;
   }
@@ -153,16 +163,3 @@ export class Volumes {
 
 const persistenceOf = (name: string, revision: Revision): Persistence =>
   revision.volumes?.[name]?.persistence ?? 'permanent';
-
-function volumesIn(config: ComponentConfig): Set<string> {
-  const volumes = new Set<string>();
-  for (const bind of config.binds ?? []) {
-    try {
-      const { source, volume } = parseBind(bind);
-      if (volume) volumes.add(source);
-    } catch {
-      // Its start says what is wrong with it.
-    }
-  }
-  return volumes;
-}

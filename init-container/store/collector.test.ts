@@ -216,6 +216,31 @@ describe('room for an image', () => {
     expect(log.join('\n')).toMatch(/made room: \d/);
   });
 
+  it('is foretold, without what was sent for the same swap, and nothing is removed for that', async () => {
+    const { swap, collector, revisions, layers } = await collectingDevice({ megabytes: 16 });
+    for (let version = 1; version <= 5; version++) await swap(`web:${version}`, [await largeLayer(1_600_000)]);
+    const waiting = await largeLayer(1000);
+    const kept = imageOf('page:1', [waiting]);
+    await swap('page:1', [waiting], true);
+    const [before, listed] = [await layers(), revisions.list()];
+    const layer = await largeLayer(4_000_000);
+    const image = imageOf('web:9', [layer]);
+    const size = layer.blob.length;
+    const missing = [{ size, mediaType: layer.mediaType }];
+    expect(await collector.previewRoom([{ digest: image.digest, missing: [] }])).toEqual({ items: [], bytes: 0 });
+    const free = await collector.previewRoom([{ digest: image.digest, missing }]);
+    expect(words(free.items)).toContain('image page:1');
+    const frees = await collector.previewRoom([
+      { digest: kept.digest, missing: [] },
+      { digest: image.digest, missing },
+    ]);
+    expect(words(frees.items)).toContain('revision 1');
+    expect(words(frees.items)).not.toContain('image page:1');
+    expect([await layers(), revisions.list()]).toEqual([before, listed]);
+    const { room } = await collector.announce(image);
+    expect(room?.collectedBytes).toBe(free.bytes);
+  });
+
   it('that cannot be made is told before anything is sent, with figures', async () => {
     const { swap, collector, revisions, layers } = await collectingDevice({ megabytes: 12 });
     for (const version of [1, 2, 3]) await swap(`web:${version}`, [await largeLayer(1_000_000)]);

@@ -10,7 +10,7 @@ import type { Digest } from '../../src/shared/oci/types.ts';
 import { imagesOfParts } from '../parts/image-folders.ts';
 import { openRevisions } from '../revisions/revisions.ts';
 import { Collector } from './collector.ts';
-import { openStore } from './image-store.ts';
+import { openStore } from './open-store.ts';
 import { imageOf, layerOf, pieces, type TestLayer, tarOf, temporaryFolder } from './test-support.ts';
 
 /** A layer of the factory image web:0, and of most others. */
@@ -52,7 +52,7 @@ export async function collectingDevice(options: { megabytes?: number; volumes?: 
     const revisions = await openRevisions({ imageId: 'os', paths, log: report });
     const factoryImages = [{ ref: 'web:0', digest: factoryImage.digest }];
     const store = await openStore({ paths, arch: 'amd64', factoryImages, log: report });
-    const volumeFolders = async (revision: Revision) =>
+    const volumeFolders = (revision: Revision) =>
       Object.values(revision.components).map(({ image }) => `volumes/revision/www/${hexOf(image.digest)}`);
     const collector = new Collector({
       store,

@@ -1,15 +1,16 @@
-import { randomUUID } from 'node:crypto';
-import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { AnnounceImage, GarbageItem, ImageOffer, StorageInfo } from '../../src/shared/api/types.ts';
+import type { AnnounceImage, ImageOffer, StorageInfo } from '../../src/shared/api/types.ts';
 import { type Digest, mediaTypes } from '../../src/shared/oci/types.ts';
+import { countKinds } from '../../src/shared/text/count-kinds.ts';
 import { formatBytes } from '../../src/shared/text/format.ts';
 import { diskUsage, fileSystemRoom } from './disk-usage.ts';
-import { quarantineName, syncDirectory } from './durable.ts';
+import { quarantineName } from './durable.ts';
 import { StoreError } from './errors.ts';
-import { type Collection, type Inventory, type Needs, planCollection } from './garbage.ts';
+import { type Collection, type Inventory, planCollection } from './garbage.ts';
 import { type LayerStore, reserveBytes } from './image-store.ts';
-import { type InventoryOptions, InventoryReader, imagesOf } from './inventory.ts';
+import { type InventoryOptions, InventoryReader } from './inventory.ts';
+import { Needed } from './needed.ts';
+import { removeItem } from './removal.ts';
 
 export interface CollectorOptions extends InventoryOptions {
   /** Images of containers that exist, running or not: their layers are mounted. */
@@ -23,19 +24,25 @@ export interface CollectorOptions extends InventoryOptions {
   log: (message: string) => void;
 }
 
-/** An image that was announced is left in peace for so long, until the swap that it came for has made a revision. */
-const announcedMs = 10 * 60_000;
 /** Of the bytes that travel: packed layers become larger, and every file ends in a part of a block. */
 const unpackedFactor = 3;
 const overheadBytes = 256 << 10;
 /** Sizes are read again after so long even when nothing was changed through here. */
 const figuresMs = 10_000;
 
+type MissingLayer = Pick<ImageOffer['missing'][number], 'size' | 'mediaType'>;
+
+/** An image that would be sent, with the layers that the device lacks. */
+export interface RoomRequest {
+  digest: Digest;
+  missing: readonly MissingLayer[];
+}
+
 /** Keeps room on the data folder: says what may go, removes it, and sees to room for what arrives. */
 export class Collector {
   readonly #options: CollectorOptions;
-  readonly #announced = new Map<Digest, { atMs: number; newest: number }>();
   readonly #inventory: InventoryReader;
+  readonly #needed: Needed;
   #figures: { atMs: number; storage: Promise<StorageInfo> } | undefined;
   /** One collection at a time. */
   #collecting: Promise<unknown> = Promise.resolve();
@@ -43,11 +50,12 @@ export class Collector {
   constructor(options: CollectorOptions) {
     this.#options = options;
     this.#inventory = new InventoryReader(options);
+    this.#needed = new Needed({ ...options, inventory: this.#inventory });
   }
 
   /** What `collect` would remove now. */
   async preview(): Promise<Collection> {
-    const needs = await this.#needs();
+    const needs = await this.#needed.needs();
     return planCollection(await this.#inventory.read(needs), needs);
   }
 
@@ -64,7 +72,7 @@ export class Collector {
   /** Removes images that no revision and no container needs; with a digest only that one. Revisions all stay. */
   async collectImages(only?: Digest): Promise<Collection> {
     this.#expectIdle();
-    const needs = await this.#needs();
+    const needs = await this.#needed.needs();
     const inventory = await this.#inventory.read(needs);
     const all = new Set(inventory.revisions.map(({ number }) => number));
     const keep = new Set([
@@ -76,21 +84,21 @@ export class Collector {
   }
 
   /** Why an image may not be removed, for people; undefined when nothing needs it. */
-  async whyNeeded(digest: Digest): Promise<string | undefined> {
-    const { revisions, imagesInUse, imagesOfParts } = this.#options;
-    const pinned = this.#pinned();
-    const list = revisions.list().revisions;
-    const user = list.find(({ number }) => imagesOf(revisions.get(number)?.revision).includes(digest));
-    if (user) return `revision ${user.number} (${user.state}) needs it`;
-    if (imagesInUse().includes(digest)) return 'a container needs it';
-    if ((await imagesOfParts()).includes(digest)) return 'the device may go back to it by itself';
-    return pinned.includes(digest) ? 'it was sent just now, for a swap' : undefined;
+  whyNeeded(digest: Digest): Promise<string | undefined> {
+    return this.#needed.whyImage(digest);
+  }
+
+  /** What announcing these images would remove to make room for what the device lacks of them. Changes nothing. */
+  async previewRoom(images: readonly RoomRequest[]): Promise<Collection> {
+    const wanted = await this.#shortBytes(images.flatMap(({ missing }) => missing));
+    if (wanted === 0) return { items: [], bytes: 0 };
+    const needs = await this.#needed.needs(images.map(({ digest }) => digest));
+    return planCollection(await this.#inventory.read(needs), needs, wanted);
   }
 
   /** As the store's, with room made for the image: `StoreError` (full) when there cannot be enough, before anything is sent. */
   async announce(image: AnnounceImage): Promise<ImageOffer> {
-    const newest = Math.max(...this.#options.revisions.list().revisions.map(({ number }) => number));
-    this.#announced.set(image.digest, { atMs: performance.now(), newest });
+    this.#needed.noteAnnounced(image.digest);
     if ((await this.#freeBytes()) < 0) await this.#makeRoom(reserveBytes);
     const offer = await this.#explained(() => this.#options.store.announce(image));
     this.#figures = undefined;
@@ -154,7 +162,7 @@ export class Collector {
 
   async #collect(wanted: number | undefined): Promise<Collection> {
     this.#expectIdle();
-    const needs = await this.#needs();
+    const needs = await this.#needed.needs();
     const inventory = await this.#inventory.read(needs);
     return this.#carryOut(planCollection(inventory, needs, wanted), inventory);
   }
@@ -171,7 +179,7 @@ export class Collector {
     for (const item of planned.items) {
       // Asked before each: from its beginning on, a swap decides what is needed.
       if (this.#options.busyWith() !== undefined) break;
-      await this.#remove(item, inventory);
+      await removeItem(this.#options, item, inventory);
       done.items.push(item);
       done.bytes += item.bytes;
     }
@@ -179,70 +187,11 @@ export class Collector {
     return done;
   }
 
-  async #remove({ kind, name }: GarbageItem, { images, documents }: Inventory): Promise<void> {
-    const { data, revisions, store } = this.#options;
-    switch (kind) {
-      case 'revision':
-        return revisions.collect([Number(name)]);
-      case 'image': {
-        const image = images.find((known) => known.name === name);
-        if (!image) return;
-        const others = images.filter(({ digest }) => digest !== image.digest && store.knows(digest));
-        const shared = new Set(others.flatMap((other) => other.documents));
-        await store.forget(image.digest);
-        for (const file of image.documents)
-          if (documents.has(file) && !shared.has(file)) await this.#unlink('blobs', file);
-        return;
-      }
-      case 'layer':
-        await this.#unlink('layers', name);
-        return this.#unlink('seals', name);
-      case 'document':
-        return this.#unlink('blobs', name);
-      case 'volume':
-        return this.#discard(join(data, name));
-    }
-  }
-
-  #unlink(folder: string, name: string): Promise<void> {
-    return this.#discard(join(this.#options.data, folder, name));
-  }
-
-  /** In one step out of the way, and then for good: never half there under its name. */
-  async #discard(path: string): Promise<void> {
-    const { data } = this.#options;
-    const gone = join(data, 'staging', `gone-${randomUUID()}`);
-    await rename(path, gone);
-    await syncDirectory(join(path, '..'));
-    await rm(gone, { recursive: true, force: true });
-  }
-
-  async #needs(): Promise<Needs> {
-    const { revisions, imagesInUse, imagesOfParts } = this.#options;
-    const { current, previous } = revisions.list();
-    const factory = revisions.get(0)?.revision;
-    const others = await this.#inventory.revisionsOfOthers();
-    const always = [...(factory ? [factory] : []), ...others.flatMap((one) => (one.startable ? [one.revision] : []))];
-    const parts = await imagesOfParts();
-    // An image can be sent once more, the data of a volume cannot.
-    const withData = [...always, ...others.map(({ revision }) => revision)];
-    const volumes = await Promise.all(withData.map((revision) => this.#inventory.volumesOf(revision)));
-    return {
-      revisions: new Set([current, ...(previous === undefined ? [] : [previous])]),
-      images: new Set([...always.flatMap(imagesOf), ...imagesInUse(), ...parts, ...this.#pinned()]),
-      volumes: new Set(volumes.flat()),
-    };
-  }
-
-  /** Announced, and not yet in a revision that was made since. */
-  #pinned(): Digest[] {
-    const { revisions } = this.#options;
-    const numbers = revisions.list().revisions.map(({ number }) => number);
-    for (const [digest, { atMs, newest }] of this.#announced) {
-      const taken = numbers.some((n) => n > newest && imagesOf(revisions.get(n)?.revision).includes(digest));
-      if (taken || performance.now() - atMs > announcedMs) this.#announced.delete(digest);
-    }
-    return [...this.#announced.keys()];
+  /** How many bytes must be freed before these layers fit; 0 when they do. */
+  async #shortBytes(missing: readonly MissingLayer[]): Promise<number> {
+    const free = await this.#freeBytes();
+    const needed = missing.reduce((sum, layer) => sum + estimate(layer), 0);
+    return Math.max(0, needed - free, free < 0 ? reserveBytes : 0);
   }
 
   /** What layers may take; negative when even the reserve is gone. */
@@ -259,12 +208,9 @@ export class Collector {
 
 /** "12.3 MB: 2 revisions, 1 image, 3 layers". */
 export function describe({ items, bytes }: Collection): string {
-  const counts = new Map<string, number>();
-  for (const { kind } of items) counts.set(kind, (counts.get(kind) ?? 0) + 1);
-  const words = [...counts].map(([kind, count]) => `${count} ${kind}${count === 1 ? '' : 's'}`);
-  return `${formatBytes(bytes)}: ${words.join(', ')}`;
+  return `${formatBytes(bytes)}: ${countKinds(items)}`;
 }
 
-function estimate({ size, mediaType }: ImageOffer['missing'][number]): number {
+function estimate({ size, mediaType }: MissingLayer): number {
   return (mediaType === mediaTypes.layer ? size : size * unpackedFactor) + overheadBytes;
 }

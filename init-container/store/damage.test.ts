@@ -9,7 +9,7 @@ import { openRevisions } from '../revisions/revisions.ts';
 import { fallBackUnlessWhole } from '../revisions/whole.ts';
 import { FileJournal } from '../swap/journal.ts';
 import { Collector } from './collector.ts';
-import { openStore } from './image-store.ts';
+import { openStore } from './open-store.ts';
 import { imageOf, layerOf, pieces, tarOf, temporaryFolder } from './test-support.ts';
 
 const shared = layerOf(await tarOf([{ name: 'lib/libc', content: 'c'.repeat(5000) }]));

@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { digestOf, hexOf } from '../../src/shared/oci/digest.ts';
-import { openStore } from './image-store.ts';
+import { openStore } from './open-store.ts';
 import { imageOf, layerOf, pieces, type TestLayer, tarOf, temporaryFolder } from './test-support.ts';
 
 async function freshStore(

@@ -1,88 +1,54 @@
-import { mkdtemp, readdir, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { AnnounceImage, ImageOffer } from '../../src/shared/api/types.ts';
-import { devicePaths } from '../../src/shared/device-paths.ts';
 import { hexOf, isDigest } from '../../src/shared/oci/digest.ts';
 import type { Arch, Digest } from '../../src/shared/oci/types.ts';
 import { fileSystemRoom } from './disk-usage.ts';
-import { DocumentFiles } from './document-files.ts';
-import { ensureFolder, exists, setAside, syncDirectory, syncFileSystem } from './durable.ts';
+import type { DocumentFiles } from './document-files.ts';
+import { syncFileSystem } from './durable.ts';
 import { isFull, StoreError } from './errors.ts';
 import type { StoredDocuments } from './garbage.ts';
 import { type ImageDocuments, type ImageLayer, parseImage } from './image-documents.ts';
-import { LayerSeals } from './layer-seals.ts';
+import type { LayerFolders } from './layer-folders.ts';
 import { isLayerMediaType, receiveLayer } from './receive-layer.ts';
-import { References } from './references.ts';
+import type { References } from './references.ts';
 import type { ImageStore, ImageSummary, StoredImage } from './types.ts';
 
-export interface StoreOptions {
-  /** `devicePaths`, or folders of a test. */
-  paths?: { factoryLayers: string; factoryBlobs: string; data: string };
-  /** What this device runs; by default what this process does. */
-  arch?: Arch;
-  /** Where it is noted which layers were read and found whole in this boot; only this process knows without. */
-  checkedNote?: string;
+export interface LayerStoreParts {
+  paths: { data: string };
+  /** What this device runs. */
+  arch: Arch;
   /** The images of the factory revision. */
   factoryImages: readonly { ref: string; digest: Digest }[];
   /** For the device's log. */
   log: (message: string) => void;
+  references: References;
+  documents: DocumentFiles;
+  layers: LayerFolders;
 }
-
-type OpenedOptions = StoreOptions & Required<Pick<StoreOptions, 'paths' | 'arch'>>;
 
 /** Room on the data partition that a layer must not take: revisions and journals need it. */
 export const reserveBytes = 4 << 20;
 
-/**
- * Opens the store, removes what interrupted transfers left, and sets aside documents that are not what their names say.
- * Rejects when the data folder cannot be written to.
- */
-export async function openStore(options: StoreOptions): Promise<LayerStore> {
-  const paths = options.paths ?? devicePaths;
-  const arch = options.arch ?? (process.arch === 'arm64' ? 'arm64' : 'amd64');
-  await rm(join(paths.data, 'staging'), { recursive: true, force: true });
-  for (const folder of ['staging', 'layers', 'seals', 'blobs']) await ensureFolder(join(paths.data, folder));
-  const path = join(paths.data, 'refs.json');
-  const references = await References.load(path, options.log);
-  const documents = new DocumentFiles(paths.factoryBlobs, join(paths.data, 'blobs'), arch);
-  await documents.check(options.log);
-  const seals = new LayerSeals(join(paths.data, 'seals'), options.checkedNote);
-  await seals.tidy(join(paths.data, 'layers'));
-  const store = new LayerStore(
-    { ...options, paths, arch },
-    {
-      references: references ?? new References(path, []),
-      documents,
-      seals,
-    },
-  );
-  if (!references) await store.findImagesAgain();
-  return store;
-}
-
 /** Images as OCI documents and one unpacked folder per layer: those of the root image, and those sent to this device. */
 export class LayerStore implements ImageStore {
-  readonly #options: OpenedOptions;
+  readonly #options: LayerStoreParts;
   readonly #references: References;
   readonly #documentFiles: DocumentFiles;
-  readonly #seals: LayerSeals;
-  /** Layers of the data folder whose files are being read. */
-  readonly #reading = new Map<Digest, Promise<boolean>>();
+  readonly #layers: LayerFolders;
   /** What changes the list of images writes the same file: one after the other. */
   #announcing: Promise<unknown> = Promise.resolve();
-  /** The same layer may come twice at the same time: they get their names one after the other. */
-  #publishing: Promise<unknown> = Promise.resolve();
 
-  constructor(options: OpenedOptions, parts: { references: References; documents: DocumentFiles; seals: LayerSeals }) {
-    this.#options = options;
+  constructor(parts: LayerStoreParts) {
+    this.#options = parts;
     this.#references = parts.references;
     this.#documentFiles = parts.documents;
-    this.#seals = parts.seals;
+    this.#layers = parts.layers;
   }
 
   /** Layers of the data folder are read, once in a boot; a damaged one is set aside, and the image is not whole then. */
   async get(digest: Digest): Promise<StoredImage> {
-    for (const { diffId } of (await this.#documents(digest))?.layers ?? []) await this.#isWhole(diffId);
+    for (const { diffId } of (await this.#documents(digest))?.layers ?? []) await this.#layers.isWhole(diffId);
     return this.#find(digest);
   }
 
@@ -93,7 +59,7 @@ export class LayerStore implements ImageStore {
     const folders: string[] = [];
     const missing: Digest[] = [];
     for (const { diffId } of image.layers.toReversed()) {
-      const folder = await this.#layerFolder(diffId);
+      const folder = await this.#layers.find(diffId);
       if (!folder) missing.push(diffId);
       // A layer that is twice in an image counts where it is topmost; overlayfs takes no folder twice.
       else if (!folders.includes(folder)) folders.push(folder);
@@ -159,7 +125,7 @@ export class LayerStore implements ImageStore {
   async #missing(layers: readonly ImageLayer[]): Promise<ImageLayer[]> {
     const missing = new Map<Digest, ImageLayer>();
     for (const layer of layers) {
-      if (!(await this.#isWhole(layer.diffId))) missing.set(layer.diffId, layer);
+      if (!(await this.#layers.isWhole(layer.diffId))) missing.set(layer.diffId, layer);
     }
     return [...missing.values()];
   }
@@ -171,15 +137,13 @@ export class LayerStore implements ImageStore {
   async putLayer(diffId: Digest, digest: Digest, mediaType: string, source: AsyncIterable<Uint8Array>): Promise<void> {
     if (!isLayerMediaType(mediaType)) throw new StoreError('invalid', `${mediaType} is not a type of layer known here`);
     await this.#expectAnnounced(diffId, digest, mediaType);
-    if (await this.#layerFolder(diffId)) return;
+    if (await this.#layers.find(diffId)) return;
     await this.#withRoom(`the layer ${diffId}`, async () => {
       const folder = await mkdtemp(join(this.#options.paths.data, 'staging', 'layer-'));
       try {
         await receiveLayer({ source, mediaType, digest, diffId, folder, maxBytes: await this.#room() });
         await syncFileSystem(folder);
-        const published = this.#publishing.then(() => this.#publish(folder, diffId));
-        this.#publishing = published.catch(() => undefined);
-        await published;
+        await this.#layers.publish(folder, diffId);
       } finally {
         await rm(folder, { recursive: true, force: true });
       }
@@ -243,47 +207,6 @@ export class LayerStore implements ImageStore {
       'refused',
       `the layer ${diffId} was announced as ${other.mediaType} with the digest ${other.digest}`,
     );
-  }
-
-  /** Everything that is needed to tell the layer from a damaged one is on the disk before the layer has its name. */
-  async #publish(folder: string, diffId: Digest): Promise<void> {
-    const target = this.#dataFolder(diffId);
-    // Another transfer of the same layer was first, with the same content.
-    if (await exists(target)) return;
-    await this.#seals.write(diffId, folder);
-    await rename(folder, target);
-    await syncDirectory(dirname(target));
-  }
-
-  async #layerFolder(diffId: Digest): Promise<string | undefined> {
-    for (const path of [this.#factoryFolder(diffId), this.#dataFolder(diffId)]) if (await exists(path)) return path;
-    return undefined;
-  }
-
-  #factoryFolder(diffId: Digest): string {
-    return join(this.#options.paths.factoryLayers, hexOf(diffId));
-  }
-
-  #dataFolder(diffId: Digest): string {
-    return join(this.#options.paths.data, 'layers', hexOf(diffId));
-  }
-
-  /** Whether the layer is here and what it should be. The root image is read-only, and trusted as a whole. */
-  async #isWhole(diffId: Digest): Promise<boolean> {
-    if (await exists(this.#factoryFolder(diffId))) return true;
-    if (!(await exists(this.#dataFolder(diffId)))) return false;
-    const reading = this.#reading.get(diffId) ?? this.#readLayer(diffId).finally(() => this.#reading.delete(diffId));
-    this.#reading.set(diffId, reading);
-    return reading;
-  }
-
-  async #readLayer(diffId: Digest): Promise<boolean> {
-    const folder = this.#dataFolder(diffId);
-    const flaw = await this.#seals.flawOf(diffId, folder);
-    if (flaw === undefined) return true;
-    this.#options.log(`the layer ${diffId} is damaged (${flaw}); kept as ${await setAside(folder)}`);
-    await this.#seals.remove(diffId);
-    return false;
   }
 
   #documents(digest: Digest): Promise<ImageDocuments | undefined> {

@@ -18,10 +18,10 @@ export interface InventoryOptions {
   /** Ids of the root images that the device can start; undefined when that is not known. */
   startableImages: () => Promise<readonly string[] | undefined>;
   /**
-   * The folders with the data of a revision's volumes, each right below `volumes/revision/NAME` of the data folder. Without,
-   * no data of volumes is ever removed.
+   * The folders in which data of a revision's volumes can be, each right below `volumes/revision/NAME` of the data folder.
+   * Without, no data of volumes is ever removed.
    */
-  volumeFolders?: (revision: Revision) => Promise<readonly string[]>;
+  volumeFolders?: (revision: Revision) => readonly string[];
 }
 
 /** Reads what there is on the data folder, and how large it is. */
@@ -36,7 +36,7 @@ export class InventoryReader {
 
   async read(needs: Needs): Promise<Inventory> {
     const { data, imageId, store } = this.#options;
-    const revisions = await this.#revisions();
+    const revisions = this.#revisions();
     const images = await store.known([...needs.images, ...revisions.flatMap((revision) => revision.images)]);
     const inFolder = (folder: string) => sizes(join(data, folder), (path) => diskUsage(path));
     const contents = await inFolder(join('revisions', imageId));
@@ -67,13 +67,12 @@ export class InventoryReader {
     return found;
   }
 
-  async volumesOf(revision: Revision): Promise<string[]> {
+  volumesOf(revision: Revision): string[] {
     const { data, volumeFolders } = this.#options;
-    if (!volumeFolders) return [];
-    return (await volumeFolders(revision)).map((folder) => relative(data, resolve(data, folder)));
+    return (volumeFolders?.(revision) ?? []).map((folder) => relative(data, resolve(data, folder)));
   }
 
-  async #revisions(): Promise<StoredRevision[]> {
+  #revisions(): StoredRevision[] {
     const { revisions } = this.#options;
     const stored: StoredRevision[] = [];
     for (const { number } of revisions.list().revisions) {
@@ -81,7 +80,7 @@ export class InventoryReader {
       if (!found) continue;
       const { revision, digest } = found;
       const committed = revisions.committed().includes(number);
-      const volumes = await this.volumesOf(revision);
+      const volumes = this.volumesOf(revision);
       stored.push({ number, images: imagesOf(revision), volumes, content: hexOf(digest), committed });
     }
     return stored;

@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events';
-import type { Component } from './component.ts';
+import type { ComponentView } from './component-view.ts';
 import type { ContainerEvent, SupervisorEvents } from './types.ts';
 
 /** Enough for a client that asks "since a minute ago" after a reconnect. */
@@ -16,7 +16,7 @@ export class EventLog extends EventEmitter<SupervisorEvents> {
   }
 
   /** `attributes.id` and `attributes.image` stand in for the component's own when that has changed already. */
-  record(component: Component, action: string, attributes: Record<string, string> = {}): void {
+  record(component: ComponentView, action: string, attributes: Record<string, string> = {}): void {
     const { id = component.id, image = component.image?.ref ?? '', ...rest } = attributes;
     const event: ContainerEvent = {
       action,

@@ -26,7 +26,7 @@ async function haltAt(fleet: Fleet, component: Component, reason: string): Promi
   const later = [...fleet.ofKind('onboot'), ...fleet.ofKind('service')].filter(
     (other) => other !== component && !other.running && other.state.wish === 'run' && !hasRun(other),
   );
-  const waits = later.map((other) => other.beginWaiting(`the boot has stopped at ${component.name}, which failed`));
+  const waits = later.map((other) => other.waiting.begin(`the boot has stopped at ${component.name}, which failed`));
   fleet.halted({ component, reason });
   const keyOf = () => component.spec && specKey(component.spec);
   let tried = keyOf();
@@ -42,7 +42,7 @@ async function haltAt(fleet: Fleet, component: Component, reason: string): Promi
   }
   fleet.halted(undefined);
   journal(`the boot goes on after ${component.name}`);
-  for (const [index, other] of later.entries()) if (!waits[index]?.aborted) other.cancelWaiting();
+  for (const [index, other] of later.entries()) if (!waits[index]?.aborted) other.waiting.cancel();
 }
 
 /** The boot can go on after it: it has succeeded, or a person does not want it. */
@@ -72,7 +72,7 @@ export async function runOnce(
   }
   await until(fleet, () => !isBusy(component), signal).catch(() => undefined);
   if (component.running) await component.stop('shutdown');
-  component.cancelWaiting();
+  component.waiting.cancel();
 }
 
 /** Whether it was run by this process's predecessor in this boot, or is run: then it goes on from there. */
@@ -82,7 +82,7 @@ function resume(component: Component): boolean {
   if (component.kind !== 'onboot' || state.phase !== 'exited' || !component.current) return false;
   if (hasSucceeded(component) || state.excused) return true;
   if (state.stopReason !== undefined) return false;
-  if (component.activity === undefined) component.resumeAfterExit();
+  if (component.activity === undefined) component.restarts.resume();
   return true;
 }
 

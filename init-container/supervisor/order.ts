@@ -51,10 +51,10 @@ async function bringUp(fleet: Fleet, component: Component, dependencies: Depende
   // It ended by itself before this process started: its policy says what now.
   const decided = state.restartAtMs !== undefined || state.gaveUp || state.error === undefined;
   if (state.phase === 'exited' && state.stopReason === undefined && component.current && decided) {
-    component.resumeAfterExit();
+    component.restarts.resume();
     return;
   }
-  const abort = component.beginWaiting('waiting for its dependencies');
+  const abort = component.waiting.begin('waiting for its dependencies');
   try {
     await waitFor(fleet, component, dependencies, abort);
   } catch {
@@ -72,7 +72,7 @@ async function waitFor(fleet: Fleet, component: Component, dependencies: Depende
     }
     const isMet = () => {
       if (meets(dependency, condition)) return true;
-      component.describeWaiting(`waiting for ${describe(dependency, condition)}`);
+      component.waiting.describe(`waiting for ${describe(dependency, condition)}`);
       return false;
     };
     await until(fleet, isMet, abort);

@@ -106,7 +106,10 @@ export class Watchdog {
     return { device, timeoutSeconds: seconds, feeding: this.#reason === undefined, reason: this.#reason };
   }
 
-  /** For the end of this process, whose successor goes on feeding. */
+  /**
+   * For the end of this process: its successor goes on feeding, and a reboot that hangs is ended by the hardware. The kernel
+   * says "watchdog did not stop!" then, as it should.
+   */
   leave(): void {
     this.#end({ disarm: false });
   }

@@ -5,9 +5,6 @@ import { componentName } from '../../src/shared/definition/revision.ts';
 import { readIfThere, setAside, writeFileDurably } from '../store/durable.ts';
 import { messageOf } from '../store/errors.ts';
 
-/** Each is written, and on the disk, before what it names takes effect. */
-export type Phase = (typeof swapStages)[number];
-
 const eventSchema = z.strictObject({
   stage: z.enum(swapStages),
   component: z.string(),
@@ -45,6 +42,7 @@ const recordSchema = z.strictObject({
   well: z.array(z.string()),
   /** Whether a failure makes what is new refused; not so when a person rolls back by hand. */
   refuses: z.boolean(),
+  /** Written, and on the disk, before what it names takes effect. */
   phase: z.enum(swapStages),
   /** How far parts (kernel, base, init) have come; the newest of a component is what counts. */
   applied: z.array(appliedSchema),

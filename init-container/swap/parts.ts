@@ -1,3 +1,4 @@
+import { boundVolumes } from '../../src/shared/definition/bind.ts';
 import type { ComponentConfig } from '../../src/shared/definition/component-config.ts';
 import type { ComponentKind, ComponentSpec, Revision } from '../../src/shared/definition/revision.ts';
 import { specKey } from '../engine/record.ts';
@@ -77,8 +78,7 @@ export function changesBetween(from: NumberedRevision, to: NumberedRevision, nam
 
 /** The volumes of a component, of those whose data belong to a revision. */
 export function revisionVolumes(config: ComponentConfig, revision: Revision): string[] {
-  const sources = (config.binds ?? []).map((bind) => bind.split(':')[0] ?? '');
-  return [...new Set(sources)].filter((name) => revision.volumes?.[name]?.persistence === 'revision');
+  return boundVolumes(config.binds).filter((name) => revision.volumes?.[name]?.persistence === 'revision');
 }
 
 /** "web", or "sshd, web". */

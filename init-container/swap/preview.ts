@@ -2,8 +2,9 @@ import type { z } from 'zod';
 import type { SwapPlan, swapPlanRequestSchema } from '../../src/shared/api/types.ts';
 import { type ComponentConfig, swapStrategies } from '../../src/shared/definition/component-config.ts';
 import type { ComponentSpec } from '../../src/shared/definition/revision.ts';
-import { configOf } from '../engine/engine.ts';
+import { configOf } from '../engine/image-config.ts';
 import { configFields } from '../revisions/changes.ts';
+import type { Collector, RoomRequest } from '../store/collector.ts';
 import type { ImageStore, StoredImage } from '../store/types.ts';
 import { dependentsOf } from './dependents.ts';
 import { isUp, isWell, observe } from './observe.ts';
@@ -17,14 +18,19 @@ export interface PreviewStore extends ImageStore {
   /** An image's documents, checked, and what of it the device lacks. Keeps nothing. */
   examine(image: z.output<typeof swapPlanRequestSchema>['images'][number]): Promise<{
     config: StoredImage['config'];
-    missing: { size: number }[];
+    missing: RoomRequest['missing'];
   }>;
+}
+
+export interface PreviewStorage {
+  store: PreviewStore;
+  collector: Pick<Collector, 'previewRoom'>;
 }
 
 /** What a swap would do now. Changes nothing. Throws a `SwapError` when it cannot be done at all. */
 export async function previewSwap(
   parts: SwapsOptions,
-  store: PreviewStore,
+  { store, collector }: PreviewStorage,
   request: z.output<typeof swapPlanRequestSchema>,
 ): Promise<SwapPlan> {
   const { revisions, supervisor } = parts;
@@ -32,10 +38,13 @@ export async function previewSwap(
   expectSwappable(changes, parts, parts.persistent);
   const images = new Map<string, StoredImage['config']>();
   const send: SwapPlan['send'] = [];
+  // What is here already and no revision needs must not go to make room for the rest.
+  const arriving: RoomRequest[] = changes.map((change) => ({ digest: change.new.image.digest, missing: [] }));
   for (const image of request.images) {
     if (images.has(image.digest)) continue;
     const { config, missing } = await store.examine(image);
     images.set(image.digest, config);
+    arriving.push({ digest: image.digest, missing });
     const bytes = missing.reduce((sum, { size }) => sum + size, 0);
     if (missing.length > 0) send.push({ ref: image.ref, bytes, layers: missing.length });
   }
@@ -86,6 +95,7 @@ export async function previewSwap(
           })),
     restarts: live.filter((name) => isUp(statuses.get(name))),
     send,
+    frees: await collector.previewRoom(arriving),
     refused: refusalOf(changes, revisions),
   };
 }

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { SwapEvent } from '../../src/shared/api/types.ts';
 import { createApiServer } from '../api/server.ts';
-import { openStore } from '../store/image-store.ts';
+import { Collector } from '../store/collector.ts';
+import { openStore } from '../store/open-store.ts';
 import { imageOf, layerOf, type TestLayer, tarOf, temporaryFolder } from '../store/test-support.ts';
 import { swapRoutes } from './routes.ts';
 import { allOf, imageDigest, imageOf as imageRef, Machine, openDevice } from './test-support.ts';
@@ -24,7 +25,18 @@ async function freshApi() {
     data: join(folder, 'data'),
   };
   const store = await openStore({ paths, arch: 'amd64', factoryImages: [], log: () => undefined });
-  const api = createApiServer('0', swapRoutes({ collector: store, store, ...device }), []);
+  const collector = new Collector({
+    store,
+    revisions: device.revisions,
+    data: paths.data,
+    imageId: 'a1',
+    startableImages: async () => undefined,
+    imagesOfParts: async () => [],
+    imagesInUse: () => [],
+    busyWith: () => undefined,
+    log: () => undefined,
+  });
+  const api = createApiServer('0', swapRoutes({ collector, store, ...device }), []);
   const socketPath = join(folder, 'api.sock');
   await api.listen(socketPath);
   const sockets = new Set<unknown>();
@@ -73,6 +85,7 @@ describe('the routes', () => {
       {
         digest: image.digest,
         missing: [{ diffId: layer.diffId, digest: layer.digest, size: layer.blob.length, mediaType: layer.mediaType }],
+        room: expect.objectContaining({ collectedBytes: 0, reclaimableBytes: 0 }),
       },
     ]);
     expect((await put(layer, layer.blob)).status).toBe(201);
@@ -115,6 +128,7 @@ describe('the routes', () => {
       ],
       restarts: ['web'],
       send: [{ ref: 'web:2', bytes: layer.blob.length, layers: 1 }],
+      frees: { items: [], bytes: 0 },
     });
     expect([supervisor.calls, revisions.list().revisions.length, swaps.latest]).toEqual([[], 1, undefined]);
     // Not even the image's documents were kept.

@@ -19,7 +19,7 @@ import type { PreviewStore } from './preview.ts';
 import type { Swaps } from './swaps.ts';
 
 export interface SwapRouteParts {
-  collector: Pick<Collector, 'announce' | 'putLayer'>;
+  collector: Pick<Collector, 'announce' | 'putLayer' | 'previewRoom'>;
   store: PreviewStore;
   revisions: Revisions;
   swaps: Swaps;
@@ -96,7 +96,7 @@ export function swapRoutes({ collector, store, revisions, swaps }: SwapRoutePart
       pattern: '/gantry/v1/swap/plan',
       handler: async ({ request, response }) => {
         const wanted = await readJson(request, swapPlanRequestSchema, maxAnnouncement);
-        sendJson(response, 200, await swaps.preview(wanted, store));
+        sendJson(response, 200, await swaps.preview(wanted, { store, collector }));
       },
     },
     {

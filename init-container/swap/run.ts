@@ -8,7 +8,7 @@ import { plan, type Side } from './planner.ts';
 import { JournalError, SwapProgress } from './progress.ts';
 import { UnstableError } from './stability.ts';
 import { SwapSteps, type SwapSubject } from './steps.ts';
-import { imagesOf } from './words.ts';
+import { imagesOf, whatRuns } from './words.ts';
 
 /** A step whose effect does not last is not taken for ever. */
 const maxRepeats = 3;
@@ -169,18 +169,13 @@ export class SwapRun {
   #doneMessage(): string {
     const later = this.#changes.filter((change) => howItRuns(change.old.kind) === 'later');
     const when = later.length === 0 ? '' : ` (${namesOf(later)}: from its next run on)`;
-    const verb = this.#changes.length === 1 ? 'runs' : 'run';
-    return `${this.#progress.subject} now ${verb} ${imagesOf(this.#changes, 'new')}${when}`;
+    return `${whatRuns(this.#changes, 'new', 'now ')}${when}`;
   }
 
   #failedMessage(reason: string, touched: boolean): string {
     if (!touched) return `nothing was changed: ${reason}`;
     const troubles = [...this.#abandoned].map(([name, trouble]) => `; ${name} did not come back: ${trouble}`);
-    const verb = this.#changes.length === 1 ? 'runs' : 'run';
-    const state =
-      this.#abandoned.size === 0
-        ? `${this.#progress.subject} ${verb} ${imagesOf(this.#changes, 'old')} as before`
-        : 'rolled back';
+    const state = this.#abandoned.size === 0 ? `${whatRuns(this.#changes, 'old')} as before` : 'rolled back';
     return `${state}${this.#asIllAsBefore()}: ${reason}${troubles.join('')}`;
   }
 

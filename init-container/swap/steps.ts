@@ -1,19 +1,20 @@
 import type { ComponentConfig } from '../../src/shared/definition/component-config.ts';
 import type { Revision } from '../../src/shared/definition/revision.ts';
-import { configOf } from '../engine/engine.ts';
+import { configOf } from '../engine/image-config.ts';
 import { logPath } from '../engine/paths.ts';
 import { lastLines } from '../logs/tail.ts';
 import type { NumberedRevision } from '../revisions/types.ts';
 import { messageOf } from '../store/errors.ts';
-import { probeLimitMs, stableMs, startLimitMs, stopLimitMs, within, workLimitMs } from './deadline.ts';
+import { ContainerSteps } from './container-steps.ts';
+import { probeLimitMs, stableMs, within, workLimitMs } from './deadline.ts';
 import { checkDependencies, dependentsOf } from './dependents.ts';
 import { isUp, observe } from './observe.ts';
 import { comeUpMs, PartSteps } from './part-steps.ts';
-import { type Change, howItRuns, namesOf, revisionVolumes, type SwapParts } from './parts.ts';
+import { type Change, howItRuns, namesOf, type SwapParts } from './parts.ts';
 import type { Observed, Side, Step } from './planner.ts';
 import type { SwapProgress } from './progress.ts';
 import { UnstableError, watchStability } from './stability.ts';
-import { imagesOf, whatOf } from './words.ts';
+import { imagesOf } from './words.ts';
 
 export interface SwapSubject {
   parts: SwapParts;
@@ -31,17 +32,12 @@ export class SwapSteps {
   readonly #base: NumberedRevision;
   readonly #revision: Revision;
   readonly #changes: Change[];
+  readonly #containers: ContainerSteps;
   readonly #partSteps: PartSteps;
   /** Configurations of the new revision with what the images say, once it is staged. */
   #configs = new Map<string, ComponentConfig>();
-  readonly #started = new Map<string, Side>();
-  readonly #proven = new Set<string>();
-  readonly #prepared = new Set<string>();
-  readonly #copied = new Set<string>();
   #staged = false;
   #stable = false;
-  #downSince: number | undefined;
-  #healthyAt: number | undefined;
 
   constructor({ parts, progress, base, revision, changes }: SwapSubject) {
     this.#parts = parts;
@@ -49,18 +45,19 @@ export class SwapSteps {
     this.#base = base;
     this.#revision = revision;
     this.#changes = changes;
+    const configOf = (change: Change, side: Side) => this.#configOf(change, side);
+    this.#containers = new ContainerSteps({ parts, progress, base, revision, configOf });
     this.#partSteps = new PartSteps(parts, progress);
   }
 
   /** Milliseconds in which something was away; undefined when nothing was. */
   get downtimeMs(): number | undefined {
-    if (this.#downSince === undefined || this.#healthyAt === undefined) return undefined;
-    return Math.round(this.#healthyAt - this.#downSince);
+    return this.#containers.downtimeMs;
   }
 
   /** The old side is as it was found: it needs no proof while nobody touches it. */
   trustOld(): void {
-    for (const { name } of this.#changes) this.#proven.add(proof(name, 'old'));
+    for (const { name } of this.#changes) this.#containers.trust(name, 'old');
   }
 
   async observe(goal: Side, without: ReadonlySet<string>): Promise<Observed> {
@@ -71,21 +68,21 @@ export class SwapSteps {
       const { name } = change;
       const status = statuses.get(name);
       const before = record.components.find((component) => component.name === name);
-      const proven = this.#proven.has(proof(name, goal)) || this.#partSteps.hasProven(name, goal);
+      const proven = this.#containers.hasProven(name, goal) || this.#partSteps.hasProven(name, goal);
       const config = this.#configOf(change, 'new');
       const known = {
         config,
         ranBefore: before?.ranBefore ?? true,
         wasWell: before?.wasWell ?? true,
         proven,
-        prepared: this.#prepared.has(name),
-        copies: !this.#copied.has(name) && this.#volumesToCopy(change).length > 0,
+        prepared: this.#containers.hasPrepared(name),
+        copies: this.#containers.mustCopy(change),
         applied: record.applied.findLast(({ component }) => component === name),
       };
       const seen = observe(change, status, known, this.#parts);
       if (seen.runs === 'part' && seen.up === 'old' && goal === 'old' && !known.applied)
         return { ...seen, proven: true };
-      if (seen.up === 'nothing' && this.#started.get(name) === goal && !isUp(status)) {
+      if (seen.up === 'nothing' && this.#containers.hasStarted(name, goal) && !isUp(status)) {
         if (proven)
           throw new UnstableError(
             name,
@@ -105,19 +102,19 @@ export class SwapSteps {
       case 'stage':
         return this.#stage();
       case 'prepare':
-        return this.#prepare(this.#change(step.component));
+        return this.#containers.prepare(this.#change(step.component));
       case 'copy':
-        return this.#copy(this.#change(step.component));
+        return this.#containers.copy(this.#change(step.component));
       case 'stop':
-        return this.#stop(this.#change(step.component));
+        return this.#containers.stop(this.#change(step.component));
       case 'start':
-        return this.#start(this.#change(step.component), step.side);
+        return this.#containers.start(this.#change(step.component), step.side);
       case 'start-beside':
-        return this.#startBeside(this.#change(step.component));
+        return this.#containers.startBeside(this.#change(step.component));
       case 'settle':
-        return this.#settle(this.#change(step.component), step.keep);
+        return this.#containers.settle(this.#change(step.component), step.keep);
       case 'probe':
-        return this.#probe(this.#change(step.component), step.side);
+        return this.#containers.probe(this.#change(step.component), step.side);
       case 'apply':
         return this.#partSteps.apply(this.#change(step.component), step.side);
       case 'restart':
@@ -158,74 +155,6 @@ export class SwapSteps {
     );
     await this.#parts.volumes.mustFit(this.#base.revision, this.#revision);
     this.#configs = configs;
-  }
-
-  /** Shortens the time in which nothing runs. Nothing has been touched when this fails. */
-  async #prepare(change: Change): Promise<void> {
-    await this.#progress.announce('stage', `making the container of ${whatOf(change, 'new')}`);
-    const work = this.#parts.supervisor.prepareForSwap(change.name, change.new);
-    await within(startLimitMs, `making the container of ${change.name}`, work);
-    this.#prepared.add(change.name);
-  }
-
-  async #copy({ name, new: spec }: Change): Promise<void> {
-    const change = this.#change(name);
-    await this.#progress.step('copy', name, `copying the data of ${name} for ${spec.image.ref}`);
-    const options = { fresh: this.#progress.record.refuses };
-    for (const volume of this.#volumesToCopy(change)) {
-      const work = this.#parts.volumes.copyRevisionVolume(volume, this.#base.revision, this.#revision, options);
-      await within(workLimitMs, `copying the volume ${volume}`, work);
-    }
-    this.#copied.add(name);
-  }
-
-  async #stop(change: Change): Promise<void> {
-    await this.#progress.step('stop', change.name, `stopping ${change.name}`);
-    this.#downSince ??= performance.now();
-    const limit = Math.max(stopLimitMs(this.#configOf(change, 'old')), stopLimitMs(this.#configOf(change, 'new')));
-    await within(limit, `stopping ${change.name}`, this.#parts.supervisor.stopForSwap(change.name));
-  }
-
-  async #start(change: Change, side: Side): Promise<void> {
-    await this.#progress.step('start', change.name, `starting ${whatOf(change, side)}`);
-    this.#downSince ??= performance.now();
-    await this.#run(change, side, () => this.#parts.supervisor.startForSwap(change.name));
-  }
-
-  async #startBeside(change: Change): Promise<void> {
-    await this.#progress.step('start', change.name, `starting ${whatOf(change, 'new')} beside the old`);
-    await this.#run(change, 'new', () => this.#parts.supervisor.startBesideForSwap(change.name));
-  }
-
-  async #run(change: Change, side: Side, start: () => Promise<void>): Promise<void> {
-    this.#proven.delete(proof(change.name, side));
-    this.#started.set(change.name, side);
-    this.#parts.supervisor.setSpec(change.name, change[side]);
-    await within(startLimitMs, `starting ${change.name}`, start());
-  }
-
-  async #settle(change: Change, keep: Side): Promise<void> {
-    const { name } = change;
-    await this.#progress.step(
-      'stop',
-      name,
-      `stopping the ${keep === 'new' ? 'old' : 'new'} ${name}; the other goes on`,
-    );
-    this.#started.delete(name);
-    this.#parts.supervisor.setSpec(name, change[keep]);
-    const limit = stopLimitMs(this.#configOf(change, keep === 'new' ? 'old' : 'new'));
-    await within(limit, `stopping one ${name}`, this.#parts.supervisor.settleForSwap(name, keep));
-  }
-
-  async #probe(change: Change, side: Side): Promise<void> {
-    const spec = change[side];
-    const config = configOf(spec, await this.#parts.images.get(spec.image.digest));
-    const limit = probeLimitMs(config);
-    const words = `waiting until ${whatOf(change, side)} is healthy, at most ${Math.round(limit / 1000)} s`;
-    await this.#progress.step('probe', change.name, words);
-    await this.#parts.supervisor.waitHealthy(change.name, AbortSignal.timeout(limit));
-    this.#proven.add(proof(change.name, side));
-    this.#healthyAt = performance.now();
   }
 
   async #watch(): Promise<void> {
@@ -272,11 +201,6 @@ export class SwapSteps {
     return { swapped, others, all: [...swapped, ...others] };
   }
 
-  /** Those that the change gives other data: a component of the old revision with the same specification keeps its own. */
-  #volumesToCopy(change: Change): string[] {
-    return revisionVolumes(this.#configOf(change, 'new'), this.#revision);
-  }
-
   #configOf(change: Change, side: Side): ComponentConfig {
     return (side === 'new' && this.#configs.get(change.name)) || change[side].config;
   }
@@ -287,5 +211,3 @@ export class SwapSteps {
     return change;
   }
 }
-
-const proof = (name: string, side: Side) => `${side} ${name}`;

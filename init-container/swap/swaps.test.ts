@@ -153,7 +153,7 @@ describe('several components', () => {
     expect(supervisor.calls).toEqual([
       'stop web', 'stop sshd', 'start sshd:2', 'probe sshd:2', 'start web:2', 'probe web:2',
     ]); // biome-ignore format: one line is one order
-    expect(events.at(-1)).toMatchObject({ stage: 'done', message: 'sshd, web now run sshd:2, web:2' });
+    expect(events.at(-1)).toMatchObject({ stage: 'done', message: 'sshd now runs sshd:2, web now runs web:2' });
     expect(revisions.list().revisions[0]).toMatchObject({ number: 1, reason: 'swap web, sshd' });
   });
 
@@ -161,7 +161,7 @@ describe('several components', () => {
     const { swaps, machine, revisions } = await freshDevice();
     machine.broken.set('web:2', 'unhealthy');
     const events = await allOf(swaps.swap(both('web:2', 'sshd:2')));
-    expect(events.at(-1)?.message).toMatch(/^sshd, web run sshd:1, web:1 as before: unhealthy/);
+    expect(events.at(-1)?.message).toMatch(/^sshd runs sshd:1, web runs web:1 as before: unhealthy/);
     expect([machine.runs('web'), machine.runs('sshd')]).toEqual([imageDigest('web:1'), imageDigest('sshd:1')]);
     expect(revisions.refusal('web', specOf('web:2'))).toBeDefined();
     expect(revisions.refusal('sshd', specOf('sshd:2'))).toBeUndefined();

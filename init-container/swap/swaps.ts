@@ -13,7 +13,7 @@ import { SwapEvents } from './event-log.ts';
 import type { SwapRecord } from './journal.ts';
 import { isUp, isWell, pendingEffect } from './observe.ts';
 import { changesBetween, namesOf, type SwapParts } from './parts.ts';
-import { type PreviewStore, previewSwap } from './preview.ts';
+import { type PreviewStorage, previewSwap } from './preview.ts';
 import { SwapRun } from './run.ts';
 import { expectSwappable, refusalOf, type Wanted, wantedByRollback, wantedBySwap } from './wanted.ts';
 
@@ -60,9 +60,9 @@ export class Swaps {
     this.#expectIdle();
     const wanted = wantedBySwap(this.#options.revisions, request);
     if (wanted.changes.length === 0) {
-      const specs = request.changes.map(({ name }) => wanted.revision.components[name]?.image.ref ?? name);
-      const verb = specs.length === 1 ? 'runs' : 'run';
-      return this.#nothingToDo(namesOf(request.changes), `already ${verb} ${specs.join(', ')}`, wanted.base);
+      const { components } = wanted.revision;
+      const words = request.changes.map(({ name }) => `${name} already runs ${components[name]?.image.ref ?? name}`);
+      return this.#nothingToDo(namesOf(request.changes), words.join(', '), wanted.base);
     }
     expectSwappable(wanted.changes, this.#options, this.#options.persistent);
     const refusal = refusalOf(wanted.changes, this.#options.revisions);
@@ -73,8 +73,8 @@ export class Swaps {
   }
 
   /** See `previewSwap`. Also while a swap is under way. */
-  preview(request: z.output<typeof swapPlanRequestSchema>, store: PreviewStore): Promise<SwapPlan> {
-    return previewSwap(this.#options, store, request);
+  preview(request: z.output<typeof swapPlanRequestSchema>, storage: PreviewStorage): Promise<SwapPlan> {
+    return previewSwap(this.#options, storage, request);
   }
 
   /** Begins to go back. Throws a `SwapError` when there is nothing to go back to. Refuses nothing for it. */
@@ -82,7 +82,8 @@ export class Swaps {
     this.#expectIdle();
     const wanted = wantedByRollback(this.#options.revisions, request);
     if (wanted.changes.length === 0) {
-      return this.#nothingToDo(request.name ?? 'the device', 'already is as it was then', wanted.base);
+      const subject = request.name ?? 'the device';
+      return this.#nothingToDo(subject, `${subject} already is as it was then`, wanted.base);
     }
     expectSwappable(wanted.changes, this.#options, this.#options.persistent);
     return this.#begin(wanted, false);
@@ -184,8 +185,8 @@ export class Swaps {
     }
   }
 
-  #nothingToDo(component: string, what: string, base: NumberedRevision): SwapEvents {
-    this.#latest = new SwapEvents([eventNow('done', component, `${component} ${what}`, base.number)]);
+  #nothingToDo(component: string, message: string, base: NumberedRevision): SwapEvents {
+    this.#latest = new SwapEvents([eventNow('done', component, message, base.number)]);
     return this.#latest;
   }
 

@@ -13,3 +13,8 @@ export function whatOf(change: Change, side: Side): string {
 export function imagesOf(changes: readonly Change[], side: Side): string {
   return changes.map((change) => whatOf(change, side)).join(', ');
 }
+
+/** "web runs web:2, page runs page:2"; with a word such as "now" before each verb. */
+export function whatRuns(changes: readonly Change[], side: Side, when = ''): string {
+  return changes.map((change) => `${change.name} ${when}runs ${whatOf(change, side)}`).join(', ');
+}

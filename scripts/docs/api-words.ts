@@ -99,7 +99,7 @@ export const bodyWords = {
   },
 } satisfies Record<string, FieldWords>;
 
-/** Types of src/shared/api/types.ts that are answered. */
+/** Types of src/shared/api that are answered. */
 export const answerNames = [
   'DeviceInfo',
   'StorageInfo',

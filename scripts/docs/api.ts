@@ -98,12 +98,13 @@ function refusal(route: Route): string[][] {
 
 /** The declarations of what is answered, with their comments, as the code has them. */
 function answers(): string {
-  const source = readFileSync(join(checkoutRoot(), 'src/shared/api/types.ts'), 'utf8');
+  const files = ['types.ts', 'storage.ts', 'swap.ts', 'upgrade.ts'];
+  const source = files.map((file) => readFileSync(join(checkoutRoot(), 'src/shared/api', file), 'utf8')).join('\n');
   const declarations = answerNames.map((name) => {
     const found = new RegExp(
       `(?:/\\*\\*(?:(?!\\*/)[\\s\\S])*\\*/\\n)?export (?:interface ${name} \\{[\\s\\S]*?\\n\\}|type ${name} =[^;]*;)`,
     ).exec(source);
-    if (found === null) throw new Error(`src/shared/api/types.ts has no ${name}`);
+    if (found === null) throw new Error(`src/shared/api has no ${name}`);
     return found[0].replaceAll('export ', '');
   });
   return declarations.join('\n\n');

@@ -49,6 +49,14 @@ const plan = {
   ],
   restarts: ['web'],
   send: [{ ref: 'web:2', bytes: 1_200_000, layers: 2 }],
+  frees: {
+    items: [
+      { kind: 'revision', name: '1', bytes: 1000 },
+      { kind: 'layer', name: 'a', bytes: 2_000_000 },
+      { kind: 'layer', name: 'b', bytes: 3_000_000 },
+    ],
+    bytes: 5_001_000,
+  },
   refused: 'web:2 was rolled back at noon: HTTP 500',
 };
 /** Plans that were asked for. */
@@ -345,6 +353,7 @@ Steps
   1. start the new web beside the old
   2. put the new revision in force
 Would send 1.2 MB (web:2).
+Would free 5.0 MB for it: 1 revision, 2 layers.
 Replaces the containers of web.
 Would be refused without --retry: web:2 was rolled back at noon: HTTP 500
 `,

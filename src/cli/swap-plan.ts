@@ -1,4 +1,5 @@
 import type { SwapPlan } from '../shared/api/types.ts';
+import { countKinds } from '../shared/text/count-kinds.ts';
 import { formatBytes } from '../shared/text/format.ts';
 import { paint } from './output.ts';
 
@@ -8,7 +9,7 @@ export function showPlan(plan: SwapPlan, color: boolean): void {
 }
 
 function planLines(plan: SwapPlan, color: boolean): string[] {
-  const { base, changes, steps, restarts, send, refused } = plan;
+  const { base, changes, steps, restarts, send, frees, refused } = plan;
   if (steps.length === 0) return ['Nothing to do: the device already is so.'];
   const heading = (text: string) => paint('bold', text, color);
   const lines = [heading(`From revision ${base}`)];
@@ -22,6 +23,7 @@ function planLines(plan: SwapPlan, color: boolean): string[] {
   lines.push(
     `Would send ${bytes === 0 ? 'nothing' : `${formatBytes(bytes)} (${send.map(({ ref }) => ref).join(', ')})`}.`,
   );
+  if (frees.items.length > 0) lines.push(`Would free ${formatBytes(frees.bytes)} for it: ${countKinds(frees.items)}.`);
   lines.push(restarts.length === 0 ? 'Restarts no container.' : `Replaces the containers of ${restarts.join(', ')}.`);
   if (refused !== undefined) lines.push(paint('red', `Would be refused without --retry: ${refused}`, color));
   return lines;

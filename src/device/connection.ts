@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import { messageOf } from '../shared/message-of.ts';
 import { type Transport, TransportError } from '../transport/transport.ts';
 import type { ConnectionState, ConnectionWatch } from './device.ts';
 
@@ -181,8 +182,4 @@ function drop(this: Duplex): void {
 
 function canRetry(error: unknown): boolean {
   return !(error instanceof TransportError) || error.retry;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

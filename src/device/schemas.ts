@@ -138,6 +138,7 @@ export const swapPlanSchema = z.object({
   steps: z.array(z.object({ action: z.enum(swapActions), component: z.string().optional(), text: z.string() })),
   restarts: z.array(z.string()),
   send: z.array(z.object({ ref: z.string(), bytes: count, layers: count })),
+  frees: garbageListSchema,
   refused: z.string().optional(),
 }) satisfies z.ZodType<SwapPlan>;
 

@@ -46,7 +46,8 @@ const routes: Route[] = [
       const { changes, images } = await readJson(request, swapPlanRequestSchema);
       orders.push(changes);
       const send = images.map(({ ref }) => ({ ref, bytes: 7, layers: 1 }));
-      sendJson(response, 200, { base: 1, changes: [], steps: [], restarts: [], send });
+      const frees = { items: [{ kind: 'layer', name: 'a', bytes: 5 }], bytes: 5 };
+      sendJson(response, 200, { base: 1, changes: [], steps: [], restarts: [], send, frees });
     },
   },
   jsonRoute('GET', '/gantry/v1/components', () => [testComponent('web'), testComponent('sshd')]),
@@ -192,6 +193,7 @@ describe('swap', () => {
   it('asks for a plan without sending a layer', async () => {
     const plan = await device.planSwap([{ name: 'web', image: dir }]);
     expect(plan.send).toEqual([{ ref: 'web:2', bytes: 7, layers: 1 }]);
+    expect(plan.frees).toMatchObject({ items: [{ kind: 'layer' }], bytes: 5 });
     expect([received.size, log.length]).toEqual([0, 0]);
     await expect(device.planSwap([{ name: 'wbe', image: dir }])).rejects.toThrow('Did you mean web?');
   });

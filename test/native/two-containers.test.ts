@@ -106,6 +106,19 @@ describe('two containers', () => {
     expect(await device.component(name)).toMatchObject({ pid: old.pid, restarts: old.restarts });
   });
 
+  it('have each the files of its own configuration', async () => {
+    const which = (pid = 0) => readFileSync(`/proc/${device.pidHere(pid)}/root/etc/which`, 'utf8');
+    const filed = (contents: string) => next({ files: [{ path: '/etc/which', contents }] }).spec;
+    await device.drive('setSpec', name, { spec: filed('old') });
+    await device.drive('startForSwap', name);
+    const old = await device.component(name);
+    await device.drive('setSpec', name, { spec: filed('new') });
+    await device.drive('startBesideForSwap', name);
+    expect([which(old.pid), which((await device.component(name)).pid)]).toEqual(['old', 'new']);
+    await device.drive('settleForSwap', name, { keep: 'old' });
+    expect(which(old.pid)).toBe('old');
+  });
+
   it('are one when the new one cannot be started', async () => {
     const old = await device.component(name);
     const { spec } = next({ command: ['/no/such/program'] });

@@ -179,6 +179,7 @@ export class FakeDevice implements Device {
       steps: [{ action: 'stable', text: `see that ${name} stays healthy` }],
       restarts: [name],
       send: [{ ref: image, bytes: 12e6, layers: 2 }],
+      frees: { items: [], bytes: 0 },
     };
   }
 

@@ -1,12 +1,14 @@
 import { z } from 'zod';
-import { componentConfigSchema, type SwapStrategy } from '../definition/component-config.ts';
-import { type ComponentKind, componentName, digestSchema } from '../definition/revision.ts';
+import type { ComponentKind } from '../definition/revision.ts';
 import type { Digest } from '../oci/types.ts';
 
 /**
  * `/gantry/v1/`: what the Docker Engine API has no words for. JSON bodies; errors are `{"message": "..."}` with an HTTP
  * status, as Docker's are; streams are one JSON object a line (`application/x-ndjson`). Times are RFC 3339 in UTC.
  */
+export * from './storage.ts';
+export * from './swap.ts';
+export * from './upgrade.ts';
 
 /** `GET /gantry/v1/device` */
 export interface DeviceInfo {
@@ -136,197 +138,6 @@ export interface RevisionList {
   revisions: RevisionSummary[];
 }
 
-/**
- * `POST /gantry/v1/images`: announces an image. `manifest` and `config` are the exact bytes as text, checked against
- * their digests. Answer: `ImageOffer`. Then each missing layer is sent with `PUT /gantry/v1/layers/{diffId}`, body = the
- * blob as stored (Content-Type = its media type, `X-Gantry-Digest` = its digest); both digests are checked, 400 if wrong.
- */
-export const announceImageSchema = z.strictObject({
-  ref: z.string().min(1).max(512),
-  digest: digestSchema,
-  manifest: z.string(),
-  config: z.string(),
-});
-export type AnnounceImage = z.infer<typeof announceImageSchema>;
-
-export interface ImageOffer {
-  digest: Digest;
-  /** What the device lacks; empty when the image can be swapped in at once. */
-  missing: { diffId: Digest; digest: Digest; size: number; mediaType: string }[];
-  /** The room for it. What it needs is estimated: layers are unpacked on the device. */
-  room?: {
-    needBytes: number;
-    freeBytes: number;
-    /** What was collected just now to make room, and what could be besides. */
-    collectedBytes: number;
-    reclaimableBytes: number;
-  };
-}
-
-/**
- * `POST /gantry/v1/gc`: removes what nothing needs. The factory, the current and the previous revision stay, what runs
- * stays, and so does what is quarantined. Answer: `GarbageList`.
- */
-export const gcRequestSchema = z.strictObject({
-  /** Only say what would go. */
-  dryRun: z.boolean().default(false),
-});
-
-export interface GarbageItem {
-  /** `document`: part of an image that is not known any more. `volume`: of a revision that is gone. */
-  kind: 'revision' | 'image' | 'layer' | 'document' | 'volume';
-  name: string;
-  /** What the disk gets back: what is shared counts once, where it goes with the last that needs it. */
-  bytes: number;
-}
-
-export interface GarbageList {
-  items: GarbageItem[];
-  bytes: number;
-}
-
-/** What is to become of one component: another image, another configuration, or both. */
-export const swapChangeSchema = z
-  .strictObject({
-    name: componentName,
-    image: z.strictObject({ ref: z.string().min(1).max(512), digest: digestSchema }).optional(),
-    /** What the definition says of it from now on: replaces what it said before. */
-    config: componentConfigSchema.optional(),
-  })
-  .refine(({ image, config }) => image !== undefined || config !== undefined, 'neither image nor config');
-
-export type SwapChange = z.output<typeof swapChangeSchema>;
-
-const changes = z
-  .array(swapChangeSchema)
-  .min(1)
-  .max(64)
-  .refine((list) => new Set(list.map(({ name }) => name)).size === list.length, 'one component twice');
-
-/**
- * `POST /gantry/v1/swap`: stream of `SwapEvent`. All changes or none. The device carries the swap out by itself: a
- * connection that breaks does not stop it. `GET /gantry/v1/swap` replays the events of the newest swap and follows it to
- * its end.
- */
-export const swapRequestSchema = z.strictObject({
-  changes,
-  /** Take an image or a configuration that failed before. */
-  retry: z.boolean().default(false),
-});
-export type SwapRequest = z.input<typeof swapRequestSchema>;
-
-/** `POST /gantry/v1/swap/plan`: what a swap would do, as `SwapPlan`. Nothing is sent or changed. */
-export const swapPlanRequestSchema = z.strictObject({
-  changes,
-  /** Documents of images that the device need not have. */
-  images: z.array(announceImageSchema).max(64).default([]),
-});
-export type SwapPlanRequest = z.input<typeof swapPlanRequestSchema>;
-
-/** One step of a swap; they are planned anew after each. */
-export interface PlannedStep {
-  action: SwapAction;
-  component?: string;
-  /** For people: "stop web". */
-  text: string;
-}
-
-export interface SwapPlan {
-  /** Number of the revision it would start from. */
-  base: number;
-  changes: { name: string; from: string; to: string; strategy: SwapStrategy; fields: string[] }[];
-  /** In order. Empty when the device already is as wanted. */
-  steps: PlannedStep[];
-  /** Components whose running container would be replaced by another. */
-  restarts: string[];
-  /** What would be sent, for each image that is not whole on the device. */
-  send: { ref: string; bytes: number; layers: number }[];
-  /** Why the device would not take it without `retry`. */
-  refused?: string;
-}
-
-/** `POST /gantry/v1/rollback`: stream of `SwapEvent`. Nothing given = the previous revision. */
-export const rollbackRequestSchema = z.strictObject({
-  /** Only this component, to what it was in the newest former revision where it differs. */
-  name: componentName.optional(),
-  revision: z.number().int().nonnegative().optional(),
-});
-export type RollbackRequest = z.input<typeof rollbackRequestSchema>;
-
-/** What the planner on the device can say: see init-container/swap/planner.ts. */
-export type SwapAction =
-  | 'stage'
-  | 'prepare'
-  | 'copy'
-  | 'stop'
-  | 'start'
-  | 'start-beside'
-  | 'probe'
-  | 'settle'
-  | 'apply'
-  | 'restart'
-  | 'verify'
-  | 'stable'
-  | 'commit';
-export const swapActions = [
-  'stage',
-  'prepare',
-  'copy',
-  'stop',
-  'start',
-  'start-beside',
-  'probe',
-  'settle',
-  'apply',
-  'restart',
-  'verify',
-  'stable',
-  'commit',
-] as const satisfies SwapAction[];
-
-/** `stable`: all stay healthy for a while. `apply`, `restart`: of what is no container. */
-export type SwapStage =
-  | 'stage'
-  | 'stop'
-  | 'copy'
-  | 'start'
-  | 'probe'
-  | 'apply'
-  | 'restart'
-  | 'stable'
-  | 'commit'
-  | 'rollback'
-  | 'done'
-  | 'failed';
-export const swapStages = [
-  'stage',
-  'stop',
-  'copy',
-  'start',
-  'probe',
-  'apply',
-  'restart',
-  'stable',
-  'commit',
-  'rollback',
-  'done',
-  'failed',
-] as const satisfies SwapStage[];
-
-/** `done` and `failed` end the stream. `failed` means: the device runs what it ran before. */
-export interface SwapEvent {
-  stage: SwapStage;
-  component: string;
-  at: string;
-  message: string;
-  /** On `done` and `failed`: the revision in force. */
-  revision?: number;
-  /** On `done`: milliseconds from the first stop to the last new one's health; absent when nothing was away. */
-  downtimeMs?: number;
-  /** On host-side `stage` events: bytes sent so far and to send. */
-  progress?: { done: number; total: number };
-}
-
 /** `POST /gantry/v1/power` */
 export const powerRequestSchema = z.strictObject({ action: z.enum(['reboot', 'poweroff']) });
 
@@ -343,38 +154,3 @@ export const deviceExecSchema = z.object({
   Env: z.array(z.string()).nullish(),
   ConsoleSize: z.tuple([z.number(), z.number()]).nullish(),
 });
-
-/**
- * `PUT /gantry/v1/upgrade?image=…`: a whole image for the slot not in use, described by this as JSON in the query; the body
- * is its files, one after the other in this order. Nothing starts it yet. `POST /gantry/v1/upgrade` with its `UpgradeRequest`
- * restarts the device into it: it is kept when everything in it becomes healthy, else the device goes back by itself.
- */
-export const upgradeImageSchema = z.strictObject({
-  id: z.string().regex(/^[0-9a-f]{8,64}$/, 'not the id of an image'),
-  name: z.string().min(1).max(128),
-  arch: z.enum(['amd64', 'arm64']),
-  board: z.string().min(1).max(64),
-  cmdline: z
-    .string()
-    .max(2000)
-    .regex(/^[^\n\0]*$/, 'not a kernel command line'),
-  files: z.tuple([
-    z.strictObject({ name: z.literal('kernel'), size: z.number().int().positive(), digest: digestSchema }),
-    z.strictObject({ name: z.literal('initrd.img'), size: z.number().int().positive(), digest: digestSchema }),
-    z.strictObject({ name: z.literal('root.img'), size: z.number().int().positive(), digest: digestSchema }),
-  ]),
-});
-export type UpgradeImage = z.infer<typeof upgradeImageSchema>;
-
-export const upgradeRequestSchema = z.strictObject({ id: z.string() });
-
-/** `GET /gantry/v1/upgrade`: the newest one. 404 when there never was one. */
-export const upgradeStatusSchema = z.strictObject({
-  id: z.string(),
-  name: z.string(),
-  /** `written`: in its slot. `trying`: it runs, or is about to. `kept`: it starts at each boot. `failed`: another runs. */
-  state: z.enum(['written', 'trying', 'kept', 'failed']),
-  /** Why it failed. */
-  detail: z.string().optional(),
-});
-export type UpgradeStatus = z.infer<typeof upgradeStatusSchema>;

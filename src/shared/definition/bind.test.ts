@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { parseBind } from './bind.ts';
+import { boundVolumes, parseBind } from './bind.ts';
 
 test('a path, a volume, and their defaults', () => {
   expect(parseBind('/a')).toEqual({
@@ -27,4 +27,9 @@ test('anything else is refused: nothing relative becomes a mount', () => {
       }
     }),
   );
+});
+
+test('volumes among binds, each once; what is no bind is not there', () => {
+  expect(boundVolumes(['data:/a', '/etc:/etc', 'data:/b:ro', 'Not a bind', 'more:/c'])).toEqual(['data', 'more']);
+  expect(boundVolumes()).toEqual([]);
 });

@@ -22,3 +22,16 @@ export function parseBind(text: string): Bind {
   const options = (optionText ?? (volume ? 'rw,rbind,rprivate' : 'rw,rbind,rshared')).split(',').filter(Boolean);
   return { source, volume, destination, options, writable: !options.includes('ro') };
 }
+
+/** The names of the volumes among binds. What is no bind is left out: its start says what is wrong with it. */
+export function boundVolumes(binds: readonly string[] = []): string[] {
+  const names = binds.flatMap((text) => {
+    try {
+      const { source, volume } = parseBind(text);
+      return volume ? [source] : [];
+    } catch {
+      return [];
+    }
+  });
+  return [...new Set(names)];
+}

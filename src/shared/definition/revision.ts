@@ -38,7 +38,6 @@ export const persistences = ['permanent', 'revision', 'boot'] as const;
 export type Persistence = (typeof persistences)[number];
 
 export const volumeSpecSchema = z.strictObject({ persistence: z.enum(persistences) });
-export type VolumeSpec = z.infer<typeof volumeSpecSchema>;
 
 /** An immutable description of everything that should run. Its digest is its identity; numbers are for people. */
 export const revisionSchema = z.strictObject({

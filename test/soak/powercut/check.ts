@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { openRevisions, revisionsFolder } from '../../../init-container/revisions/revisions.ts';
 import { fallBackUnlessWhole } from '../../../init-container/revisions/whole.ts';
-import { openStore } from '../../../init-container/store/image-store.ts';
+import { openStore } from '../../../init-container/store/open-store.ts';
 import { FileJournal } from '../../../init-container/swap/journal.ts';
 import type { ImageInfo } from '../../../src/shared/device-paths.ts';
 import type { Arch } from '../../../src/shared/oci/types.ts';

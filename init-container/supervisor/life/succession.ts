@@ -1,0 +1,55 @@
+import type { ComponentSpec } from '../../../src/shared/definition/revision.ts';
+import type { Engine } from '../../engine/engine.ts';
+import { otherInstance } from '../../engine/paths.ts';
+import { journal } from '../../native/journal.ts';
+import type { ComponentView } from '../component-view.ts';
+import type { Notes } from './notes.ts';
+
+/** One container of a component after the other: makes the next one, and clears away what is left of the last one. */
+export class Succession {
+  readonly #component: ComponentView;
+  readonly #engine: Engine;
+  readonly #notes: Notes;
+  #clearing: Promise<void> = Promise.resolve();
+
+  constructor(component: ComponentView, engine: Engine, notes: Notes) {
+    this.#component = component;
+    this.#engine = engine;
+    this.#notes = notes;
+  }
+
+  /** The name of the container that could come up beside this one, once what was left of the last such one is gone. */
+  async spareInstance(): Promise<string> {
+    await this.#clearing;
+    return otherInstance(this.#component.instance);
+  }
+
+  /** Makes the next container and stops short of letting it run. */
+  async prepare(spec: ComponentSpec): Promise<void> {
+    await this.#engine.prepare(await this.spareInstance(), spec);
+  }
+
+  /** Clears away what was prepared from another specification than this, or, without one, from any. */
+  dropPrepared(unless?: ComponentSpec): void {
+    const spare = otherInstance(this.#component.instance);
+    if (!this.#engine.isPrepared(spare) || (unless && this.#engine.isPrepared(spare, unless))) return;
+    this.#clear(spare);
+  }
+
+  /** Goes on as another container. Returns how to clear away what is left of the present one, which has ended. */
+  leaveFor(instance: string): () => void {
+    const { record, instance: old } = this.#component;
+    this.#component.instance = instance;
+    return () => {
+      if (record) this.#notes.event('destroy', { id: record.id, image: record.image.ref });
+      this.#clear(old);
+    };
+  }
+
+  /** In the background; the next container waits for it. */
+  #clear(instance: string): void {
+    this.#clearing = this.#engine
+      .forget(instance)
+      .catch((error: Error) => journal(`${instance}: what is left of it cannot be removed: ${error.message}`));
+  }
+}
