@@ -113,7 +113,7 @@ export class Component extends ComponentView {
     this.waiting.cancel();
     return this.#mutex.run(async () => {
       if (this.running) await this.#stop('swap', {});
-      const { wish } = this.state;
+      const { wish, restarts } = this.state;
       next.waiting.cancel();
       next.#health.pause();
       const clearOld = this.succession.leaveFor(next.instance);
@@ -122,7 +122,7 @@ export class Component extends ComponentView {
       this.state = next.state;
       this.activity = undefined;
       this.detail = undefined;
-      this.#notes.save({ wish, beside: undefined });
+      this.#notes.save({ wish, restarts: restarts + next.state.restarts, beside: undefined });
       this.#health.takeOver(next.#health);
       this.#notes.changed();
       clearOld();

@@ -14,6 +14,14 @@ test('only READY=1 on a line of its own counts, and is told once', () => {
   expect(readiness.outcome()).toEqual({ exitCode: 0, output: 'it has said that it is ready; it says: all is well' });
 });
 
+test('who has taken a container over is told instead', () => {
+  const told: string[] = [];
+  const readiness = new Readiness(() => told.push('before'));
+  readiness.tellInstead(() => told.push('after'));
+  readiness.hear(Buffer.from('READY=1'));
+  expect(told).toEqual(['after']);
+});
+
 test('whatever a program sends, it is not ready by accident and nothing breaks', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 4096 }), (bytes) => {

@@ -6,7 +6,7 @@ export class Readiness {
   #ready = false;
   #status = '';
   #socket: DatagramSocket | undefined;
-  readonly #onReady: () => void;
+  #onReady: () => void;
 
   constructor(onReady: () => void) {
     this.#onReady = onReady;
@@ -22,6 +22,11 @@ export class Readiness {
       }
     }
   };
+
+  /** From now on somebody else wants to know. */
+  tellInstead(onReady: () => void): void {
+    this.#onReady = onReady;
+  }
 
   /** The socket of a container that was just started. */
   listen(socket: DatagramSocket | undefined): void {

@@ -189,7 +189,7 @@ describe('two containers', () => {
   });
 
   // The last one: it starts a container again under the same name, as the log then shows.
-  it.fails('do not forget how often the component was restarted', async () => {
+  it('do not forget how often the component was restarted', async () => {
     const before = await device.component(name);
     process.kill(device.pidHere(before.pid ?? 0), 'SIGKILL');
     await device.untilIs(name, { state: 'running', restarts: before.restarts + 1 });

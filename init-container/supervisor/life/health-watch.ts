@@ -50,6 +50,7 @@ export class HealthWatch {
   takeOver(other: HealthWatch): void {
     this.#readiness = other.#readiness;
     other.#readiness = undefined;
+    this.#readiness?.tellInstead(() => this.#component.monitor?.checkNow());
     if (this.#component.running) this.#ask();
   }
 
