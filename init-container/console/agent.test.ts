@@ -80,7 +80,7 @@ beforeEach(async () => {
     log: (line) => logged.push(line),
     openApi: () => connectSocket({ path: socketPath, allowHalfOpen: true }),
     openShell: async (size) => {
-      const shell = await spawnPty(['/bin/sh'], { ...size, env: { PATH: process.env.PATH, PS1: 'prompt> ' } });
+      const shell = await spawnPty(['/bin/sh'], { ...size, env: { PATH: process.env.PATH, PS1: 'prompt: ' } });
       return { ...shell, resize: async (columns, rows) => shell.resize(columns, rows) };
     },
   });
@@ -195,7 +195,7 @@ test('a person with a plain terminal gets a shell, also after a host was connect
   const terminal = await plainHost.openConsole({ columns: 80, rows: 24 }, { plain: true });
   const text = collect(terminal.stream);
   terminal.stream.write('\r');
-  await vi.waitFor(() => expect(text()).toContain('prompt> '), patient);
+  await vi.waitFor(() => expect(text()).toContain('prompt: '), patient);
   terminal.stream.write('echo $((6 * 7))\r');
   await vi.waitFor(() => expect(text()).toContain('\n42\r'), patient);
   terminal.stream.destroy();
@@ -216,7 +216,7 @@ test('a boot that stops shows why and gives a shell at once, also after a host w
   const terminal = await host.openConsole({ columns: 80, rows: 24 }, { plain: true });
   const text = collect(terminal.stream);
   agent.rescue(['THE BOOT HAS STOPPED: x']);
-  await vi.waitFor(() => expect(text()).toMatch(/THE BOOT HAS STOPPED: x[\s\S]*prompt> /), patient);
+  await vi.waitFor(() => expect(text()).toMatch(/THE BOOT HAS STOPPED: x[\s\S]*prompt: /), patient);
   terminal.stream.destroy();
   await ask(host, 100, 6);
   await host.close();

@@ -148,9 +148,9 @@ describe('the terminal is given back', () => {
 
   it('on ctrl-z, and taken again by fg', async () => {
     await using terminal = TestTerminal.start('/bin/bash', ['--norc', '--noprofile', '-i'], {
-      env: { PS1: 'prompt> ', CI: 'true' },
+      env: { PS1: 'prompt: ', CI: 'true' },
     });
-    await terminal.waitFor('prompt> ');
+    await terminal.waitFor('prompt: ');
     terminal.type(`'${process.execPath}' '${program}' '${dirname(program)}/job'\r`);
     await terminal.waitFor(/▸ dhcp/);
     terminal.type('j');
