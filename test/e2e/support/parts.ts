@@ -9,11 +9,16 @@ import { ociDir, root } from './paths.ts';
 /** Components to swap in as init container, base or kernel. */
 export const partsDir = join(root, 'test/e2e/parts');
 
-export const partImage = (arch: Arch, ref: string) => `oci:${ociDir(arch)}:${ref}`;
+/** Kernels and the rest have layouts of their own: their tests run side by side. */
+const layoutFor = (arch: Arch, name: string) => `${ociDir(arch)}-${name.startsWith('kernel') ? 'kernels' : 'parts'}`;
+
+export const partImage = (arch: Arch, ref: string) => `oci:${layoutFor(arch, ref)}:${ref}`;
 
 export async function composeParts(arch: Arch, names: string[]): Promise<void> {
-  const layout = new OciLayout(ociDir(arch));
-  for (const name of names) await buildComponent(join(partsDir, name), arch, { layout, relockGone: true });
+  for (const name of names) {
+    const layout = new OciLayout(layoutFor(arch, name));
+    await buildComponent(join(partsDir, name), arch, { layout, relockGone: true });
+  }
 }
 
 /** `gantry swap`, followed to its end. `last`: what the device said then. */
