@@ -37,12 +37,12 @@ describe('a device with a data disk', () => {
 
     await gantryOk('-d', machine.target, 'swap', 'web', machine.web('2'));
     expect(await machine.page()).toContain('version 2');
-    await gantryOk('-d', machine.target, 'rollback', '--revision', '0');
+    await gantryOk('-d', machine.target, 'rollback', '0');
     await gantryOk('-d', machine.target, 'swap', 'web', machine.web('2'));
     const before = await gantryJson<GarbageList>('-d', machine.target, 'gc', '--dry-run');
     expect(before.items.map(({ kind, name: number }) => `${kind} ${number}`)).toEqual(['revision 1', 'revision 2']);
     expect(await gantryJson<GarbageList>('-d', machine.target, 'gc')).toEqual(before);
-    const refused = await gantry('-d', machine.target, 'rollback', '--revision', '1');
+    const refused = await gantry('-d', machine.target, 'rollback', '1');
     expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('revision 1 was collected')]);
     const again = await connectDevice(machine.target);
     expect(await onDevice(again, 'ls /var/lib/gantry/layers; ls /var/lib/gantry/quarantine')).toMatch(
