@@ -71,7 +71,7 @@ describe.runIf(isRoot && existsSync('/lib/systemd/systemd'))('on Debian with sys
   /** Not every unit of Debian starts in namespaces of its own; which do depends on the machine that runs the test. */
   const failedUnits = async () => {
     const list = await machine.shOk('systemctl list-units --state=failed --plain --no-legend --no-pager');
-    return list.split('\n').map((line) => line.split(' ')[0]);
+    return list.split('\n').map((line) => line.replace(/ .*/, ''));
   };
 
   beforeAll(async () => {

@@ -86,6 +86,27 @@ const killContainer: Action = async (world, random, image) => {
   return { text: `kill -9 of ${name}, process ${pid}`, images: [image] };
 };
 
+/** Without its conmon a container cannot write its log: it is ended and started again. */
+const killConmon: Action = async (world, random, image) => {
+  const name = random.pick(services);
+  const { pid } = await world.component(name);
+  await tolerant(name, () => onDevice(world.device, `kill -9 $(sed -n 's/^PPid:\\t//p' /proc/${pid}/status)`));
+  await until(`${name} to be started again`, 120, async () => (await world.component(name)).pid !== pid);
+  return { text: `kill -9 of the conmon of ${name}`, images: [image] };
+};
+
+/** Also of the way in and of the network: the device goes on by itself, and whoever follows finds it again. */
+const reconfigure: Action = async (world, random, image) => {
+  const name = random.pick(services.filter((service) => service !== 'web'));
+  const value = String(Math.round(random.next() * 1e9));
+  const env = [{ name: 'SOAK', value }];
+  const end = await follow(world.device.swap([{ name, config: { env } }]));
+  if (end instanceof ApiError || end.stage !== 'done') throw new Error(`${name} could not be changed: ${end.message}`);
+  const now = (await world.device.revision((await world.device.revisions()).current)).components[name];
+  if (!now?.config.env?.includes(`SOAK=${value}`)) throw new Error(`${name} was to have SOAK=${value} in its environment`);
+  return { text: `change ${name}: ${end.message}`, images: [image] };
+};
+
 const killInit: Action = async (world, _random, image) => {
   const before = await world.device.components();
   await killInitContainer(world);
@@ -175,6 +196,8 @@ export const actions: readonly (readonly [{ name: string; run: Action }, number]
   [{ name: 'restart', run: restart }, 10],
   [{ name: 'stop and start', run: stopAndStart }, 8],
   [{ name: 'kill a container', run: killContainer }, 10],
+  [{ name: 'kill a conmon', run: killConmon }, 4],
+  [{ name: 'change a configuration', run: reconfigure }, 8],
   [{ name: 'kill the init container', run: killInit }, 10],
   [{ name: 'swap, kill the init container', run: swapAndKillInit }, 8],
   [{ name: 'collect garbage', run: collectGarbage }, 3],

@@ -82,7 +82,8 @@ async function expectTidy(world: World): Promise<true> {
     lines.filter((line) => line.startsWith(`${kind} `)).map((line) => line.slice(kind.length + 1));
   const running = (await world.device.components()).filter((c) => c.kind === 'service').map((c) => c.name);
   const expectEach = (what: string, found: string[], pattern: RegExp) => {
-    const names = found.flatMap((text) => pattern.exec(text)?.[1] ?? []).sort();
+    // After a swap it is the second container of its component that runs: NAME.2.
+    const names = found.flatMap((text) => pattern.exec(text)?.[1]?.replace(/\.2$/, '') ?? []).sort();
     const wanted = running.toSorted();
     if (names.join(' ') !== wanted.join(' '))
       throw new Error(`${what}: ${names.join(' ')}, and not ${wanted.join(' ')}`);
