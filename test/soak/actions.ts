@@ -103,7 +103,8 @@ const reconfigure: Action = async (world, random, image) => {
   const end = await follow(world.device.swap([{ name, config: { env } }]));
   if (end instanceof ApiError || end.stage !== 'done') throw new Error(`${name} could not be changed: ${end.message}`);
   const now = (await world.device.revision((await world.device.revisions()).current)).components[name];
-  if (!now?.config.env?.includes(`SOAK=${value}`)) throw new Error(`${name} was to have SOAK=${value} in its environment`);
+  if (!now?.config.env?.includes(`SOAK=${value}`))
+    throw new Error(`${name} was to have SOAK=${value} in its environment`);
   return { text: `change ${name}: ${end.message}`, images: [image] };
 };
 
