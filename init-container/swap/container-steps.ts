@@ -27,6 +27,8 @@ export class ContainerSteps {
   readonly #proven = new Set<string>();
   readonly #prepared = new Set<string>();
   readonly #copied = new Set<string>();
+  /** Stopped by this process, and not started since. */
+  readonly #stopped = new Set<string>();
   #downSince: number | undefined;
   #healthyAt: number | undefined;
 
@@ -89,12 +91,19 @@ export class ContainerSteps {
     this.#downSince ??= performance.now();
     const limit = Math.max(...(['old', 'new'] as const).map((side) => this.#stopLimitMs(change, side)));
     await within(limit, `stopping ${change.name}`, this.#parts.supervisor.stopForSwap(change.name));
+    this.#stopped.add(change.name);
   }
 
   async start(change: Change, side: Side): Promise<void> {
-    await this.#progress.step('start', change.name, `starting ${whatOf(change, side)}`);
+    const noted = this.#progress.step('start', change.name, `starting ${whatOf(change, side)}`);
+    // Nothing runs now, and the note on the disk that it was to be stopped says enough to go on from: the disk may take
+    // its time while the container starts. Whoever comes after sees by what runs which of the two happened.
+    if (!this.#stopped.delete(change.name)) await noted;
     this.#downSince ??= performance.now();
-    await this.#run(change, side, () => this.#parts.supervisor.startForSwap(change.name));
+    const started = this.#run(change, side, () => this.#parts.supervisor.startForSwap(change.name));
+    for (const result of await Promise.allSettled([noted, started])) {
+      if (result.status === 'rejected') throw result.reason;
+    }
   }
 
   async startBeside(change: Change): Promise<void> {

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ComponentSpec } from '../../../src/shared/definition/revision.ts';
 import type { Engine } from '../../engine/engine.ts';
 import { otherInstance } from '../../engine/paths.ts';
@@ -5,12 +6,16 @@ import { journal } from '../../native/journal.ts';
 import type { ComponentView } from '../component-view.ts';
 import type { Notes } from './notes.ts';
 
+/** What is left of the last container is not cleared away while the next one's program comes up: it needs the processor. */
+const clearAfterMs = 300;
+
 /** One container of a component after the other: makes the next one, and clears away what is left of the last one. */
 export class Succession {
   readonly #component: ComponentView;
   readonly #engine: Engine;
   readonly #notes: Notes;
   #clearing: Promise<void> = Promise.resolve();
+  #pause = new AbortController();
 
   constructor(component: ComponentView, engine: Engine, notes: Notes) {
     this.#component = component;
@@ -20,6 +25,7 @@ export class Succession {
 
   /** The name of the container that could come up beside this one, once what was left of the last such one is gone. */
   async spareInstance(): Promise<string> {
+    this.#pause.abort();
     await this.#clearing;
     return otherInstance(this.#component.instance);
   }
@@ -42,14 +48,19 @@ export class Succession {
     this.#component.instance = instance;
     return () => {
       if (record) this.#notes.event('destroy', { id: record.id, image: record.image.ref });
-      this.#clear(old);
+      this.#clear(old, clearAfterMs);
     };
   }
 
-  /** In the background; the next container waits for it. */
-  #clear(instance: string): void {
-    this.#clearing = this.#engine
-      .forget(instance)
+  /** In the background, after a pause that ends when the next container is wanted: that one waits for it. */
+  #clear(instance: string, pauseMs = 0): void {
+    this.#pause.abort();
+    this.#pause = new AbortController();
+    const { signal } = this.#pause;
+    this.#clearing = this.#clearing
+      .then(() => delay(pauseMs, undefined, { signal }))
+      .catch(() => undefined)
+      .then(() => this.#engine.forget(instance))
       .catch((error: Error) => journal(`${instance}: what is left of it cannot be removed: ${error.message}`));
   }
 }
