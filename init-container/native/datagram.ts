@@ -20,6 +20,9 @@ const pidfdGetfd = 438;
 
 /** Longest message taken; what is longer is cut. */
 const longest = 4096;
+/** Messages taken at once, and the pause before more: whoever sends without end must not keep this process from its work. */
+const atOnce = 32;
+const pauseMs = 10;
 /** sockaddr_un: the path, its final zero included. */
 const longestPath = 108;
 
@@ -39,13 +42,24 @@ export class DatagramSocket {
   readonly fd: number;
   readonly #libc: Libc;
   readonly #read: () => void;
+  /** More may have come than was taken. */
+  #pause: NodeJS.Timeout | undefined;
   #closed = false;
 
   private constructor(libc: Libc, fd: number, onMessage: (message: Buffer) => void) {
     this.#libc = libc;
     this.fd = fd;
     this.#read = () => {
-      for (let message = this.#receive(); message !== undefined; message = this.#receive()) onMessage(message);
+      if (this.#pause) return;
+      for (let taken = 0; taken < atOnce; taken++) {
+        const message = this.#receive();
+        if (message === undefined) return;
+        onMessage(message);
+      }
+      this.#pause = setTimeout(() => {
+        this.#pause = undefined;
+        this.#read();
+      }, pauseMs);
     };
     listenForSigio();
     readers.add(this.#read);
@@ -97,6 +111,7 @@ export class DatagramSocket {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    clearTimeout(this.#pause);
     readers.delete(this.#read);
     closeSync(this.fd);
   }
