@@ -1,4 +1,13 @@
-import { existsSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { ComponentConfig } from '../../src/shared/definition/component-config.ts';
@@ -207,6 +216,28 @@ describe('two containers', () => {
     expect(status.restarts).toBeGreaterThan(restarts);
     await device.drive('setSpec', name, { spec: factory });
     await device.drive('startForSwap', name);
+  });
+
+  it('take no room from the device for what they write, and leave nothing of it, however deep it is', async () => {
+    const free = () => statfsSync(device.path('/run/gantry')).bfree;
+    const before = free();
+    // Deeper than the kernel takes a path as a whole.
+    const write = [
+      'd=$(printf %0200d 0)',
+      'for turn in $(seq 30); do mkdir $d && cd $d || exit 1; done',
+      'dd if=/dev/zero of=/fill bs=1M count=16 2>/dev/null',
+      'echo "$NAME has written"',
+      'exec sleep 100000',
+    ].join('\n');
+    const { called, spec } = next({ readonly: false, command: ['sh', '-c', write] });
+    await device.drive('setSpec', name, { spec });
+    await device.drive('startForSwap', name);
+    await until('it to have written', 30, async () => logLines().includes(`${called} has written`));
+    // 16 MiB are 4096 blocks.
+    expect(before - free()).toBeLessThan(1000);
+    await device.drive('setSpec', name, { spec: factory });
+    await device.drive('startForSwap', name);
+    await until('what it wrote to be gone', 20, async () => leftovers().containers === 1);
   });
 
   it('leave nothing behind of one that cannot be made ahead of time', async () => {
