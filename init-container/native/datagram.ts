@@ -14,6 +14,7 @@ const F_SETOWN = 8;
 const O_NONBLOCK = 0o4000;
 const O_ASYNC = 0o20000;
 const MSG_DONTWAIT = 0x40;
+const MSG_PEEK = 0x02;
 /** Linux's numbers of system calls that are the same on every architecture. */
 const pidfdOpen = 434;
 const pidfdGetfd = 438;
@@ -52,9 +53,11 @@ export class DatagramSocket {
     this.#read = () => {
       if (this.#pause) return;
       for (let taken = 0; taken < atOnce; taken++) {
-        const message = this.#receive();
+        const message = this.#receive(MSG_PEEK);
         if (message === undefined) return;
         onMessage(message);
+        // Gone only when it has been dealt with: should this process end before, the next one gets it.
+        this.#receive(0);
       }
       this.#pause = setTimeout(() => {
         this.#pause = undefined;
@@ -116,10 +119,10 @@ export class DatagramSocket {
     closeSync(this.fd);
   }
 
-  #receive(): Buffer | undefined {
+  #receive(flags: number): Buffer | undefined {
     if (this.#closed) return undefined;
     const buffer = Buffer.alloc(longest);
-    const length = Number(this.#libc.recv(this.fd, buffer, buffer.length, MSG_DONTWAIT));
+    const length = Number(this.#libc.recv(this.fd, buffer, buffer.length, MSG_DONTWAIT | flags));
     return length < 0 ? undefined : buffer.subarray(0, length);
   }
 }

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type NativeDevice, startNative } from '../e2e/support/native.ts';
 import { root } from '../e2e/support/paths.ts';
 import { until } from '../e2e/support/until.ts';
+import { armFaults } from '../killed/moments.ts';
 
 const definition = (name: string) => join(root, `test/e2e/supervision/${name}.yml`);
 
@@ -125,6 +126,18 @@ describe('system containers', () => {
       return quiet.state === 'running' && quiet.pid !== pid && quiet.pid !== alive;
     });
     expect((await device.component('talker')).pid).toBe(alive);
+  });
+
+  it('forgets no READY=1 when it is killed on hearing it', async () => {
+    await armFaults(device);
+    await act('ready', 'restart');
+    await device.untilIs('ready', { state: 'running', health: 'starting' });
+    const { pid } = (await device.info()).init;
+    const order = { action: 'kill', point: 'before ready state.json', nth: 1 };
+    writeFileSync(device.path('/run/gantry/faults'), JSON.stringify(order));
+    await act('ready', 'kill?signal=USR1');
+    await until('the next init container', 30, async () => (await device.info()).init.pid !== pid);
+    await device.untilIs('ready', { health: 'healthy' });
   });
 
   it('ends all of a container that shares the processes of the device', async () => {
