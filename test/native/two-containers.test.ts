@@ -224,7 +224,7 @@ describe('two containers', () => {
     // Deeper than the kernel takes a path as a whole.
     const write = [
       'd=$(printf %0200d 0)',
-      'for turn in $(seq 30); do mkdir $d && cd $d || exit 1; done',
+      'for turn in $(seq 30); do mkdir $d && cd -P $d || exit 1; done',
       'dd if=/dev/zero of=/fill bs=1M count=16 2>/dev/null',
       'echo "$NAME has written"',
       'exec sleep 100000',
