@@ -3,7 +3,7 @@ import { messageOf } from '../store/errors.ts';
 import { StepError } from './errors.ts';
 import type { SwapEvents } from './event-log.ts';
 import type { Failure, SwapRecord } from './journal.ts';
-import { type Change, howItRuns, namesOf, type SwapParts } from './parts.ts';
+import { type Change, howItRuns, namesOf, type SwapParts, settleCopies } from './parts.ts';
 import { plan, type Side } from './planner.ts';
 import { JournalError, SwapProgress } from './progress.ts';
 import { UnstableError } from './stability.ts';
@@ -161,6 +161,7 @@ export class SwapRun {
   }
 
   async #finish(stage: 'done' | 'failed', message: string, revision: number | undefined): Promise<void> {
+    await settleCopies(this.#parts);
     const downtimeMs = stage === 'done' ? this.#steps.downtimeMs : undefined;
     const more = { revision, ...(downtimeMs === undefined ? {} : { downtimeMs }) };
     await this.#progress.announceAnyway(stage, message, more);

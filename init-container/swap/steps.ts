@@ -153,7 +153,8 @@ export class SwapSteps {
       this.#changes.map(({ name }) => name),
       configs,
     );
-    await this.#parts.volumes.mustFit(this.#base.revision, this.#revision);
+    const options = { fresh: this.#progress.record.refuses };
+    await this.#parts.volumes.mustFit(this.#base.revision, this.#revision, options);
     this.#configs = configs;
   }
 
