@@ -422,6 +422,18 @@ describe('the events of the newest swap', () => {
     expect(revisions.current().number).toBe(1);
   });
 
+  it('are forgotten when a flipped bit names another revision in the journal', async () => {
+    const { folder, swaps, machine } = await freshDevice();
+    await allOf(swaps.swap(swapTo('web', 'web:2')));
+    const path = join(folder, 'data/swap.json');
+    const text = await readFile(path, 'utf8');
+    expect(text).toContain('"base":0');
+    await writeFile(path, text.replace('"base":0', '"base":1'));
+    const again = await openDevice(folder, machine);
+    expect(again.swaps.latest).toBeUndefined();
+    expect(again.log.join()).toMatch(/journal of the newest swap is damaged/);
+  });
+
   it('are forgotten, and the file kept, when the journal is damaged', async () => {
     const { folder, swaps, machine } = await freshDevice();
     await allOf(swaps.swap(swapTo('web', 'web:2')));

@@ -145,7 +145,6 @@ export class Swaps {
 
   #begin(wanted: Wanted, refuses: boolean): SwapEvents {
     const record: SwapRecord = {
-      schema: 1,
       boot: this.#options.bootId,
       startedAt: new Date().toISOString(),
       reason: wanted.reason,
