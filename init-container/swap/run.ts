@@ -56,8 +56,9 @@ export class SwapRun {
 
   /** Brings the old components back where they were touched, and notes why. Never rejects. */
   async goBack(failure: Failure): Promise<void> {
-    const { phase, applied } = this.#progress.record;
-    const touched = phase !== 'stage' || applied.length > 0;
+    const { events, applied } = this.#progress.record;
+    // Something may be made ahead of time after something else was touched.
+    const touched = applied.length > 0 || events.some(({ stage }) => stage !== 'stage');
     this.#progress.note({ failure });
     if (touched) {
       const words = `${failure.reason}; going back to ${imagesOf(this.#changes, 'old')}`;
@@ -72,6 +73,7 @@ export class SwapRun {
 
   /** After a restart of this process: the new revision had just been put in force. */
   async finishCommitted(): Promise<void> {
+    await this.#steps.keepNew();
     const words = `${this.#doneMessage()}; the init container was restarted just then`;
     await this.#finish('done', words, this.#progress.record.target);
   }

@@ -366,6 +366,23 @@ function restarts(machine: Machine) {
   return { next };
 }
 
+it('what came up beside the old one ends with a swap that fails before anything else was touched', async () => {
+  const { swaps, machine, supervisor, revisions } = await freshDevice();
+  machine.broken.set('web:2', 'cannot be made');
+  machine.up.delete('web');
+  const startBeside = supervisor.startBesideForSwap.bind(supervisor);
+  supervisor.startBesideForSwap = async (name) => {
+    await startBeside(name);
+    // A person starts it just now.
+    const { web } = revisions.current().revision.components;
+    if (web) machine.up.set('web', machine.run(web));
+  };
+  const changes = ['app', 'web'].map((name) => ({ name, image: imageOf(`${name}:2`) }));
+  const events = await allOf(swaps.swap({ changes, retry: false }));
+  expect(events.at(-1)).toMatchObject({ stage: 'failed', message: expect.stringContaining('no program in the image') });
+  expect([[...machine.beside.keys()], machine.up.get('app')?.spec.image.ref]).toEqual([[], 'app:1']);
+});
+
 describe('rollback', () => {
   it('goes to the previous revision, and forth again', async () => {
     const { swaps, revisions, machine } = await freshDevice();

@@ -255,6 +255,8 @@ export class SimulatedSupervisor implements Supervisor {
       throw new Error('ended with exit code 1; its last words: oh no');
   }
 
+  keepForSwap = async (): Promise<void> => undefined;
+
   start = (): Promise<void> => Promise.reject(new Error('for people only'));
   stop = (): Promise<void> => Promise.reject(new Error('for people only'));
   restart = (): Promise<void> => Promise.reject(new Error('for people only'));
