@@ -15,7 +15,7 @@ export async function kernelSoak(say: Say): Promise<boolean> {
   await composeParts('amd64', ['kernel-bare']);
   const machine = await boot('amd64', 'ssh', { name: 'soak-kernel', data: true });
   try {
-    await machine.untilHealthy();
+    await machine.untilHealthy(600);
     const before = await kernelOf(machine);
     const results = [await kernelWithoutDisk(machine, say), await kernelThatPanics(machine, say)];
     const same = (await kernelOf(machine)) === before;
@@ -52,7 +52,7 @@ async function kernelThatPanics(machine: Machine, say: Say): Promise<boolean> {
     code === 4 &&
     /not found healthy before the device started again/.test(stderr) &&
     panicked !== undefined &&
-    (await machine.untilHealthy()).length > 0;
+    (await machine.untilHealthy(600)).length > 0;
   say(`${well ? 'as it should be' : 'WRONG'}: ${code} ${stderr.trim()}; the console: ${panicked ?? 'no panic'}`);
   return well;
 }
