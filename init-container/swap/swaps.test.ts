@@ -405,6 +405,15 @@ describe('rollback', () => {
     expect([machine.runs('web'), machine.runs('sshd')]).toEqual([imageDigest('web:1'), imageDigest('sshd:2')]);
   });
 
+  it('never takes what failed, or was refused, by another name', async () => {
+    const { swaps, machine } = await freshDevice();
+    machine.broken.set('web:2', 'unhealthy');
+    await allOf(swaps.swap(swapTo('web', 'web:2')));
+    for (const request of [{ revision: 1 }, { revision: 1, name: 'web' }])
+      expect(() => swaps.rollback(request)).toThrow('revision 1 was never in force');
+    expect(swaps.latest?.ended).toBe(true);
+  });
+
   it('brings back every component that differs, as one', async () => {
     const { swaps, machine, supervisor } = await freshDevice();
     await allOf(swaps.swap(swapTo('web', 'web:2')));
