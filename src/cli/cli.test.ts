@@ -268,6 +268,9 @@ describe('mistakes', () => {
     [['swap', 'web', './no-such-image'], 1, /there is no OCI layout or tar \.\/no-such-image/],
     [[], 2, /the terminal UI needs a terminal/],
     [['top'], 2, /gantry stats/],
+    [['build', '--arch', 'vax', 'os.yml'], 2, /Gantry builds amd64 and arm64/],
+    [['build', '--format', 'iso', 'os.yml'], 2, /Gantry writes image and host/],
+    [['rollback', '9999999999'], 2, /Give the number of a revision/],
   ])('%j ends with %i', async (words, expected, message) => {
     const { out, err, code } = await gantry(...words);
     expect(err).toMatch(message);
@@ -391,8 +394,8 @@ Would be refused without --retry: web:2 was rolled back at noon: HTTP 500
     expect(await gantry('swap', ...words)).toMatchObject({ code: 2, err: expect.stringMatching(message) });
   });
 
-  it('says at Ctrl-C that the device goes on', async () => {
-    stages = ['stop'];
+  it.each(['stage', 'stop'] as const)('says at Ctrl-C that the device goes on, also from its %s on', async (stage) => {
+    stages = [stage];
     endless = true;
     const child = start('-d', device, 'swap', 'web', join(dir, 'image'));
     let said = '';
@@ -400,7 +403,7 @@ Would be refused without --retry: web:2 was rolled back at noon: HTTP 500
     child.stderr?.on('data', (chunk: Buffer) => {
       said += chunk.toString();
       // Once, as a person does: a second one ends it at once.
-      if (said.includes('stop it') && !interrupted) interrupted = child.kill('SIGINT');
+      if (said.includes(`${stage} it`) && !interrupted) interrupted = child.kill('SIGINT');
     });
     const { err, code } = await child.done;
     expect(err).toMatch(/the device goes on with the swap by itself\. Follow it: gantry ps/);

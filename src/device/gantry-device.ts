@@ -86,7 +86,7 @@ export class GantryDevice implements Device {
   }
 
   revision(number: number): Promise<Revision> {
-    return this.#api.get(`/gantry/v1/revisions/${number}`, revisionSchema, { lines: true });
+    return this.#api.get(`/gantry/v1/revisions/${number}`, revisionSchema, { texts: 'lines' });
   }
 
   start(name: string): Promise<void> {

@@ -190,7 +190,7 @@ export class FakeDevice implements Device {
       ...{ stage, component: name, at: time(Date.now()), message, ...more },
     });
     for (const done of [0, 6e6, 12e6]) {
-      yield event('stage', `sent ${done / 1e6} MB`, { progress: { done, total: 12e6 } });
+      yield event('stage', `sent ${done / 1e6} MB`, { sending: true, progress: { done, total: 12e6 } });
     }
     await this.hold();
     yield event('stop', `stopping ${name}`);
