@@ -100,6 +100,7 @@ const routes: Route[] = [
       sendJson(response, 200, plan);
     },
   },
+  jsonRoute('GET', '/gantry/v1/upgrade', () => ({ id: 'abcdef01', name: 'demo2', state: 'trying', more: 1 })),
   jsonRoute('POST', '/gantry/v1/images', () => ({ digest: image.manifest.digest, missing: [] })),
   { method: 'POST', pattern: '/gantry/v1/swap', handler: swapStream },
   { method: 'POST', pattern: '/gantry/v1/rollback', handler: swapStream },
@@ -121,6 +122,16 @@ const routes: Route[] = [
         factory: false,
         reason: 'swap web',
         changes: [{ name: 'web', from: 'web:1', to: 'web:2' }],
+      },
+      {
+        number: 0,
+        digest: digestOf('0'),
+        createdAt: '2030-01-01T00:00:00Z',
+        state: 'refused',
+        factory: false,
+        reason: 'swap web',
+        changes: [{ name: 'web', from: 'web:1', to: 'web:1', fields: ['env'] }],
+        failure: 'it ended with exit code 1',
       },
     ],
   })),
@@ -203,6 +214,7 @@ describe('reading', () => {
     const results = await Promise.all([gantry('info'), gantry('revisions'), gantry('inspect', 'web', '--json')]);
     expect(results.map(({ code }) => code)).toEqual([0, 0, 0]);
     expect(results[0]?.out).toMatch(/host name +bench\n/);
+    expect(results[0]?.out).toMatch(/upgrade +demo2 \(abcdef01\) is on trial/);
     expect(results[0]?.out).toMatch(
       /watchdog +\/dev\/watchdog0 IS NOT FED \(web has not been well for 90 s\): .* 60 s\n/,
     );
@@ -211,6 +223,7 @@ describe('reading', () => {
         'damage          revision 2 is damaged on the disk\n',
     );
     expect(results[1]?.out).toMatch(/1 +current +2030-01-01T00:00:00Z +swap web +web: web:1 → web:2\n/);
+    expect(results[1]?.out).toMatch(/0 +refused .* web: env; rolled back: it ended with exit code 1\n/);
     expect(JSON.parse(results[2]?.out ?? '')).toEqual({ Name: '/web', Config: { Env: ['A=1'] } });
     expect(JSON.parse((await gantry('stats', '--no-stream', '--json')).out)).toContainEqual({
       name: 'web',

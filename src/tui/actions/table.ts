@@ -1,4 +1,4 @@
-import { inspect, scrollDocument } from '../flows/documents.ts';
+import { inspect, inspectDevice, scrollDocument } from '../flows/documents.ts';
 import { askLifecycle } from '../flows/lifecycle.ts';
 import {
   editSearch,
@@ -155,6 +155,15 @@ export const actions: readonly Action[] = [
     screens: components,
     unavailable: needsSelection,
     run: inspect,
+  },
+  {
+    id: 'inspect-device',
+    keys: ['I'],
+    hint: 'about',
+    help: 'Show everything known of the device: storage, watchdog, upgrades, what could be removed.',
+    screens: components,
+    unavailable: needsConnection,
+    run: inspectDevice,
   },
   {
     id: 'scroll-logs',
