@@ -1,4 +1,3 @@
-import { sendJson } from './respond.ts';
 import { HttpError, type Route } from './router.ts';
 
 /**
@@ -17,7 +16,6 @@ export function refusalRoutes(): Route[] {
   const copying = 'use: gantry exec NAME cat FILE, or tar where the image has it';
   const swap = 'to replace a container, use: gantry swap NAME IMAGE';
   return [
-    { method: 'GET', pattern: '/networks', handler: ({ response }) => sendJson(response, 200, []) },
     refuse('POST', '/containers/create', 403, `cannot create a container on a device: ${definition}; ${swap}`),
     refuse(
       'DELETE',
