@@ -16,7 +16,10 @@ let program = '';
 beforeAll(async () => {
   program = await bundleForTerminal(join(import.meta.dirname, '../../test/support/tui-fixture.tsx'));
 });
-afterAll(() => rm(dirname(program), { recursive: true, force: true }));
+afterAll(async () => {
+  // Without a program there is no folder of ours.
+  if (program !== '') await rm(dirname(program), { recursive: true, force: true });
+});
 
 /** The UI under a shell that says afterwards how it ended and in which state the terminal is. */
 async function openInShell(): Promise<TuiUnderTest> {

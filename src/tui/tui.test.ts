@@ -9,7 +9,10 @@ let program = '';
 beforeAll(async () => {
   program = await bundleForTerminal(join(import.meta.dirname, '../../test/support/tui-fixture.tsx'));
 });
-afterAll(() => rm(dirname(program), { recursive: true, force: true }));
+afterAll(async () => {
+  // Without a program there is no folder of ours.
+  if (program !== '') await rm(dirname(program), { recursive: true, force: true });
+});
 
 /** The UI with its table on the screen. `CI` is set, as it is where these tests run: the UI must not care. */
 async function open(options: TerminalOptions = {}): Promise<TuiUnderTest> {

@@ -1,16 +1,20 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type NativeDevice, startNative } from '../e2e/support/native.ts';
-import { root } from '../e2e/support/paths.ts';
+import { work } from '../e2e/support/paths.ts';
 import { until } from '../e2e/support/until.ts';
 
 /** What Docker's clients ask for beside what other tests cover. */
 let device: NativeDevice;
 beforeAll(async () => {
-  device = await startNative(join(root, 'images/web.yml'), 'docker-api');
+  const definition = join(work, 'docker-api.yml');
+  mkdirSync(work, { recursive: true });
+  writeFileSync(definition, 'services: [{ name: web, image: web:1 }]\n');
+  device = await startNative(definition, 'docker-api');
   await device.untilIs('web', { health: 'healthy' }, 60);
 });
 afterAll(async () => device?.stop());
