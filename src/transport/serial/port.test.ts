@@ -10,7 +10,7 @@ const folder = mkdtempSync(join(tmpdir(), 'gantry-port-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 test('a missing port, a file and an abandoned socket are told apart', async () => {
-  const open = (path: string) => openPort({ path, baud: 115_200 });
+  const open = (path: string) => openPort({ path, baud: 115_200, flow: 'none' });
   await expect(open(join(folder, 'missing'))).rejects.toThrow('there is no serial port');
   const file = join(folder, 'file');
   writeFileSync(file, '');
@@ -19,7 +19,7 @@ test('a missing port, a file and an abandoned socket are told apart', async () =
 
 test('a tty has a rate, a socket has none', async () => {
   const pty = await createPty();
-  const tty = await openPort({ path: pty.path, baud: 115_200 });
+  const tty = await openPort({ path: pty.path, baud: 115_200, flow: 'none' });
   expect(tty.bytesPerSecond).toBe(11_520);
   const received = new Promise((resolve) =>
     tty.stream.once('data', (chunk: Buffer) => resolve(chunk.toString('latin1'))),
@@ -32,7 +32,7 @@ test('a tty has a rate, a socket has none', async () => {
   const path = join(folder, 'sock');
   const server = createServer((socket) => socket.end());
   await new Promise<void>((resolve) => server.listen(path, resolve));
-  const socket = await openPort({ path, baud: 115_200 });
+  const socket = await openPort({ path, baud: 115_200, flow: 'none' });
   expect(socket.bytesPerSecond).toBeUndefined();
   socket.stream.destroy();
   await new Promise((resolve) => server.close(resolve));
@@ -40,7 +40,7 @@ test('a tty has a rate, a socket has none', async () => {
 
 test('a tty that is pulled out closes its stream', async () => {
   const pty = await createPty();
-  const { stream } = await openPort({ path: pty.path, baud: 115_200 });
+  const { stream } = await openPort({ path: pty.path, baud: 115_200, flow: 'none' });
   stream.on('error', () => {});
   const closed = new Promise((resolve) => stream.once('close', resolve));
   stream.resume();
