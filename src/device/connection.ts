@@ -22,6 +22,7 @@ export class Connection implements ConnectionWatch {
     this.#transport = transport;
     this.#state = { state: 'connecting', detail: transport.description };
     transport.onLost((reason) => this.#lost(reason));
+    transport.onWaiting?.((words) => this.#waits(words));
   }
 
   get current(): ConnectionState {
@@ -111,6 +112,12 @@ export class Connection implements ConnectionWatch {
     this.#wake?.();
     this.#spare?.destroy();
     await this.#transport.close();
+  }
+
+  /** What is seen of the device meanwhile says more than why the last attempt failed. */
+  #waits(words: string): void {
+    const state = this.#state;
+    if (state.state === 'connecting' || state.state === 'reconnecting') this.#set({ ...state, detail: words });
   }
 
   #lost(reason: string): void {

@@ -1,0 +1,2 @@
+import setup from './test/e2e/global-setup.ts';
+await setup();
