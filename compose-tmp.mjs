@@ -1,2 +1,0 @@
-import setup from './test/e2e/global-setup.ts';
-await setup();
