@@ -30,6 +30,11 @@ test.each([
     'boot-loader',
     '=>',
   ],
+  [
+    '[    2.1] Kernel panic - not syncing: x\r\n[    2.2] Rebooting in 10 seconds..\r\n',
+    'panic',
+    'panicked: x; it restarts by itself',
+  ],
   ['Debian GNU/Linux 13 box ttyS0\r\n\r\nbox login: ', 'login', 'a login prompt of another system (box login:)'],
   ['box login: root\r\nPassword: ', 'login', 'login prompt'],
   ['Last login: Mon\r\nroot@box:~# ', 'shell', 'a shell without Gantry (root@box:~#)'],

@@ -26,7 +26,8 @@ const stillMs = 15_000;
 
 const patterns = {
   panic: /Kernel panic - not syncing: ?([^\r\n]*)/,
-  panicOver: /reboot: |Rebooting in|U-Boot|Linux version/,
+  panicOver: /U-Boot|Linux version|Booting Linux/,
+  restarts: /Rebooting in (\d+) seconds/,
   countdown: /hit any key to stop autoboot|press (?:any key|\S+) to (?:stop|abort|interrupt)[^\n]*$/i,
   bootLoaderName: /(U-Boot|barebox|GNU GRUB|RedBoot|CFE)/,
   bootLoaderPrompt: /(?:^|[\r\n])(?:=>|U-Boot>|barebox[^\r\n]*>|grub>|\S{0,20}boot[^\r\n>]{0,10}>) ?$/i,
@@ -101,7 +102,9 @@ export class SituationWatch {
       case 'noise':
         return `what comes from the line is no text: is ${this.#baud ?? 'this'} the device's baud rate?`;
       case 'panic':
-        return `the kernel has panicked: ${clean(patterns.panic.exec(this.#text)?.[1] ?? '')}`;
+        return `the kernel has panicked: ${clean(patterns.panic.exec(this.#text)?.[1] ?? '')}${
+          patterns.restarts.test(this.#text.slice(-400)) ? '; it restarts by itself' : ''
+        }`;
       case 'boot-loader-countdown':
         return 'a boot loader counts down; it boots by itself unless a key is pressed (gantry console)';
       case 'boot-loader':
