@@ -214,6 +214,26 @@ test('a person with a plain terminal gets a shell, also after a host was connect
   await vi.waitFor(() => expect(second.text()).toContain('press Enter for a shell'), patient);
 });
 
+test('a host that goes without a word leaves a plain console with a shell', async () => {
+  plug();
+  const host = makeTransport();
+  await ask(host, 100, 3);
+  expect(agent.state).toBe('framed');
+  // The cable is now in a terminal program.
+  hostEnd.cable.removeAllListeners('data');
+  deviceEnd.cable.removeAllListeners('data');
+  let shown = '';
+  deviceEnd.cable.on('data', (chunk: Buffer) => {
+    shown += chunk.toString('latin1');
+  });
+  await vi.waitFor(() => expect(shown).toContain('press Enter for a shell'), patient);
+  expect(logged).toContain('console: plain again: the host has been silent for 2.7 s');
+  deviceEnd.cable.write('\r');
+  await vi.waitFor(() => expect(shown).toContain('prompt: '), patient);
+  deviceEnd.cable.write('echo $((6 * 7))\r');
+  await vi.waitFor(() => expect(shown).toContain('\n42\r'), patient);
+});
+
 test('a boot that stops shows why and gives a shell at once, also after a host was connected', async () => {
   plug();
   const first = await openConsole('bare');

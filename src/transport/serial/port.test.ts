@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -36,6 +37,36 @@ test('a tty has a rate, a socket has none', async () => {
   expect(socket.bytesPerSecond).toBeUndefined();
   socket.stream.destroy();
   await new Promise((resolve) => server.close(resolve));
+});
+
+const sttyOf = (path: string): string => execFileSync('stty', ['-F', path, '-a'], { encoding: 'utf8' });
+
+test('a tty runs at any rate, also one that changes, with the flow control that was asked for', async () => {
+  const pty = await createPty();
+  const none = await openPort({ path: pty.path, baud: 9600, flow: 'none' });
+  expect(sttyOf(pty.path)).toMatch(/speed 9600 baud[\s\S]* -crtscts[\s\S]* -ixon -ixoff/);
+  await none.setBaudRate(921_600);
+  expect(sttyOf(pty.path)).toContain('speed 921600 baud');
+  await none.setBaudRate(250_000);
+  expect(sttyOf(pty.path)).toContain('speed 250000 baud');
+  await new Promise((resolve) => none.stream.destroy().once('close', resolve));
+  const soft = await openPort({ path: pty.path, baud: 115_200, flow: 'xonxoff' });
+  expect(sttyOf(pty.path)).toMatch(/ ixon ixoff/);
+  await new Promise((resolve) => soft.stream.destroy().once('close', resolve));
+  const hard = await openPort({ path: pty.path, baud: 115_200, flow: 'rtscts' });
+  expect(sttyOf(pty.path)).toMatch(/ crtscts/);
+  await new Promise((resolve) => hard.stream.destroy().once('close', resolve));
+  pty.close();
+});
+
+test('what a port cannot do is said in words', async () => {
+  const pty = await createPty();
+  const { stream, modemLines, setLine, traffic } = await openPort({ path: pty.path, baud: 115_200, flow: 'none' });
+  await expect(modemLines()).rejects.toThrow(`${pty.path} cannot tell its modem lines: it has no such thing`);
+  await expect(setLine('dtr', false)).rejects.toThrow('cannot switch DTR: it has no such thing');
+  expect(traffic()).toEqual({ received: 0, sent: 0 });
+  await new Promise((resolve) => stream.destroy().once('close', resolve));
+  pty.close();
 });
 
 test('a tty that is pulled out closes its stream', async () => {
