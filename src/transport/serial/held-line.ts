@@ -235,7 +235,7 @@ export class HeldLine extends Line {
       );
     }
     return fail(
-      `no Gantry answered on ${path} within ${seconds} s: ${words}. The device last printed:\n  ${lines.join('\n  ')}\nLook with: gantry console --plain`,
+      `no Gantry answered on ${path} within ${seconds} s: ${words}. The device last printed:\n  ${lines.join('\n  ')}\nLook with: gantry console`,
       true,
     );
   }

@@ -15,7 +15,7 @@ const panic =
 test.each([
   ['', 'silent', 'nothing comes from the line: is the device powered'],
   [`${uBoot}Hit any key to stop autoboot:  2 \b\b\b 1 `, 'boot-loader-countdown', 'counts down'],
-  [`${uBoot}=> `, 'boot-loader', 'at the prompt of its boot loader (=>): type "boot"'],
+  [`${uBoot}=> `, 'boot-loader', 'at the prompt of its boot loader (=>), where "boot" goes on'],
   [`${uBoot}\r\nbarebox@virt:/ `, 'booting', 'the device is booting'],
   ['barebox 2024\r\nbarebox:/> ', 'boot-loader', 'barebox:/>'],
   ['\r\ngrub> ', 'boot-loader', 'grub>'],

@@ -106,9 +106,9 @@ export class SituationWatch {
           patterns.restarts.test(this.#text.slice(-400)) ? '; it restarts by itself' : ''
         }`;
       case 'boot-loader-countdown':
-        return 'a boot loader counts down; it boots by itself unless a key is pressed (gantry console)';
+        return 'a boot loader counts down: any key stops it, else it boots';
       case 'boot-loader':
-        return `the device is at the prompt of its boot loader (${clean(last)}): type "boot" there, with gantry console`;
+        return `the device is at the prompt of its boot loader (${clean(last)}), where "boot" goes on`;
       case 'booting':
         return isStill ? `the boot has been silent since: ${clean(last)}` : `the device is booting: ${clean(last)}`;
       case 'login':
