@@ -196,6 +196,16 @@ it('a script waits for a text on a bare line, and fails when it does not come', 
   expect(fails.err).toContain('"never" did not come within 1 s');
 }, 60_000);
 
+it('a command that waits says what is seen on the line', async () => {
+  const ps = gantry(['ps'], '');
+  const prompts = setInterval(() => hostEnd.cable.write('\r\nbox login: '), 100);
+  const said = 'waiting: the device is at a login prompt of another system (box login:)';
+  await vi.waitFor(() => expect(ps.shown.err).toContain(said), patient);
+  clearInterval(prompts);
+  ps.child.kill('SIGINT');
+  expect((await ps.done).code).toBe(130);
+}, 60_000);
+
 it('what cannot work is said before anything is touched', async () => {
   const cases: [string[], number, string][] = [
     [['console', '--prefix', 'x'], 2, 'no prefix key'],
