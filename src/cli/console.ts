@@ -25,6 +25,8 @@ interface ConsoleWords {
   json?: boolean;
 }
 
+const leaveSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
 /** How long the device may take to answer before keys go to the bare line. A person may be about to stop its boot. */
 const trialMs = { terminal: 1500, pipe: 5000 } as const;
 
@@ -81,9 +83,8 @@ async function attach(device: string | undefined, options: ConsoleWords): Promis
     trialMs: process.stdin.isTTY ? trialMs.terminal : trialMs.pipe,
   });
   const left = new AbortController();
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
   const leave = (): void => left.abort();
-  for (const signal of signals) process.on(signal, leave);
+  for (const signal of leaveSignals) process.on(signal, leave);
   const cast = options.record === undefined ? undefined : new CastWriter(options.record, terminalSize(), name);
   const shown = new Shown({
     isRaw: process.stdin.isTTY === true,
@@ -104,7 +105,7 @@ async function attach(device: string | undefined, options: ConsoleWords): Promis
       signal: left.signal,
     }).run();
   } finally {
-    for (const signal of signals) process.off(signal, leave);
+    for (const signal of leaveSignals) process.off(signal, leave);
     shown.close();
     if (process.stdout.isTTY) process.stdout.write(`${resetModes}\r\n`);
   }
@@ -113,13 +114,18 @@ async function attach(device: string | undefined, options: ConsoleWords): Promis
 /** Shows a recording as it was, with its pauses. */
 async function replay(path: string, speed: number): Promise<void> {
   const startedAt = performance.now();
+  const left = new AbortController();
+  const leave = (): void => left.abort(new ExitError(exitCodes.interrupted));
+  for (const signal of leaveSignals) process.on(signal, leave);
   try {
     for await (const { at, text } of readCast(path)) {
       const wait = speed === 0 ? 0 : (at * 1000) / speed - (performance.now() - startedAt);
-      if (wait > 0) await delay(wait);
+      if (wait > 0) await delay(wait, undefined, { signal: left.signal }).catch(() => left.signal.throwIfAborted());
+      left.signal.throwIfAborted();
       if (!process.stdout.write(text)) await new Promise((resolve) => process.stdout.once('drain', resolve));
     }
   } finally {
+    for (const signal of leaveSignals) process.off(signal, leave);
     if (process.stdout.isTTY) process.stdout.write(`${resetModes}\r\n`);
   }
 }

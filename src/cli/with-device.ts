@@ -2,10 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { connectDevice } from '../device/connect.ts';
 import type { Device } from '../device/device.ts';
-import { sanitizeText } from '../shared/text/sanitize.ts';
 import { deviceOptions, sshOptions } from './device-options.ts';
 import { ExitError, exitCodes } from './exit-codes.ts';
-import { note } from './output.ts';
+import { waitingNotes } from './waiting-notes.ts';
 
 export interface CommandContext {
   device: Device;
@@ -13,9 +12,6 @@ export interface CommandContext {
   /** Aborts when the person presses Ctrl-C, or the process is told to end. */
   signal: AbortSignal;
 }
-
-/** Whoever is connected by then need not be told that it took a moment. */
-const patienceMs = 2_000;
 
 /** A connection that is being closed may not keep a person waiting. */
 const closeTimeoutMs = 2_000;
@@ -52,26 +48,4 @@ export async function withDevice(command: Command, use: (context: CommandContext
     for (const signal of signals) process.off(signal, onSignal);
     await Promise.race([device?.close(), sleep(closeTimeoutMs, undefined, { ref: false })]);
   }
-}
-
-/** Says why a device is waited for, once that takes long: each reason once, on standard error. */
-export function waitingNotes(): { onWaiting(words: string): void; done(): void } {
-  let newest: string | undefined;
-  let isLate = false;
-  const say = (): void => {
-    if (newest === undefined) return;
-    note(`gantry: waiting: ${sanitizeText(newest, { color: false })}`);
-    newest = undefined;
-  };
-  const timer = setTimeout(() => {
-    isLate = true;
-    say();
-  }, patienceMs);
-  return {
-    onWaiting: (words) => {
-      newest = words;
-      if (isLate) say();
-    },
-    done: () => clearTimeout(timer),
-  };
 }
