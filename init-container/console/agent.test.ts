@@ -15,6 +15,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { SerialConsole } from '../../src/transport/serial/console.ts';
+import { takeLine } from '../../src/transport/serial/take-line.ts';
+import { parseSerialTarget } from '../../src/transport/serial/target.ts';
 import { SerialTransport } from '../../src/transport/serial.ts';
 import { seededRandom } from '../../test/support/line.ts';
 import { createPty, type Pty } from '../../test/support/pty.ts';
@@ -104,6 +107,19 @@ function makeTransport(options: { connectTimeoutMs?: number } = {}): SerialTrans
   return transport;
 }
 
+/** A console of the host, and what it has shown. */
+async function openConsole(mode: 'auto' | 'bare', size = { columns: 80, rows: 24 }) {
+  const target = parseSerialTarget(`serial:${hostEnd.path}?baud=1000000`);
+  const terminal = new SerialConsole({ take: () => takeLine(target), mode, size, trialMs: 10_000 });
+  cleanups.push(() => terminal.close());
+  let shown = '';
+  terminal.on('output', (bytes) => {
+    shown += bytes.toString('latin1');
+  });
+  await terminal.start();
+  return { terminal, text: () => shown, type: (keys: string) => terminal.write(Buffer.from(keys)) };
+}
+
 /** One request with a body and an answer of `size` bytes, both checked; on a stream of its own unless `pool` is given. */
 async function ask(transport: SerialTransport, size: number, seed: number, pool?: HttpAgent): Promise<void> {
   const body = bytes(seed + 1, seed % 3 === 0 ? 0 : size);
@@ -134,15 +150,6 @@ async function ask(transport: SerialTransport, size: number, seed: number, pool?
     asking.on('error', reject);
     asking.end(body);
   });
-}
-
-function collect(stream: Duplex): () => string {
-  let text = '';
-  stream.on('data', (chunk: Buffer) => {
-    text += chunk.toString('latin1');
-  });
-  stream.on('error', () => {});
-  return () => text;
 }
 
 test('20 requests at once arrive exactly while junk falls on the line', async () => {
@@ -191,41 +198,56 @@ test('the kernel is quiet while a host is connected, and only then', async () =>
 
 test('a person with a plain terminal gets a shell, also after a host was connected', async () => {
   plug();
-  const plainHost = makeTransport();
-  const terminal = await plainHost.openConsole({ columns: 80, rows: 24 }, { plain: true });
-  const text = collect(terminal.stream);
-  terminal.stream.write('\r');
-  await vi.waitFor(() => expect(text()).toContain('prompt: '), patient);
-  terminal.stream.write('echo $((6 * 7))\r');
-  await vi.waitFor(() => expect(text()).toContain('\n42\r'), patient);
-  terminal.stream.destroy();
-  await ask(plainHost, 100, 5);
+  const first = await openConsole('bare');
+  await first.type('\r');
+  await vi.waitFor(() => expect(first.text()).toContain('prompt: '), patient);
+  await first.type('echo $((6 * 7))\r');
+  await vi.waitFor(() => expect(first.text()).toContain('\n42\r'), patient);
+  await first.terminal.close();
+  const host = makeTransport();
+  await ask(host, 100, 5);
   expect(agent.state).toBe('framed');
-  await plainHost.close();
+  await host.close();
   await vi.waitFor(() => expect(agent.state).toBe('plain'), patient);
-  const again = makeTransport();
-  const second = await again.openConsole({ columns: 80, rows: 24 }, { plain: true });
-  const later = collect(second.stream);
-  second.stream.write('exit\r');
-  await vi.waitFor(() => expect(later()).toContain('press Enter for a shell'), patient);
+  const second = await openConsole('bare');
+  await second.type('exit\r');
+  await vi.waitFor(() => expect(second.text()).toContain('press Enter for a shell'), patient);
+});
+
+test('a host that goes without a word leaves a plain console with a shell', async () => {
+  plug();
+  const host = makeTransport();
+  await ask(host, 100, 3);
+  expect(agent.state).toBe('framed');
+  // The cable is now in a terminal program.
+  hostEnd.cable.removeAllListeners('data');
+  deviceEnd.cable.removeAllListeners('data');
+  let shown = '';
+  deviceEnd.cable.on('data', (chunk: Buffer) => {
+    shown += chunk.toString('latin1');
+  });
+  await vi.waitFor(() => expect(shown).toContain('press Enter for a shell'), patient);
+  expect(logged).toContain('console: plain again: the host has been silent for 2.7 s');
+  deviceEnd.cable.write('\r');
+  await vi.waitFor(() => expect(shown).toContain('prompt: '), patient);
+  deviceEnd.cable.write('echo $((6 * 7))\r');
+  await vi.waitFor(() => expect(shown).toContain('\n42\r'), patient);
 });
 
 test('a boot that stops shows why and gives a shell at once, also after a host was connected', async () => {
   plug();
-  const host = makeTransport();
-  const terminal = await host.openConsole({ columns: 80, rows: 24 }, { plain: true });
-  const text = collect(terminal.stream);
+  const first = await openConsole('bare');
   agent.rescue(['THE BOOT HAS STOPPED: x']);
-  await vi.waitFor(() => expect(text()).toMatch(/THE BOOT HAS STOPPED: x[\s\S]*prompt: /), patient);
-  terminal.stream.destroy();
+  await vi.waitFor(() => expect(first.text()).toMatch(/THE BOOT HAS STOPPED: x[\s\S]*prompt: /), patient);
+  await first.terminal.close();
+  const host = makeTransport();
   await ask(host, 100, 6);
   await host.close();
   await vi.waitFor(() => expect(agent.state).toBe('plain'), patient);
-  const again = makeTransport();
-  const second = await again.openConsole({ columns: 80, rows: 24 }, { plain: true });
-  const later = collect(second.stream);
+  const second = await openConsole('bare');
+  const later = second.text;
   expect(logged).not.toContain('the rescue shell was left');
-  second.stream.write('exit\r');
+  await second.type('exit\r');
   await vi.waitFor(() => expect(logged).toContain('the rescue shell was left'), patient);
   await vi.waitFor(() => expect(later()).toContain('press Enter for a shell'), patient);
   agent.rescue(['once more']);
@@ -237,16 +259,18 @@ test('a boot that stops shows why and gives a shell at once, also after a host w
 test('a shell runs beside API requests, with the size it was given', async () => {
   plug();
   const transport = makeTransport();
-  const terminal = await transport.openConsole({ columns: 101, rows: 33 });
-  const text = collect(terminal.stream);
-  terminal.stream.write('stty size\r');
+  await ask(transport, 10, 7);
+  const { terminal, text, type } = await openConsole('auto', { columns: 101, rows: 33 });
+  expect(terminal.mode).toBe('shell');
+  await type('stty size\r');
   await vi.waitFor(() => expect(text()).toContain('33 101'), patient);
   terminal.resize({ columns: 77, rows: 11 });
-  terminal.stream.write('stty size\r');
+  await type('stty size\r');
   await Promise.all([ask(transport, 50_000, 8), vi.waitFor(() => expect(text()).toContain('11 77'), patient)]);
-  const ended = new Promise((resolve) => terminal.stream.once('end', resolve));
-  terminal.stream.write('exit\r');
-  await ended;
+  const ended = new Promise((resolve) => terminal.once('closed', resolve));
+  await type('exit\r');
+  expect(await ended).toBeUndefined();
+  await ask(transport, 100, 9);
 });
 
 test('the link comes back by itself when the device starts anew', async () => {
@@ -285,11 +309,27 @@ test('a tty that is opened again and again leaves nothing open', async () => {
   expect(openFiles()).toBe(before);
 });
 
-test('a port that another transport uses is refused with the name of its user', async () => {
+test('two transports share one line, and the second takes it over when the first ends', async () => {
   plug();
+  const [first, second] = [makeTransport(), makeTransport()];
+  const lost: string[] = [];
+  second.onLost((reason) => lost.push(reason));
+  await ask(first, 10, 1);
+  await Promise.all([ask(first, 20_000, 2), ask(second, 20_000, 3), ask(second, 5_000, 4)]);
+  expect(lost).toEqual([]);
+  await first.close();
+  await vi.waitFor(() => expect(lost.join()).toContain('has closed it'), patient);
+  await ask(second, 20_000, 5);
+});
+
+test('a bare console that wants the line for itself is not disturbed, and not opened on a link', async () => {
+  plug();
+  const { terminal } = await openConsole('bare');
   const transport = makeTransport();
+  await expect(transport.open()).rejects.toThrow('is used as a bare console');
+  await terminal.close();
   await ask(transport, 10, 1);
-  await expect(makeTransport().open()).rejects.toThrow(`${hostEnd.path} is in use by this process`);
+  await expect(openConsole('bare')).rejects.toThrow('carries a link: end what uses it');
 });
 
 test('a line on which nothing of Gantry answers is explained by what was printed', async () => {

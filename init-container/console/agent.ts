@@ -41,6 +41,9 @@ export function startConsoleAgent(options: ConsoleAgentOptions): ConsoleAgent {
   return new Agent(options);
 }
 
+/** A host says something every second; a person with a plain terminal has a console 3 s after it has gone. */
+const SILENCE_MS = 2700;
+
 class Agent implements ConsoleAgent {
   readonly #options: ConsoleAgentOptions;
   readonly #level: KernelLogLevel;
@@ -106,7 +109,7 @@ class Agent implements ConsoleAgent {
   /** Until the tty fails; resolves with how. */
   async #serve(port: Duplex): Promise<string> {
     const { log, openShell } = this.#options;
-    const link = createLink(port, { role: 'device', bootId: this.#bootId });
+    const link = createLink(port, { role: 'device', bootId: this.#bootId, silenceMs: SILENCE_MS });
     const closed = new Promise<string>((resolve) => link.once('closed', resolve));
     this.#link = link;
     if (this.#stop.signal.aborted) void link.close();

@@ -4,6 +4,7 @@ import { connectDevice } from '../device/connect.ts';
 import type { Device } from '../device/device.ts';
 import { deviceOptions, sshOptions } from './device-options.ts';
 import { ExitError, exitCodes } from './exit-codes.ts';
+import { waitingNotes } from './waiting-notes.ts';
 
 /** A connection that is being closed may not keep a person waiting. */
 const closeTimeoutMs = 2_000;
@@ -20,7 +21,8 @@ export async function fullScreen(
 ): Promise<void> {
   if (!process.stdin.isTTY || !process.stdout.isTTY) throw new ExitError(exitCodes.usage, insteadOf);
   const options = deviceOptions(command);
-  const device = await connectDevice(options.device, { ssh: sshOptions(options) });
+  const { onWaiting, done } = waitingNotes();
+  const device = await connectDevice(options.device, { ssh: sshOptions(options), onWaiting }).finally(done);
   const close = async () => {
     await Promise.race([device.close(), sleep(closeTimeoutMs, undefined, { ref: false })]);
   };

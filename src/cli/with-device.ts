@@ -4,6 +4,7 @@ import { connectDevice } from '../device/connect.ts';
 import type { Device } from '../device/device.ts';
 import { deviceOptions, sshOptions } from './device-options.ts';
 import { ExitError, exitCodes } from './exit-codes.ts';
+import { waitingNotes } from './waiting-notes.ts';
 
 export interface CommandContext {
   device: Device;
@@ -34,7 +35,12 @@ export async function withDevice(command: Command, use: (context: CommandContext
   abort.catch(() => undefined);
   let device: Device | undefined;
   try {
-    device = await connectDevice(options.device, { ssh: sshOptions(options), signal: interrupted.signal });
+    const { onWaiting, done } = waitingNotes();
+    try {
+      device = await connectDevice(options.device, { ssh: sshOptions(options), signal: interrupted.signal, onWaiting });
+    } finally {
+      done();
+    }
     await Promise.race([use({ device, color: options.color, signal: interrupted.signal }), abort]);
   } catch (error) {
     throw interrupted.signal.aborted ? new ExitError(exitCodes.interrupted) : error;

@@ -11,6 +11,8 @@ export interface ConnectOptions {
    * minute, since it is known to run, and any other device is tried once.
    */
   patienceMs?: number;
+  /** Called with what keeps the connection from being made, in words, when that changes; never after it was made. */
+  onWaiting?: (words: string) => void;
   /** Ends the attempt to connect; without effect afterwards. */
   signal?: AbortSignal;
 }
@@ -26,9 +28,13 @@ export async function connectDevice(target: string | undefined, options: Connect
   const device = new GantryDevice(name, await makeTransport(endpoint, options.ssh));
   const abort = () => void device.close();
   options.signal?.addEventListener('abort', abort);
+  const unsubscribe = device.connection.subscribe((state) => {
+    if (state.state === 'connecting') options.onWaiting?.(state.detail);
+  });
   try {
     await device.connect(options.patienceMs ?? (emulated ? emulatorPatienceMs : 0));
   } finally {
+    unsubscribe();
     options.signal?.removeEventListener('abort', abort);
   }
   return device;

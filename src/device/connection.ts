@@ -23,6 +23,7 @@ export class Connection implements ConnectionWatch {
     this.#transport = transport;
     this.#state = { state: 'connecting', detail: transport.description };
     transport.onLost((reason) => this.#lost(reason));
+    transport.onWaiting?.((words) => this.#waits(words));
   }
 
   get current(): ConnectionState {
@@ -117,6 +118,12 @@ export class Connection implements ConnectionWatch {
     this.#wake?.();
     this.#spare?.destroy();
     await this.#transport.close();
+  }
+
+  /** What is seen of the device meanwhile says more than why the last attempt failed. */
+  #waits(words: string): void {
+    const state = this.#state;
+    if (state.state === 'connecting' || state.state === 'reconnecting') this.#set({ ...state, detail: words });
   }
 
   #lost(reason: string): void {

@@ -86,11 +86,13 @@ describe('resolveTarget', () => {
       kind: 'serial',
       path: serial.path,
       consoleLog: expect.stringMatching(/console\.log$/),
+      monitor: expect.any(String),
     });
     expect(await endpointOf('qemu:bare')).toEqual({
       kind: 'serial',
       path: serial.path,
       consoleLog: expect.stringMatching(/console\.log$/),
+      monitor: expect.any(String),
     });
     const bySsh = {
       kind: 'ssh',

@@ -71,7 +71,10 @@ function findInstance(name: string): Instance {
 /** Over SSH if the machine has a network card, unless the person says otherwise. */
 function emulatorEndpoint(instance: Instance, via?: 'ssh' | 'serial'): Endpoint {
   if (via === 'serial' || (via === undefined && !instance.ssh)) {
-    return { kind: 'serial', path: instance.serial.path, consoleLog: instance.consoleLog };
+    return {
+      ...{ kind: 'serial', path: instance.serial.path },
+      ...{ consoleLog: instance.consoleLog, monitor: instance.monitor.path },
+    };
   }
   if (!instance.ssh) {
     throw new UnknownDeviceError(

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Board } from './boards.ts';
+import { serialDevice } from './qmp.ts';
 
 export interface QemuPlan {
   board: Board;
@@ -49,8 +50,13 @@ export function qemuArguments(plan: QemuPlan): string[] {
   } else {
     args.push('-nic', 'none');
   }
-  const serial = `socket,id=serial0,path=${value(plan.serialSocket)},server=on,wait=off`;
-  args.push('-chardev', `${serial},logfile=${value(plan.consoleLog)},logappend=off`, '-serial', 'chardev:serial0');
+  const serial = `socket,id=${serialDevice},path=${value(plan.serialSocket)},server=on,wait=off`;
+  args.push(
+    '-chardev',
+    `${serial},logfile=${value(plan.consoleLog)},logappend=off`,
+    '-serial',
+    `chardev:${serialDevice}`,
+  );
   args.push('-chardev', `socket,id=monitor0,path=${value(plan.monitorSocket)},server=on,wait=off`);
   args.push('-mon', 'chardev=monitor0,mode=control');
   return args;

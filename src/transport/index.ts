@@ -1,15 +1,24 @@
+import { takeOptions } from './serial/emulated-line.ts';
+import { serialTarget } from './serial/target.ts';
 import type { SshOptions } from './ssh/config.ts';
 import type { Transport } from './transport.ts';
 
 export type { HostKeyQuestion, SshOptions } from './ssh/config.ts';
 
 /**
- * Where a device is, with nothing left to look up. `serial.path` is a tty or a unix socket (an emulator's line, with
- * the emulator's record of it in `consoleLog`).
+ * Where a device is, with nothing left to look up. `serial.path` is a tty or a unix socket: an emulator's line, with
+ * the emulator's record of it in `consoleLog` and the socket of its monitor.
  */
 export type Endpoint =
   | { kind: 'ssh'; host: string; port?: number; user?: string; ssh?: SshOptions }
-  | { kind: 'serial'; path: string; baud?: number; consoleLog?: string }
+  | {
+      kind: 'serial';
+      path: string;
+      baud?: number;
+      flow?: 'none' | 'rtscts' | 'xonxoff';
+      consoleLog?: string;
+      monitor?: string;
+    }
   | { kind: 'unix'; path: string };
 
 /** The transport for an endpoint. Each kind's library is loaded only here, when it is needed. Does not connect yet. */
@@ -22,16 +31,11 @@ export async function makeTransport(endpoint: Endpoint, ssh: SshOptions = {}): P
     }
     case 'serial': {
       const { SerialTransport } = await import('./serial.ts');
-      return new SerialTransport(serialTarget(endpoint), { consoleLog: endpoint.consoleLog });
+      return new SerialTransport(serialTarget(endpoint), takeOptions(endpoint));
     }
     case 'unix': {
       const { UnixTransport } = await import('./unix.ts');
       return new UnixTransport(endpoint.path);
     }
   }
-}
-
-/** The text that names a serial line, as `-d` takes it. */
-export function serialTarget(endpoint: { path: string; baud?: number }): string {
-  return `serial:${endpoint.path}${endpoint.baud === undefined ? '' : `?baud=${endpoint.baud}`}`;
 }

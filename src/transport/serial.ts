@@ -1,48 +1,47 @@
 import type { Duplex } from 'node:stream';
-import type { TerminalSize } from '../shared/link/console-protocol.ts';
-import { createLink, type Link, priorities } from '../shared/link/link.ts';
-import { LinkError } from '../shared/link/link-error.ts';
-import { sanitizeText } from '../shared/text/sanitize.ts';
-import { plainConsole, type SerialConsole, shellConsole } from './serial/console.ts';
-import { untilListening } from './serial/emulated-line.ts';
-import { lockPort } from './serial/lock-file.ts';
-import { type OpenPort, openPort } from './serial/port.ts';
+import type { Line } from './serial/line.ts';
+import { type TakeOptions, takeLine } from './serial/take-line.ts';
 import { parseSerialTarget, type SerialTarget } from './serial/target.ts';
 import { type Transport, TransportError } from './transport.ts';
 
-export interface SerialOptions {
+export interface SerialOptions extends TakeOptions {
   /** How long a device may take to answer, in milliseconds; default 60,000, because it may still be booting. */
   connectTimeoutMs?: number;
-  /** An emulator's record of what its console printed. */
-  consoleLog?: string;
 }
 
-/** One serial port, or an emulator's socket, and the one link on it. */
+/**
+ * The link on a serial port or an emulator's socket, which this process holds or shares with the one that does. When that
+ * ends, the next stream takes the port over.
+ */
 export class SerialTransport implements Transport {
   readonly kind = 'serial';
   readonly description: string;
   readonly #target: SerialTarget;
-  readonly #timeoutMs: number;
-  readonly #consoleLog: string | undefined;
+  readonly #options: SerialOptions;
   readonly #lostListeners = new Set<(reason: string) => void>();
-  readonly #textListeners = new Set<(text: Buffer) => void>();
-  readonly #plain = new Set<Duplex>();
+  readonly #waitListeners = new Set<(words: string) => void>();
   readonly #cancel = new AbortController();
-  #link: Link | undefined;
-  #opening: Promise<Link> | undefined;
-  #connecting: Promise<Link> | undefined;
+  #line: Line | undefined;
+  #taking: Promise<Line> | undefined;
 
-  /** Throws a `TransportError` when `target` is not of the form `serial:/dev/ttyUSB0?baud=115200`. */
+  /** Throws a `TransportError` when `target` is not of the form `serial:/dev/ttyUSB0?baud=115200&flow=rtscts`. */
   constructor(target: string, options: SerialOptions = {}) {
     this.#target = parseSerialTarget(target);
-    this.#timeoutMs = options.connectTimeoutMs ?? 60_000;
-    this.#consoleLog = options.consoleLog;
+    this.#options = options;
     this.description = `serial ${this.#target.path}`;
   }
 
   async open(): Promise<Duplex> {
-    const link = await this.#connected();
-    return link.openStream('api', priorities.api);
+    const patience = { timeoutMs: this.#options.connectTimeoutMs ?? 60_000, signal: this.#cancel.signal };
+    const line = await this.#taken();
+    try {
+      return await line.open('api', patience);
+    } catch (error) {
+      if (!line.isClosed || this.#cancel.signal.aborted) throw error;
+      // Whoever held it has just ended: it can be taken now.
+      if (this.#line === line) this.#line = undefined;
+      return (await this.#taken()).open('api', patience);
+    }
   }
 
   onLost(listener: (reason: string) => void): () => void {
@@ -50,117 +49,45 @@ export class SerialTransport implements Transport {
     return () => this.#lostListeners.delete(listener);
   }
 
-  /** Console text of the device as it comes, raw: kernel messages, boot loaders, whatever is not the link. */
-  onText(listener: (text: Buffer) => void): () => void {
-    this.#textListeners.add(listener);
-    return () => this.#textListeners.delete(listener);
-  }
-
-  /**
-   * A terminal on the device. `plain`: the line as it is, without a link; needs nothing of the device. Rejects as `open`
-   * does; `plain` also while a link is up, because both cannot type at once.
-   */
-  async openConsole(size: TerminalSize, options: { plain?: boolean } = {}): Promise<SerialConsole> {
-    if (!options.plain) {
-      const link = await this.#connected();
-      return shellConsole(link, link.openStream('console', priorities.console), size);
-    }
-    const link = await this.#opened();
-    if (link.state !== 'plain') {
-      throw new TransportError(`${this.#target.path} carries a link: close what uses it, then open the plain console`, {
-        retry: true,
-      });
-    }
-    const console = plainConsole(link);
-    this.#plain.add(console.stream);
-    console.stream.once('close', () => this.#plain.delete(console.stream));
-    return console;
+  onWaiting(listener: (words: string) => void): () => void {
+    this.#waitListeners.add(listener);
+    return () => this.#waitListeners.delete(listener);
   }
 
   async close(): Promise<void> {
     this.#cancel.abort();
-    const link = this.#link ?? (await this.#opening?.catch(() => undefined));
-    await link?.close();
+    const line = this.#line ?? (await this.#taking?.catch(() => undefined));
+    await line?.close();
   }
 
-  /** The link, up. Callers that come while it is being made share one attempt. */
-  #connected(): Promise<Link> {
-    if (this.#link?.state === 'up') return Promise.resolve(this.#link);
-    this.#connecting ??= this.#connect().finally(() => {
-      this.#connecting = undefined;
-    });
-    return this.#connecting;
-  }
-
-  async #connect(): Promise<Link> {
-    const link = await this.#opened();
-    if (this.#consoleLog !== undefined) await untilListening(this.#consoleLog, this.#timeoutMs, this.#cancel.signal);
-    try {
-      await link.connect({ deadlineMs: this.#timeoutMs, signal: this.#cancel.signal });
-    } catch (error) {
-      throw error instanceof LinkError ? this.#explain(error, link.recentText) : error;
+  #taken(): Promise<Line> {
+    if (this.#cancel.signal.aborted) {
+      const message = `the connection to ${this.#target.path} was closed`;
+      return Promise.reject(new TransportError(message, { retry: false }));
     }
-    return link;
+    if (this.#line) return Promise.resolve(this.#line);
+    this.#taking ??= this.#take().finally(() => {
+      this.#taking = undefined;
+    });
+    return this.#taking;
   }
 
-  #opened(): Promise<Link> {
-    if (this.#cancel.signal.aborted) return Promise.reject(this.#closedError());
-    if (this.#link) return Promise.resolve(this.#link);
-    this.#opening ??= this.#openPort().finally(() => {
-      this.#opening = undefined;
-    });
-    return this.#opening;
-  }
-
-  async #openPort(): Promise<Link> {
-    const release = lockPort(this.#target.path);
-    let port: OpenPort;
-    try {
-      port = await openPort(this.#target);
-    } catch (error) {
-      release();
-      throw error;
-    }
-    const link = createLink(port.stream, { role: 'host', bytesPerSecond: port.bytesPerSecond });
-    link.on('text', (text) => {
-      for (const listener of this.#textListeners) listener(text);
-    });
-    link.on('down', (reason) => {
+  async #take(): Promise<Line> {
+    const line = await takeLine(this.#target, this.#options);
+    const lost = (reason: string): void => {
       if (this.#cancel.signal.aborted) return;
       for (const listener of this.#lostListeners) listener(reason);
+    };
+    line.on('down', lost);
+    line.on('waiting', (words) => {
+      for (const listener of this.#waitListeners) listener(words);
     });
-    link.on('announced', () => {
-      // A device that has come back is connected to at once, so that whoever opens a stream next does not wait; if that
-      // fails, their own attempt says why. Somebody who types into the plain console is not interrupted.
-      if (this.#plain.size === 0) this.#connected().catch(() => undefined);
+    line.once('closed', (reason) => {
+      if (this.#line === line) this.#line = undefined;
+      lost(reason);
     });
-    link.once('closed', () => {
-      release();
-      if (this.#link === link) this.#link = undefined;
-    });
-    this.#link = link;
-    return link;
-  }
-
-  #explain(error: LinkError, recent: string): TransportError {
-    const { path } = this.#target;
-    if (error.code === 'aborted') return this.#closedError();
-    if (error.code === 'version') {
-      const message = `${path}: ${error.message}. Use the version of Gantry that built the device's image, or swap its init container`;
-      return new TransportError(message, { retry: false, cause: error });
-    }
-    if (error.code === 'closed') {
-      return new TransportError(`${path}: ${error.message} while connecting`, { retry: true, cause: error });
-    }
-    const seconds = this.#timeoutMs / 1000;
-    const text = sanitizeText(recent, { color: false }).trim().split('\n').slice(-3).join('\n  ');
-    const message = text
-      ? `no Gantry answered on ${path} within ${seconds} s. The device last printed:\n  ${text}\nLook with: gantry console --plain`
-      : `nothing answered on ${path} within ${seconds} s, and nothing was printed: is the device on, the cable right, the baud rate ${this.#target.baud}?`;
-    return new TransportError(message, { retry: true, cause: error });
-  }
-
-  #closedError(): TransportError {
-    return new TransportError(`the connection to ${this.#target.path} was closed`, { retry: false });
+    // It may have gone before anybody listened.
+    if (!line.isClosed) this.#line = line;
+    return line;
   }
 }

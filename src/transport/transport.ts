@@ -13,6 +13,8 @@ export interface Transport {
   open(): Promise<Duplex>;
   /** Called when the connection below the streams is lost; every stream has then been destroyed with an error. */
   onLost(listener: (reason: string) => void): () => void;
+  /** Called with what is seen of a device that is waited for, in words, when that changes. Only where something is seen. */
+  onWaiting?(listener: (words: string) => void): () => void;
   close(): Promise<void>;
 }
 

@@ -9,22 +9,44 @@ export function lockFolders(): string[] {
   return ['/var/lock', process.env.XDG_RUNTIME_DIR, tmpdir()].filter((folder) => folder !== undefined);
 }
 
+/** Somebody else has the lock; `holder` is undefined when it has just been given back. */
+export class PortInUseError extends TransportError {
+  readonly holder: number | undefined;
+  constructor(path: string, holder: number | undefined) {
+    const who =
+      holder === process.pid
+        ? 'by this process'
+        : holder === undefined
+          ? 'by another process'
+          : `by process ${holder}${programOf(holder)}`;
+    super(`${path} is in use ${who}: end that first`, { retry: true });
+    this.holder = holder;
+  }
+}
+
+/** ` (picocom)`, for a message; empty when it cannot be known. */
+function programOf(pid: number): string {
+  try {
+    return ` (${readFileSync(`/proc/${pid}/comm`, 'utf8').trim()})`;
+  } catch {
+    return '';
+  }
+}
+
 /**
  * Takes the lock on a port, `LCK..ttyUSB0` with the process id in it, as minicom and picocom do; returns how to give it
- * back (also done when this process exits). A lock whose process is dead is taken over. Throws a `TransportError` when
- * the port is in use or when no lock can be written.
+ * back (also done when this process exits). A lock whose process is dead is taken over. Throws `PortInUseError`,
+ * or a `TransportError` when no lock can be written.
  */
 export function lockPort(path: string, folders: readonly string[] = lockFolders()): () => void {
   const name = lockName(path);
-  for (const folder of folders) {
-    const holder = liveHolder(join(folder, name));
-    if (holder !== undefined) throw inUse(path, holder);
-  }
+  const holder = lockHolder(path, folders);
+  if (holder !== undefined) throw new PortInUseError(path, holder);
   let lastError: unknown;
   for (const folder of folders) {
     const file = join(folder, name);
     try {
-      if (!create(file) && !(takeOver(file) && create(file))) throw inUse(path, liveHolder(file));
+      if (!create(file) && !(takeOver(file) && create(file))) throw new PortInUseError(path, liveHolder(file));
     } catch (error) {
       if (error instanceof TransportError) throw error;
       lastError = error;
@@ -43,7 +65,18 @@ export function lockPort(path: string, folders: readonly string[] = lockFolders(
   });
 }
 
-function lockName(path: string): string {
+/** The process that has the lock on a port; undefined when nobody who lives has it. */
+export function lockHolder(path: string, folders: readonly string[] = lockFolders()): number | undefined {
+  const name = lockName(path);
+  for (const folder of folders) {
+    const holder = liveHolder(join(folder, name));
+    if (holder !== undefined) return holder;
+  }
+  return undefined;
+}
+
+/** Name of a port's lock file; the same however the port is named. */
+export function lockName(path: string): string {
   let real = path;
   try {
     real = realpathSync(path);
@@ -108,9 +141,4 @@ function liveHolder(file: string): number | undefined {
     // EPERM: it lives and belongs to somebody else.
     return (error as NodeJS.ErrnoException).code === 'ESRCH' ? undefined : pid;
   }
-}
-
-function inUse(path: string, pid: number | undefined): TransportError {
-  const who = pid === process.pid ? 'by this process' : pid === undefined ? 'by another process' : `by process ${pid}`;
-  return new TransportError(`${path} is in use ${who}: end that first`, { retry: true });
 }

@@ -1,21 +1,35 @@
 import { readFileSync, stat, statSync } from 'node:fs';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { Duplex } from 'node:stream';
+import type { SerialPort } from 'serialport';
 import { TransportError } from '../transport.ts';
+import { type PortControls, socketControls, ttyControls } from './port-controls.ts';
 import type { SerialTarget } from './target.ts';
 
 /** An open port; `bytesPerSecond` is undefined for a socket, which has no rate. */
-export interface OpenPort {
+export interface OpenPort extends PortControls {
   stream: Duplex;
   bytesPerSecond: number | undefined;
+  /** Bytes that came and went since it was opened. */
+  traffic(): Traffic;
+}
+
+export interface Traffic {
+  received: number;
+  sent: number;
 }
 
 /** Bits that one byte takes on the line: a start bit, eight data bits, a stop bit. */
 const BITS_PER_BYTE = 10;
 const WATCH_MS = 1000;
 
+export interface PortOptions {
+  /** How an emulator makes its guest see a break on the line. */
+  emulatedBreak?: () => Promise<void>;
+}
+
 /** Opens a tty, or connects to the unix socket of an emulator. Rejects with a `TransportError` that says what to do. */
-export async function openPort(target: SerialTarget): Promise<OpenPort> {
+export async function openPort(target: SerialTarget, options: PortOptions = {}): Promise<OpenPort> {
   let isSocket: boolean;
   try {
     isSocket = statSync(target.path).isSocket();
@@ -23,14 +37,21 @@ export async function openPort(target: SerialTarget): Promise<OpenPort> {
     throw explain(error as NodeJS.ErrnoException, target);
   }
   try {
-    if (isSocket) return { stream: await openSocket(target.path), bytesPerSecond: undefined };
-    return { stream: await openTty(target), bytesPerSecond: target.baud / BITS_PER_BYTE };
+    if (isSocket) {
+      const stream = await openSocket(target.path);
+      const traffic = () => ({ received: stream.bytesRead, sent: stream.bytesWritten });
+      const controls = socketControls(target.path, options.emulatedBreak);
+      return { stream, bytesPerSecond: undefined, traffic, ...controls };
+    }
+    const { stream, port, traffic } = await openTty(target);
+    const controls = ttyControls(port, target.path);
+    return { stream, bytesPerSecond: target.baud / BITS_PER_BYTE, traffic: () => ({ ...traffic }), ...controls };
   } catch (error) {
     throw explain(error as NodeJS.ErrnoException, target);
   }
 }
 
-function openSocket(path: string): Promise<Duplex> {
+function openSocket(path: string): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connect({ path });
     socket.once('error', reject);
@@ -41,16 +62,26 @@ function openSocket(path: string): Promise<Duplex> {
   });
 }
 
-async function openTty({ path, baud }: SerialTarget): Promise<Duplex> {
+async function openTty({
+  path,
+  baud,
+  flow,
+}: SerialTarget): Promise<{ stream: Duplex; port: SerialPort; traffic: Traffic }> {
   // Loaded only now: it brings native code, which most commands do without.
   const { SerialPort } = await import('serialport');
   // hupcl off: dropping DTR at the end resets many boards.
-  const port = new SerialPort({ path, baudRate: baud, hupcl: false, lock: true, autoOpen: false });
+  const soft = flow === 'xonxoff';
+  const port = new SerialPort({
+    ...{ path, baudRate: baud, hupcl: false, lock: true, autoOpen: false },
+    ...{ rtscts: flow === 'rtscts', xon: soft, xoff: soft },
+  });
   await new Promise<void>((resolve, reject) => port.open((error) => (error ? reject(error) : resolve())));
+  const traffic: Traffic = { received: 0, sent: 0 };
   // SerialPort itself stays open when it is destroyed.
   const stream = new Duplex({
     read: () => port.resume(),
     write: (chunk: Buffer, _encoding, callback) => {
+      traffic.sent += chunk.length;
       if (port.isOpen) port.write(chunk, callback);
       else callback(new Error('the port was closed'));
     },
@@ -64,6 +95,7 @@ async function openTty({ path, baud }: SerialTarget): Promise<Duplex> {
     },
   });
   port.on('data', (chunk: Buffer) => {
+    traffic.received += chunk.length;
     if (!stream.push(chunk)) port.pause();
   });
   // serialport reads on for ever, at full speed, from an adapter that was pulled out in the middle of a read.
@@ -76,7 +108,7 @@ async function openTty({ path, baud }: SerialTarget): Promise<Duplex> {
   stream.once('close', () => clearInterval(watch));
   port.on('error', (error: Error) => stream.destroy(error));
   port.on('close', (error?: Error | null) => stream.destroy(error ?? undefined));
-  return stream;
+  return { stream, port, traffic };
 }
 
 function explain(error: NodeJS.ErrnoException, { path, baud }: SerialTarget): TransportError {

@@ -1,15 +1,25 @@
 import { expect, test } from 'vitest';
-import { parseSerialTarget } from './target.ts';
+import { parseSerialTarget, serialTarget } from './target.ts';
+
+const usual = { baud: 115_200, flow: 'none' };
 
 test.each([
-  ['serial:/dev/ttyUSB0', { path: '/dev/ttyUSB0', baud: 115_200 }],
-  ['serial:/dev/ttyUSB0?baud=9600', { path: '/dev/ttyUSB0', baud: 9600 }],
-  ['serial:/run/vm/serial.sock', { path: '/run/vm/serial.sock', baud: 115_200 }],
+  ['serial:/dev/ttyUSB0', { ...usual, path: '/dev/ttyUSB0' }],
+  ['serial:/dev/ttyUSB0?baud=9600', { ...usual, path: '/dev/ttyUSB0', baud: 9600 }],
+  ['serial:/dev/ttyUSB0?baud=921600&flow=rtscts', { path: '/dev/ttyUSB0', baud: 921_600, flow: 'rtscts' }],
+  ['serial:/dev/ttyUSB0?flow=xonxoff', { ...usual, path: '/dev/ttyUSB0', flow: 'xonxoff' }],
+  ['serial:/run/vm/serial.sock', { ...usual, path: '/run/vm/serial.sock' }],
 ])('%s', (target, expected) => expect(parseSerialTarget(target)).toEqual(expected));
 
 test.each([
   ['serial:ttyUSB0', 'write serial:/dev/ttyUSB0'],
   ['serial:', 'write serial:/dev/ttyUSB0'],
   ['serial:/dev/ttyUSB0?baud=fast', 'fast is not a baud rate'],
+  ['serial:/dev/ttyUSB0?flow=dtr', 'flow is rtscts, xonxoff or none, not dtr'],
   ['serial:/dev/ttyUSB0?parity=odd', 'parity is not an option'],
 ])('%s is refused', (target, message) => expect(() => parseSerialTarget(target)).toThrow(message));
+
+test('a target as text reads back as the same target', () => {
+  for (const text of ['serial:/dev/ttyUSB0', 'serial:/dev/x?baud=9600', 'serial:/dev/x?baud=9600&flow=rtscts'])
+    expect(parseSerialTarget(serialTarget(parseSerialTarget(text)))).toEqual(parseSerialTarget(text));
+});
