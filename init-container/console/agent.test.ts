@@ -16,7 +16,7 @@ import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { SerialTransport } from '../../src/transport/serial.ts';
-import { seededRandom } from '../../test/support/line.ts';
+import { seededRandom } from '../../test/line/random.ts';
 import { createPty, type Pty } from '../../test/support/pty.ts';
 import { spawnPty } from '../native/pty.ts';
 import { type ConsoleAgent, startConsoleAgent } from './agent.ts';

@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { SimulatedClock } from '../../../test/support/line.ts';
+import { SimulatedClock } from '../../../test/line/clock.ts';
 import { FrameDecoder } from './decoder.ts';
 import { END, encodeFrame, MAX_BODY, MAX_STUFFED, START } from './frame.ts';
 
