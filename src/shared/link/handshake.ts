@@ -4,7 +4,7 @@ import { ByteReader, ByteWriter } from './bytes.ts';
  * What both sides say before they agree on anything. The layout of these bodies up to and including `session` stays the
  * same in every version of the protocol, so that a version that does not fit can be named.
  */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 /** Seed of the CRC of handshake frames: there is no session yet. */
 export const HANDSHAKE_SEED = 0x47545259;
 

@@ -6,7 +6,7 @@ import { steadyLines } from '../../../test/line/kernel.ts';
 import { createLine, type Faults, type LineOptions } from '../../../test/line/line.ts';
 import { randomBytes } from '../../../test/line/random.ts';
 import { END, encodeFrame, sessionSeed, unstuff } from './frame.ts';
-import { encodeHandshake, HANDSHAKE_SEED } from './handshake.ts';
+import { encodeHandshake, HANDSHAKE_SEED, PROTOCOL_VERSION } from './handshake.ts';
 import { createLink, type Link, priorities } from './link.ts';
 import { LinkError } from './link-error.ts';
 
@@ -322,10 +322,10 @@ describe('a link', () => {
           const line = createLine({ clock, seed: 1 });
           const device = createLink(line.device, { role: 'device', clock });
           device.on('stream', (stream) => stream.resume());
-          const hello = encodeHandshake({ kind: 'hello', version: 1, session: 7, bytesPerSecond: 0 });
+          const hello = encodeHandshake({ kind: 'hello', version: PROTOCOL_VERSION, session: 7, bytesPerSecond: 0 });
           for (const { bytes, framed } of junk) {
             line.inject('device', encodeFrame(hello, HANDSHAKE_SEED));
-            const body = Buffer.concat([Buffer.of(0x82), bytes]);
+            const body = Buffer.concat([Buffer.of(0xa0), bytes]);
             line.inject('device', framed ? encodeFrame(body, sessionSeed(7, 'host')) : Buffer.from(bytes));
           }
           await clock.run(5000);

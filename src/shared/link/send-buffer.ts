@@ -26,6 +26,11 @@ export class SendBuffer {
     return this.#end - this.#floor;
   }
 
+  /** From the first byte that is not acknowledged to the last one that was sent. */
+  get spread(): number {
+    return this.#next - this.#floor;
+  }
+
   /** Everything up to and including the end of the stream was acknowledged. */
   get isDone(): boolean {
     return this.#fin === 'acked' && this.size === 0;
