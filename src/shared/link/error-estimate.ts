@@ -3,8 +3,8 @@ const OVERHEAD = 12;
 /** Bytes after which what was seen counts a third. */
 const MEMORY = 192 * 1024;
 /** What is believed before anything was seen: so many errors in so many bytes. */
-const PRIOR_ERRORS = 0.1;
-const PRIOR_BYTES = 16 * 1024;
+const PRIOR_ERRORS = 0.05;
+const PRIOR_BYTES = 8 * 1024;
 
 /** How often a line damages what it carries, and how long frames should be on it. */
 export class ErrorEstimate {

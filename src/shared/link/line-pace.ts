@@ -36,6 +36,8 @@ export class LinePace {
   #leastLateness = Number.POSITIVE_INFINITY;
   #leastAt = 0;
   #recent: number[] = [];
+  /** Milliseconds by which the line turned out to be behind what was written, in all. */
+  #shift = 0;
 
   /** `bytesPerSecond`: undefined for a line without a rate. */
   constructor(clock: Clock, bytesPerSecond: number | undefined) {
@@ -70,11 +72,11 @@ export class LinePace {
     return Math.max(SMALLEST_PACKET, Math.floor(Math.min(largest, byRate, this.#errors.bestSize)));
   }
 
-  /** Returns when the last byte should be through. */
+  /** Returns when the last byte should be through, for `heardBack`. */
   sent(bytes: number): number | undefined {
     if (this.#rate === undefined) return undefined;
     this.#freeAt = Math.max(this.#clock.now(), this.#freeAt) + this.duration(bytes);
-    return this.#freeAt;
+    return this.#freeAt - this.#shift;
   }
 
   /** An acknowledgement of `bytes` came after `roundTrip` milliseconds. */
@@ -92,20 +94,29 @@ export class LinePace {
   }
 
   /**
-   * An acknowledgement came so many milliseconds after what it acknowledges should have been through. The kernel prints
-   * between our frames, which nobody is told: what it takes of the line makes every answer later, and that much later
-   * the next frame is written, else a queue would build up that no key can overtake.
+   * A packet that should have been `through` the line had arrived `delay` milliseconds ago when its acknowledgement was
+   * sent. The kernel prints between our frames, which nobody is told: what it takes of the line makes every answer later,
+   * and that much later the next frame is written, else a queue would build up that no key can overtake.
    */
-  heardBack(lateness: number): void {
+  heardBack(through: number, delay: number): void {
     const now = this.#clock.now();
+    const lateness = now - delay - through - this.#shift;
+    if (lateness < 0) {
+      this.#behind(lateness);
+      return;
+    }
     this.#leastLateness = Math.min(lateness, this.#leastLateness + (FORGETTING * (now - this.#leastAt)) / 1000);
     this.#leastAt = now;
     this.#recent.push(lateness);
     if (this.#recent.length < HEARD_BACK) return;
     const queued = Math.min(...this.#recent) - this.#leastLateness;
     this.#recent.shift();
-    if (queued <= TOLERATED_MS) return;
-    this.#freeAt += queued;
+    if (queued > TOLERATED_MS) this.#behind(queued);
+  }
+
+  #behind(ms: number): void {
+    this.#shift += ms;
+    this.#freeAt += ms;
     this.#recent = [];
   }
 

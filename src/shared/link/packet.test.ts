@@ -14,7 +14,7 @@ const ranges = fc
     return [...set.ranges];
   });
 const chunk: fc.Arbitrary<Chunk> = fc.oneof(
-  fc.record({ type: fc.constant('ack' as const), ranges }),
+  fc.record({ type: fc.constant('ack' as const), ranges, delay: fc.nat(255) }),
   fc.record({
     type: fc.constant('data' as const),
     stream: id,
@@ -73,7 +73,7 @@ test('short fields are completed from what was received, or the checksum shows i
 test('any bytes are a packet or malformed, nothing else', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
-      const packet = openPacket(Buffer.concat([Buffer.of(0xa0 | (bytes.length % 8) * 2), bytes]), nothing);
+      const packet = openPacket(Buffer.concat([Buffer.of(0xa0 | ((bytes.length % 8) * 2)), bytes]), nothing);
       try {
         packet?.chunks();
         if (packet) expect(Number.isSafeInteger(packet.number)).toBe(true);

@@ -16,6 +16,13 @@ const SHORT_NUMBER = 0x02;
 const ONLY_DATA = 0x04;
 const SHORT_OFFSET = 0x08;
 
+export interface AckChunk {
+  type: 'ack';
+  ranges: Range[];
+  /** Milliseconds since the highest of them arrived, at most 255. */
+  delay: number;
+}
+
 export interface DataChunk {
   type: 'data';
   stream: number;
@@ -25,7 +32,7 @@ export interface DataChunk {
 }
 
 export type Chunk =
-  | { type: 'ack'; ranges: Range[] }
+  | AckChunk
   | DataChunk
   | { type: 'open'; stream: number; priority: number; service: string }
   /** The sender of the stream's data may go up to this offset. */
@@ -131,7 +138,7 @@ export function encodedLength(chunk: Chunk): number {
 function encodeChunk(writer: ByteWriter, chunk: Chunk): void {
   switch (chunk.type) {
     case 'ack':
-      encodeAck(writer.u8(codes.ack), chunk.ranges);
+      encodeAck(writer.u8(codes.ack).u8(chunk.delay), chunk.ranges);
       break;
     case 'data':
       writer
@@ -168,7 +175,7 @@ function decodeChunk(reader: ByteReader): Chunk {
   const code = reader.u8();
   switch (code) {
     case codes.ack:
-      return { type: 'ack', ranges: decodeAck(reader) };
+      return { type: 'ack', delay: reader.u8(), ranges: decodeAck(reader) };
     case codes.data:
     case codes.dataFin: {
       const stream = reader.varint();

@@ -1,5 +1,5 @@
 import { Alarm, type Clock } from './clock.ts';
-import type { Chunk } from './packet.ts';
+import type { AckChunk } from './packet.ts';
 import { RangeSet } from './ranges.ts';
 
 const ACK_EVERY = 4;
@@ -28,6 +28,7 @@ export class ReceivedPackets {
   #unacked = 0;
   #unackedBytes = 0;
   #isDue = false;
+  #newestAt = 0;
 
   constructor(options: ReceivedPacketsOptions) {
     this.#options = options;
@@ -51,6 +52,7 @@ export class ReceivedPackets {
     const isNext = number === this.nextNumber;
     const isNew = !this.#received.has(number);
     if (isNew) {
+      if (number >= this.nextNumber) this.#newestAt = this.#options.clock.now();
       this.#received.add(number, number + 1);
       this.#received.limit(KEPT_RANGES);
     }
@@ -63,14 +65,15 @@ export class ReceivedPackets {
   }
 
   /** What there is to acknowledge, also before it is due; undefined for nothing. */
-  takeAck(): Chunk | undefined {
+  takeAck(): AckChunk | undefined {
     const isWanted = this.#isDue || this.#unacked > 0;
     this.#isDue = false;
     this.#unacked = 0;
     this.#unackedBytes = 0;
     this.#alarm.clear();
     if (!isWanted || this.#received.isEmpty) return undefined;
-    return { type: 'ack', ranges: this.#received.ranges.slice(-REPORTED_RANGES) };
+    const delay = Math.min(255, Math.round(this.#options.clock.now() - this.#newestAt));
+    return { type: 'ack', delay, ranges: this.#received.ranges.slice(-REPORTED_RANGES) };
   }
 
   close(): void {

@@ -1,5 +1,8 @@
 import { RangeSet } from './ranges.ts';
 
+/** See `take`. */
+export const LEFTOVER = 32;
+
 export interface Piece {
   offset: number;
   data: Buffer;
@@ -56,11 +59,12 @@ export class SendBuffer {
     this.#limit = Math.max(this.#limit, limit);
   }
 
-  /** The next bytes to put on the line: lost ones first. Never more than `max`. */
+  /** The next bytes to put on the line: lost ones first. At most `max`, and `LEFTOVER` more of what was sent before. */
   take(max: number): Piece | undefined {
     const [lost] = this.#lost.ranges;
     if (lost) {
-      const end = Math.min(lost.end, lost.start + max);
+      // A few bytes left over would need a frame of their own.
+      const end = lost.end - lost.start <= max + LEFTOVER ? lost.end : lost.start + max;
       this.#lost.remove(lost.start, end);
       return this.#piece(lost.start, end);
     }

@@ -6,7 +6,7 @@ export interface SentPacket<T> {
   /** Bytes on the line. */
   size: number;
   at: number;
-  /** When its last byte should have left on the line; undefined on a line without a rate. */
+  /** When its last byte should be through, as `LinePace` says; undefined on a line without a rate. */
   through: number | undefined;
   /** Whatever has to be done again when the packet is lost. */
   content: T;
@@ -17,8 +17,8 @@ export interface Acknowledged<T> {
   lost: SentPacket<T>[];
   /** Round trip, in milliseconds. */
   sample: number;
-  /** How long after the newest packet should have been through the acknowledgement came, in milliseconds. */
-  lateness: number | undefined;
+  /** Of the newest packet that arrived. */
+  through: number | undefined;
 }
 
 /** Waited for an acknowledgement at least, in milliseconds. */
@@ -93,12 +93,11 @@ export class SentLog<T> {
     }
     for (const packet of [...arrived, ...lost]) this.#remove(packet);
     const newest = arrived.at(-1);
-    if (!newest) return { arrived, lost, sample: this.roundTrip, lateness: undefined };
+    if (!newest) return { arrived, lost, sample: this.roundTrip, through: undefined };
     this.#backoff = 1;
-    const now = this.#clock.now();
-    const sample = now - newest.at;
+    const sample = this.#clock.now() - newest.at;
     this.#smoothed = this.#smoothed === undefined ? sample : 0.875 * this.#smoothed + 0.125 * sample;
-    return { arrived, lost, sample, lateness: newest.through === undefined ? undefined : now - newest.through };
+    return { arrived, lost, sample, through: newest.through };
   }
 
   /** Nothing was heard in time: the oldest packet counts as lost, and the next wait is longer. */

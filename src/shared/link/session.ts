@@ -3,8 +3,15 @@ import { Alarm, type Clock } from './clock.ts';
 import { LinePace } from './line-pace.ts';
 import { CREDIT, type LinkStream, LinkStreamError, type StreamOwner } from './link-stream.ts';
 import { type Content, type Control, type Filling, Outbox } from './outbox.ts';
-import { type Chunk, type DataChunk, type EncodedPacket, encodePacket, type OpenPacket, openPacket } from './packet.ts';
-import type { Range } from './ranges.ts';
+import {
+  type AckChunk,
+  type Chunk,
+  type DataChunk,
+  type EncodedPacket,
+  encodePacket,
+  type OpenPacket,
+  openPacket,
+} from './packet.ts';
 import { ReceivedPackets } from './received-packets.ts';
 import { SentLog } from './sent-log.ts';
 import { MAX_STREAMS, StreamTable } from './stream-table.ts';
@@ -170,7 +177,7 @@ export class Session implements StreamOwner {
   #handle(chunk: Chunk): void {
     switch (chunk.type) {
       case 'ack':
-        this.#acknowledge(chunk.ranges);
+        this.#acknowledge(chunk);
         break;
       case 'open':
         this.#accept(chunk.stream, chunk.priority, chunk.service);
@@ -223,7 +230,7 @@ export class Session implements StreamOwner {
     this.wake();
   }
 
-  #acknowledge(ranges: readonly Range[]): void {
+  #acknowledge({ ranges, delay }: AckChunk): void {
     const result = this.#sent.acknowledge(ranges);
     if (!result) {
       this.#options.onEnd('the other side acknowledged a packet that was never sent', 'fault');
@@ -235,7 +242,7 @@ export class Session implements StreamOwner {
         if (content.type === 'data') content.stream.acknowledged(content.start, content.end, content.fin);
       }
     }
-    if (result.lateness !== undefined) this.#pace.heardBack(result.lateness);
+    if (result.through !== undefined) this.#pace.heardBack(result.through, delay);
     for (const packet of result.lost) {
       this.#pace.lost(packet.size, result.sample);
       this.#repeat(packet.content);
