@@ -1,143 +1,14 @@
 import type { Duplex } from 'node:stream';
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { SimulatedClock } from '../../../test/line/clock.ts';
 import { steadyLines } from '../../../test/line/kernel.ts';
-import { createLine, type Faults, type LineOptions } from '../../../test/line/line.ts';
+import { createLine } from '../../../test/line/line.ts';
+import { connect, drive, type Half, makePair } from '../../../test/line/pair.ts';
 import { randomBytes } from '../../../test/line/random.ts';
-import { END, encodeFrame, sessionSeed, unstuff } from './frame.ts';
-import { encodeHandshake, HANDSHAKE_SEED, PROTOCOL_VERSION } from './handshake.ts';
-import { createLink, type Link, priorities } from './link.ts';
+import { END, encodeFrame, unstuff } from './frame.ts';
+import { encodeHandshake, HANDSHAKE_SEED } from './handshake.ts';
+import { createLink, priorities } from './link.ts';
 import { LinkError } from './link-error.ts';
-
-interface Pair {
-  clock: SimulatedClock;
-  line: ReturnType<typeof createLine>;
-  host: Link;
-  device: Link;
-  hostText: () => string;
-  deviceText: () => string;
-}
-
-function makePair(options: Partial<LineOptions> & { rate?: number }): Pair {
-  const clock = new SimulatedClock();
-  const line = createLine({ clock, seed: 1, bytesPerSecond: options.rate, ...options });
-  const host = createLink(line.host, { role: 'host', clock, bytesPerSecond: options.rate });
-  const device = createLink(line.device, { role: 'device', clock, bootId: 'boot-1' });
-  let hostText = '';
-  let deviceText = '';
-  host.on('text', (text) => (hostText += text.toString('latin1')));
-  device.on('text', (text) => (deviceText += text.toString('latin1')));
-  return { clock, line, host, device, hostText: () => hostText, deviceText: () => deviceText };
-}
-
-async function connect(pair: Pair): Promise<void> {
-  let outcome: unknown = 'pending';
-  pair.host.connect({ deadlineMs: 60_000 }).then(
-    () => (outcome = 'up'),
-    (error: unknown) => (outcome = error),
-  );
-  await pair.clock.runUntil(() => outcome !== 'pending', 120_000);
-  if (outcome !== 'up') throw outcome;
-}
-
-interface Half {
-  received: Buffer[];
-  ended: boolean;
-  finished: boolean;
-  closed: boolean;
-  error?: Error;
-}
-
-/** Writes `data` in pieces, ends, and keeps what comes. */
-function drive(stream: Duplex, data: Buffer, pieces: number): Half {
-  const half: Half = { received: [], ended: false, finished: false, closed: false };
-  stream.on('data', (chunk: Buffer) => half.received.push(chunk));
-  stream.on('end', () => (half.ended = true));
-  stream.on('finish', () => (half.finished = true));
-  stream.on('error', (error) => (half.error = error));
-  stream.on('close', () => (half.closed = true));
-  const size = Math.max(1, Math.ceil(data.length / pieces));
-  const write = (from: number): void => {
-    if (from >= data.length) stream.end();
-    else stream.write(data.subarray(from, from + size), (error) => (error ? undefined : write(from + size)));
-  };
-  write(0);
-  return half;
-}
-
-const faults: fc.Arbitrary<Faults> = fc.record({
-  flip: fc.constantFrom(0, 0, 1e-4, 1e-3),
-  drop: fc.constantFrom(0, 0, 1e-4, 1e-3),
-  insert: fc.constantFrom(0, 0, 1e-4, 1e-3),
-  latencyMs: fc.constantFrom(0, 5),
-  coalesceMs: fc.constantFrom(0, 0, 16),
-  split: fc.boolean(),
-});
-
-describe('streams over a faulty line', () => {
-  const schedule = fc.record({
-    seed: fc.nat(),
-    rate: fc.constantFrom(undefined, 1200, 11_520, 92_160),
-    toHost: faults,
-    toDevice: faults,
-    streams: fc.array(
-      fc.record({
-        from: fc.constantFrom('host' as const, 'device' as const),
-        up: fc.constantFrom(0, 1, 300, 5000, 20_000),
-        down: fc.constantFrom(0, 1, 300, 5000, 20_000),
-        pieces: fc.integer({ min: 1, max: 20 }),
-        priority: fc.constantFrom(...Object.values(priorities)),
-      }),
-      { minLength: 1, maxLength: 5 },
-    ),
-    cutAfter: fc.oneof(
-      { weight: 2, arbitrary: fc.constant(undefined) },
-      { weight: 1, arbitrary: fc.integer({ min: 1, max: 3000 }) },
-    ),
-  });
-
-  test('are exact, or end with an error, and never hang', async () => {
-    await fc.assert(
-      fc.asyncProperty(schedule, async ({ streams, cutAfter, ...options }) => {
-        const pair = makePair(options);
-        await connect(pair);
-        const ends: { mine: Half; theirs?: Half; up: Buffer; down: Buffer }[] = [];
-        for (const side of [pair.host, pair.device]) {
-          side.on('stream', (stream, service) => {
-            const entry = ends[Number(service)];
-            if (entry) entry.theirs = drive(stream, entry.down, 3);
-          });
-        }
-        for (const [index, plan] of streams.entries()) {
-          const up = randomBytes(options.seed + index, plan.up);
-          const down = randomBytes(options.seed + index + 77, plan.down);
-          const stream = pair[plan.from].openStream(String(index), plan.priority);
-          ends.push({ mine: drive(stream, up, plan.pieces), up, down });
-        }
-        const settled = (): boolean => ends.every(({ mine, theirs }) => mine.closed && (!theirs || theirs.closed));
-        if (cutAfter !== undefined) {
-          await pair.clock.runUntil(settled, cutAfter);
-          pair.line.cut();
-        }
-        expect(await pair.clock.runUntil(settled, 600_000)).toBe(true);
-        for (const { mine, theirs, up, down } of ends) {
-          const got = Buffer.concat(mine.received);
-          const gotThere = Buffer.concat(theirs?.received ?? []);
-          expect(got.equals(down.subarray(0, got.length))).toBe(true);
-          expect(gotThere.equals(up.subarray(0, gotThere.length))).toBe(true);
-          // `finish` promises that the other side has everything; `end` that this side has.
-          if (mine.ended) expect(got.length).toBe(down.length);
-          if (theirs?.ended) expect(gotThere.length).toBe(up.length);
-          if (!mine.error)
-            expect([mine.ended, mine.finished, theirs?.ended ?? cutAfter !== undefined]).toEqual([true, true, true]);
-          if (cutAfter === undefined) expect([mine.error, theirs?.error]).toEqual([undefined, undefined]);
-        }
-      }),
-      { numRuns: 150 },
-    );
-  }, 90_000);
-});
 
 describe('a link', () => {
   test('retransmits at a useful speed on a line that flips bits', async () => {
@@ -312,30 +183,4 @@ describe('a link', () => {
     await clock.run(2000);
     expect(heard).toBeGreaterThan(0);
   });
-
-  test('survives random bytes, also in frames whose checksum fits', async () => {
-    await fc.assert(
-      fc.asyncProperty(
-        fc.array(fc.record({ bytes: fc.uint8Array({ maxLength: 300 }), framed: fc.boolean() }), { maxLength: 30 }),
-        async (junk) => {
-          const clock = new SimulatedClock();
-          const line = createLine({ clock, seed: 1 });
-          const device = createLink(line.device, { role: 'device', clock });
-          device.on('stream', (stream) => stream.resume());
-          const hello = encodeHandshake({ kind: 'hello', version: PROTOCOL_VERSION, session: 7, bytesPerSecond: 0 });
-          for (const { bytes, framed } of junk) {
-            line.inject('device', encodeFrame(hello, HANDSHAKE_SEED));
-            const body = Buffer.concat([Buffer.of(0xa0), bytes]);
-            line.inject('device', framed ? encodeFrame(body, sessionSeed(7, 'host')) : Buffer.from(bytes));
-          }
-          await clock.run(5000);
-          expect(device.state).toBe('plain');
-          line.inject('device', encodeFrame(hello, HANDSHAKE_SEED));
-          await clock.run(10);
-          expect(device.state).toBe('up');
-        },
-      ),
-      { numRuns: 100 },
-    );
-  }, 60_000);
 });
