@@ -13,10 +13,10 @@ export interface Pair {
   deviceText: () => string;
 }
 
-export function makePair(options: Partial<LineOptions> & { rate?: number }): Pair {
+export function makePair(options: Partial<LineOptions> & { rate?: number; careful?: boolean }): Pair {
   const clock = new SimulatedClock();
   const line = createLine({ clock, seed: 1, bytesPerSecond: options.rate, ...options });
-  const host = createLink(line.host, { role: 'host', clock, bytesPerSecond: options.rate });
+  const host = createLink(line.host, { role: 'host', clock, bytesPerSecond: options.rate, careful: options.careful });
   const device = createLink(line.device, { role: 'device', clock, bootId: 'boot-1' });
   let hostText = '';
   let deviceText = '';

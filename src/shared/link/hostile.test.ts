@@ -12,6 +12,7 @@ import { createLink, type Link, priorities } from './link.ts';
 import { type Chunk, encodePacket } from './packet.ts';
 
 const SESSION = 7;
+const features = { compression: true, careful: false };
 const whole = { shortNumber: false, shortOffset: false };
 
 /** What somebody may put on the line: noise, frames of this session whose checksum fits, handshakes at any moment. */
@@ -62,8 +63,8 @@ function encode(one: Attack, sender: 'host' | 'device', sessionId: number): Buff
   }
   const { version, session } = one;
   const message = { version, session };
-  if (one.type === 'hello') return handshake({ kind: 'hello', bytesPerSecond: 0, ...message });
-  if (one.type === 'accept') return handshake({ kind: 'accept', bootId: 'x', ...message });
+  if (one.type === 'hello') return handshake({ kind: 'hello', bytesPerSecond: 0, features, ...message });
+  if (one.type === 'accept') return handshake({ kind: 'accept', bootId: 'x', features, ...message });
   return handshake({ kind: 'refuse', message: 'no', ...message });
 }
 
@@ -79,7 +80,7 @@ function makeDevice(): { clock: SimulatedClock; line: Line; device: Link } {
   return { clock, line, device };
 }
 
-const hello = handshake({ kind: 'hello', version: PROTOCOL_VERSION, session: SESSION, bytesPerSecond: 0 });
+const hello = handshake({ kind: 'hello', version: PROTOCOL_VERSION, session: SESSION, bytesPerSecond: 0, features });
 
 describe('whatever the other side sends', () => {
   test('a device goes on, and serves the next host', async () => {
@@ -166,7 +167,7 @@ function acceptEverything(clock: SimulatedClock, line: Line): { session(): numbe
       if (!isHandshake(body[0]) || crc32(body, HANDSHAKE_SEED) !== check) return undefined;
       return () => {
         session = decodeHandshake(body).session;
-        line.device.write(handshake({ kind: 'accept', version: PROTOCOL_VERSION, session, bootId: 'evil' }));
+        line.device.write(handshake({ kind: 'accept', version: PROTOCOL_VERSION, session, bootId: 'evil', features }));
       };
     },
     onText: () => {},

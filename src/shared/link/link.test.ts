@@ -56,7 +56,7 @@ describe('a link', () => {
     pair.device.on('stream', (stream) => (there = stream));
     const stream = pair.host.openStream('api', priorities.api);
     let written = 0;
-    const block = Buffer.alloc(10_000, 1);
+    const block = randomBytes(1, 10_000);
     const write = (): void => {
       stream.write(block, () => {
         written += block.length;
@@ -81,6 +81,52 @@ describe('a link', () => {
     await pair.clock.run(1000);
     expect(pair.line.printed.length).toBeGreaterThan(20);
     expect(pair.hostText()).toBe(pair.line.printed.map(({ text }) => text).join(''));
+  });
+
+  test('costs next to nothing for a list that is asked for again', async () => {
+    const pair = makePair({ rate: 11_520 });
+    await connect(pair);
+    const list = (minutes: number): Buffer =>
+      Buffer.from(
+        JSON.stringify(
+          Array.from({ length: 20 }, (_, index) => ({
+            Id: randomBytes(index, 32).toString('hex'),
+            Names: [`/component-${index}`],
+            Status: `Up ${minutes} minutes (healthy)`,
+          })),
+        ),
+      );
+    let asked = 0;
+    pair.device.on('stream', (stream) => stream.on('data', () => stream.write(list(++asked))));
+    const stream = pair.host.openStream('api', priorities.api);
+    let received = '';
+    stream.on('data', (piece: Buffer) => (received += piece.toString()));
+    const costs: number[] = [];
+    for (const minutes of [1, 2]) {
+      received = '';
+      const before = pair.line.bytes;
+      stream.write('GET /containers/json HTTP/1.1\r\nHost: docker\r\n\r\n');
+      expect(await pair.clock.runUntil(() => received === list(minutes).toString(), 2000)).toBe(true);
+      costs.push(pair.line.bytes - before);
+    }
+    expect(costs[1]).toBeLessThan(150);
+  });
+
+  test('keeps flow control and translated bytes out of careful frames', async () => {
+    const pair = makePair({ careful: true });
+    const seen = new Set<number>();
+    for (const end of [pair.line.host, pair.line.device]) {
+      end.on('data', (piece: Buffer) => {
+        for (const byte of piece) seen.add(byte);
+      });
+    }
+    await connect(pair);
+    pair.device.on('stream', (stream) => stream.pipe(stream));
+    const data = randomBytes(4, 50_000);
+    const mine = drive(pair.host.openStream('api', priorities.api), data, 5);
+    expect(await pair.clock.runUntil(() => mine.closed, 60_000)).toBe(true);
+    expect(Buffer.concat(mine.received).equals(data)).toBe(true);
+    expect([0x00, 0x0a, 0x0d, 0x11, 0x13].filter((byte) => seen.has(byte))).toEqual([]);
   });
 
   test('carries text both ways while it is plain', async () => {

@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import { crc32 } from 'node:zlib';
 import { MalformedError } from './bytes.ts';
 import { type Clock, systemClock } from './clock.ts';
+import { canCompress } from './compression.ts';
 import { FrameDecoder } from './decoder.ts';
 import { encodeFrame, sessionSeed } from './frame.ts';
 import { Greeter } from './greeter.ts';
@@ -12,6 +13,7 @@ import {
   BeginningFinder,
   decodeHandshake,
   encodeHandshake,
+  type Features,
   HANDSHAKE_SEED,
   type Handshake,
   isHandshake,
@@ -32,6 +34,11 @@ export interface LinkOptions {
   bytesPerSecond?: number;
   /** Of a device: changes at each boot. Letters, digits and hyphens. */
   bootId?: string;
+  /**
+   * Host: frames have no XON, XOFF, CR or NUL, for a line with software flow control or a translating adapter. Default
+   * false: they cost about one per cent. The device does as its host asks.
+   */
+  careful?: boolean;
   /** Without a valid frame for so many milliseconds the link is down. Default: 3000 on the device, 6000 on the host. */
   silenceMs?: number;
   clock?: Clock;
@@ -217,9 +224,11 @@ export class Link extends EventEmitter<LinkEvents> {
     const isRepeated = this.#current !== undefined && message.session === this.#sessionId;
     if (!isRepeated) this.#down('another session replaced this one');
     const { session, bytesPerSecond } = message;
-    this.#sendHandshake({ kind: 'accept', version: PROTOCOL_VERSION, session, bootId: this.#options.bootId ?? '' });
+    const { bootId = '' } = this.#options;
+    const features = { ...message.features, compression: message.features.compression && canCompress };
+    this.#sendHandshake({ kind: 'accept', version: PROTOCOL_VERSION, session, bootId, features });
     this.#liveness.heard();
-    if (!isRepeated) this.#up(session, bytesPerSecond > 0 ? bytesPerSecond : undefined);
+    if (!isRepeated) this.#up(session, bytesPerSecond > 0 ? bytesPerSecond : undefined, features);
   }
 
   #receiveAnswer(message: Handshake): void {
@@ -230,11 +239,11 @@ export class Link extends EventEmitter<LinkEvents> {
       return;
     }
     this.#peerBootId = message.bootId;
-    this.#up(this.#sessionId, this.#options.bytesPerSecond);
+    this.#up(this.#sessionId, this.#options.bytesPerSecond, message.features);
     this.#greeter.succeed();
   }
 
-  #up(id: number, bytesPerSecond: number | undefined): void {
+  #up(id: number, bytesPerSecond: number | undefined, { compression, careful }: Features): void {
     const { role } = this.#options;
     const seed = sessionSeed(id, role);
     this.#sessionId = id;
@@ -242,7 +251,8 @@ export class Link extends EventEmitter<LinkEvents> {
       role,
       clock: this.#clock,
       bytesPerSecond,
-      send: ({ body, salt }) => this.#write(encodeFrame(body, (seed ^ salt) >>> 0)),
+      compresses: compression,
+      send: ({ body, salt }) => this.#write(encodeFrame(body, (seed ^ salt) >>> 0, careful ? 'careful' : 'bare')),
       isWritable: () => this.#state === 'up' && this.#port.writableLength < PORT_QUEUE,
       onStream: (stream) => {
         if (!this.emit('stream', stream, stream.service)) stream.destroy(new Error(`no service ${stream.service}`));
@@ -286,7 +296,8 @@ export class Link extends EventEmitter<LinkEvents> {
 
   #sendHello(session: number): void {
     const rate = Math.round(this.#options.bytesPerSecond ?? 0);
-    this.#sendHandshake({ kind: 'hello', version: PROTOCOL_VERSION, session, bytesPerSecond: rate });
+    const features = { compression: canCompress, careful: this.#options.careful ?? false };
+    this.#sendHandshake({ kind: 'hello', version: PROTOCOL_VERSION, session, bytesPerSecond: rate, features });
     // Where a shell or a boot loader listens instead of Gantry, Ctrl-U takes the greeting off its line again.
     this.#write(Buffer.of(0x15));
   }

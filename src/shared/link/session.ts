@@ -21,6 +21,8 @@ export interface SessionOptions {
   clock: Clock;
   /** Undefined for a line without a rate. */
   bytesPerSecond: number | undefined;
+  /** Whether the bytes of streams are compressed: both sides must agree. */
+  compresses: boolean;
   /** Puts one packet on the line; returns the bytes that it takes there. */
   send(packet: EncodedPacket): number;
   /** Whether the port takes a frame now; `wake()` is called when that changes. */
@@ -74,6 +76,10 @@ export class Session implements StreamOwner {
   /** When something that must be acknowledged was sent last. */
   get lastSentAt(): number {
     return this.#lastSentAt;
+  }
+
+  get compresses(): boolean {
+    return this.#options.compresses;
   }
 
   now(): number {
