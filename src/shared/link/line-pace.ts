@@ -3,6 +3,10 @@ import { ErrorEstimate } from './error-estimate.ts';
 
 /** Written ahead of the line at most: what is queued in the kernel or in an adapter cannot be overtaken by a key. */
 const AHEAD_MS = 20;
+/** The same where this process is woken late, because others use the processor: else the line would often stand still. */
+const MOST_AHEAD_MS = 150;
+/** Of that, what is given back with each frame for which it was in time. */
+const AHEAD_DECAY = 0.02;
 const UNPACED_START = 16 * 1024;
 const UNPACED_MOST = 48 * 1024;
 const LEAST_WINDOW = 4096;
@@ -38,6 +42,8 @@ export class LinePace {
   #recent: number[] = [];
   /** Milliseconds by which the line turned out to be behind what was written, in all. */
   #shift = 0;
+  #ahead = AHEAD_MS;
+  #wakeAt: number | undefined;
 
   /** `bytesPerSecond`: undefined for a line without a rate. */
   constructor(clock: Clock, bytesPerSecond: number | undefined) {
@@ -56,7 +62,12 @@ export class LinePace {
 
   /** Milliseconds until the next frame may be written; 0 for now. */
   get delay(): number {
-    return this.#rate === undefined ? 0 : Math.max(0, this.#freeAt - this.#clock.now() - AHEAD_MS);
+    return this.#rate === undefined ? 0 : Math.max(0, this.#freeAt - this.#clock.now() - this.#ahead);
+  }
+
+  /** There is something to send, and this process wants to be woken in `delay` milliseconds. */
+  waiting(delay: number): void {
+    this.#wakeAt = this.#clock.now() + delay;
   }
 
   /** Milliseconds that `bytes` take on the line. */
@@ -75,6 +86,7 @@ export class LinePace {
   /** Returns when the last byte should be through, for `heardBack`. */
   sent(bytes: number): number | undefined {
     if (this.#rate === undefined) return undefined;
+    this.#learnWaking();
     this.#freeAt = Math.max(this.#clock.now(), this.#freeAt) + this.duration(bytes);
     return this.#freeAt - this.#shift;
   }
@@ -112,6 +124,15 @@ export class LinePace {
     const queued = Math.min(...this.#recent) - this.#leastLateness;
     this.#recent.shift();
     if (queued > TOLERATED_MS) this.#behind(queued);
+  }
+
+  #learnWaking(): void {
+    if (this.#wakeAt === undefined) return;
+    const late = this.#clock.now() - this.#wakeAt;
+    this.#wakeAt = undefined;
+    const wanted = Math.min(MOST_AHEAD_MS, AHEAD_MS + late);
+    if (wanted > this.#ahead) this.#ahead = wanted;
+    else this.#ahead -= (this.#ahead - wanted) * AHEAD_DECAY;
   }
 
   #behind(ms: number): void {

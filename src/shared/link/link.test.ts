@@ -5,6 +5,7 @@ import { steadyLines } from '../../../test/line/kernel.ts';
 import { createLine } from '../../../test/line/line.ts';
 import { connect, drive, type Half, makePair } from '../../../test/line/pair.ts';
 import { randomBytes } from '../../../test/line/random.ts';
+import type { Clock } from './clock.ts';
 import { END, encodeFrame, unstuff } from './frame.ts';
 import { encodeHandshake, HANDSHAKE_SEED } from './handshake.ts';
 import { createLink, priorities } from './link.ts';
@@ -23,6 +24,23 @@ describe('a link', () => {
     expect(Buffer.concat(there?.received ?? []).equals(data)).toBe(true);
     // Simulated time: 100,000 bytes need 8.7 s on a perfect line.
     expect(pair.clock.now() - before).toBeLessThan(12_000);
+  });
+
+  test('keeps the line busy also where every timer comes late', async () => {
+    const clock = new SimulatedClock();
+    const late: Clock = { now: () => clock.now(), after: (ms, action) => clock.after(ms + 40, action) };
+    const line = createLine({ clock, seed: 1, bytesPerSecond: 11_520 });
+    const host = createLink(line.host, { role: 'host', clock: late, bytesPerSecond: 11_520 });
+    const device = createLink(line.device, { role: 'device', clock: late });
+    host.connect({ deadlineMs: 5000 }).catch(() => undefined);
+    await clock.runUntil(() => host.state === 'up', 5000);
+    let there: Half | undefined;
+    device.on('stream', (stream) => (there = drive(stream, Buffer.alloc(0), 1)));
+    const before = clock.now();
+    const mine = drive(host.openStream('api', priorities.api), randomBytes(5, 100_000), 1);
+    expect(await clock.runUntil(() => mine.closed && there?.closed === true, 60_000)).toBe(true);
+    // Simulated time: 100,000 bytes need 8.7 s on a perfect line; 40 ms lost with each frame would be 3 s more.
+    expect(clock.now() - before).toBeLessThan(9500);
   });
 
   test('lets a key overtake an upload', async () => {

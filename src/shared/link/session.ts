@@ -291,6 +291,7 @@ export class Session implements StreamOwner {
       const { delay } = this.#pace;
       if (delay > 0) {
         const hasWork = this.#received.isAckDue || !this.#outbox.isEmpty || this.#streams.hasPending;
+        if (hasWork && !this.#paceAlarm.isSet) this.#pace.waiting(delay);
         if (hasWork) this.#paceAlarm.setNoLater(delay);
         return;
       }
