@@ -64,6 +64,40 @@ test('cuts a kernel line out of a frame and uses both', () => {
   );
 });
 
+test('cuts kernel lines out of several places of one frame', () => {
+  fc.assert(
+    fc.property(body, fc.array(fc.nat(), { minLength: 2, maxLength: 5 }), (content, seeds) => {
+      const { decoder, frames, text: shown } = makeDecoder();
+      const frame = encodeFrame(content, SEED);
+      const places = seeds.map((seed) => 1 + (seed % (frame.length - 1))).sort((a, b) => a - b);
+      const lines = places.map((_, index) => `[    1.00000${index}] usb 1-1: new device ${index}\r\n`);
+      const parts = places.map((at, index) => [
+        frame.subarray(places[index - 1] ?? 0, at),
+        Buffer.from(lines[index] ?? ''),
+      ]);
+      decoder.push(Buffer.concat([...parts.flat(), frame.subarray(places.at(-1))]));
+      expect(frames).toEqual([content]);
+      expect(shown()).toBe(lines.join(''));
+    }),
+  );
+});
+
+test('pages that the kernel prints into one frame are shown, and the frame is used', () => {
+  const { decoder, frames, text: shown } = makeDecoder();
+  const content = Buffer.concat([Buffer.of(0xa0), Buffer.alloc(1000, 'frame')]);
+  const frame = encodeFrame(content, SEED);
+  const lines = Array.from(
+    { length: 1000 },
+    (_, n) => `[ ${String(n).padStart(4)}.000000] task:kworker/${n} state:S\r\n`,
+  );
+  decoder.push(frame.subarray(0, 500));
+  for (const line of lines) decoder.push(Buffer.from(line));
+  expect(shown().length).toBeGreaterThan(20_000);
+  decoder.push(frame.subarray(500));
+  expect(shown()).toBe(lines.join(''));
+  expect(frames).toEqual([content]);
+});
+
 test('never gives a frame that was not sent, and finds the next good one', () => {
   fc.assert(
     fc.property(fc.array(fc.uint8Array({ maxLength: 200 }), { maxLength: 20 }), body, (junk, content) => {
