@@ -1,16 +1,17 @@
+import { serialTarget } from '../transport/index.ts';
 import { UnknownDeviceError } from './errors.ts';
 
 /** A device as a person writes it, taken apart. `name`: one of the known devices or of the running emulators. */
 export type Target =
   | { kind: 'ssh'; host: string; port?: number; user?: string }
-  | { kind: 'serial'; path: string; baud?: number }
+  | { kind: 'serial'; path: string; baud?: number; flow?: 'xonxoff' }
   | { kind: 'unix'; path: string }
   | { kind: 'qemu'; name: string; via?: 'ssh' | 'serial' }
   | { kind: 'name'; name: string };
 
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/;
 const forms =
-  'a known name, ssh://[USER@]HOST[:PORT], serial:/dev/TTY[?baud=N], unix:/PATH or qemu:NAME[?via=serial|ssh]';
+  'a known name, ssh://[USER@]HOST[:PORT], serial:/dev/TTY[?baud=N&flow=xonxoff], unix:/PATH or qemu:NAME[?via=serial|ssh]';
 
 /** Throws `UnknownDeviceError` on text that is none of the forms, saying what is wrong with it. */
 export function parseTarget(text: string): Target {
@@ -20,11 +21,13 @@ export function parseTarget(text: string): Target {
     case 'ssh':
       return parseSsh(text);
     case 'serial': {
-      const { path, parameters } = split(text, rest, ['baud']);
+      const { path, parameters } = split(text, rest, ['baud', 'flow']);
       const baud = parameters.get('baud');
+      const flow = parameters.get('flow');
       if (!path.startsWith('/')) throw wrong(text, 'the path of the serial line must start with /');
       if (baud !== undefined && !/^[1-9]\d{2,7}$/.test(baud)) throw wrong(text, `${baud} is no baud rate`);
-      return { kind: 'serial', path, ...(baud !== undefined && { baud: Number(baud) }) };
+      if (flow !== undefined && flow !== 'xonxoff') throw wrong(text, `flow=${flow} is not xonxoff`);
+      return { kind: 'serial', path, ...(baud !== undefined && { baud: Number(baud) }), ...(flow && { flow }) };
     }
     case 'unix': {
       const path = rest.replace(/^\/\//, '');
@@ -59,7 +62,7 @@ export function formatTarget(target: Target): string {
       return `ssh://${target.user ? `${target.user}@` : ''}${host}${target.port ? `:${target.port}` : ''}`;
     }
     case 'serial':
-      return `serial:${target.path}${target.baud ? `?baud=${target.baud}` : ''}`;
+      return serialTarget(target);
     case 'unix':
       return `unix:${target.path}`;
     case 'qemu':

@@ -9,7 +9,7 @@ export type { HostKeyQuestion, SshOptions } from './ssh/config.ts';
  */
 export type Endpoint =
   | { kind: 'ssh'; host: string; port?: number; user?: string; ssh?: SshOptions }
-  | { kind: 'serial'; path: string; baud?: number; consoleLog?: string }
+  | { kind: 'serial'; path: string; baud?: number; flow?: 'xonxoff'; consoleLog?: string }
   | { kind: 'unix'; path: string };
 
 /** The transport for an endpoint. Each kind's library is loaded only here, when it is needed. Does not connect yet. */
@@ -32,6 +32,8 @@ export async function makeTransport(endpoint: Endpoint, ssh: SshOptions = {}): P
 }
 
 /** The text that names a serial line, as `-d` takes it. */
-export function serialTarget(endpoint: { path: string; baud?: number }): string {
-  return `serial:${endpoint.path}${endpoint.baud === undefined ? '' : `?baud=${endpoint.baud}`}`;
+export function serialTarget(endpoint: { path: string; baud?: number; flow?: 'xonxoff' }): string {
+  const { path, baud, flow } = endpoint;
+  const options = [baud === undefined ? [] : `baud=${baud}`, flow === undefined ? [] : `flow=${flow}`].flat();
+  return `serial:${path}${options.length === 0 ? '' : `?${options.join('&')}`}`;
 }

@@ -121,7 +121,11 @@ export class SerialTransport implements Transport {
       release();
       throw error;
     }
-    const link = createLink(port.stream, { role: 'host', bytesPerSecond: port.bytesPerSecond });
+    const link = createLink(port.stream, {
+      role: 'host',
+      bytesPerSecond: port.bytesPerSecond,
+      careful: this.#target.flow === 'xonxoff',
+    });
     link.on('text', (text) => {
       for (const listener of this.#textListeners) listener(text);
     });
