@@ -19,7 +19,7 @@ import { SerialConsole } from '../../src/transport/serial/console.ts';
 import { takeLine } from '../../src/transport/serial/take-line.ts';
 import { parseSerialTarget } from '../../src/transport/serial/target.ts';
 import { SerialTransport } from '../../src/transport/serial.ts';
-import { seededRandom } from '../../test/support/line.ts';
+import { seededRandom } from '../../test/line/random.ts';
 import { createPty, type Pty } from '../../test/support/pty.ts';
 import { spawnPty } from '../native/pty.ts';
 import { type ConsoleAgent, startConsoleAgent } from './agent.ts';

@@ -48,6 +48,10 @@ describe('targets', () => {
     ['ssh://me@[fe80::1]:22', { kind: 'ssh', user: 'me', host: 'fe80::1', port: 22 }],
     ['serial:/dev/ttyUSB0', { kind: 'serial', path: '/dev/ttyUSB0' }],
     ['serial:/dev/ttyUSB0?baud=9600', { kind: 'serial', path: '/dev/ttyUSB0', baud: 9600 }],
+    [
+      'serial:/dev/ttyUSB0?baud=9600&flow=xonxoff',
+      { kind: 'serial', path: '/dev/ttyUSB0', baud: 9600, flow: 'xonxoff' },
+    ],
     ['unix:/run/x.sock', { kind: 'unix', path: '/run/x.sock' }],
     ['unix:///run/x.sock', { kind: 'unix', path: '/run/x.sock' }],
     ['qemu:demo', { kind: 'qemu', name: 'demo' }],

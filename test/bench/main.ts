@@ -7,18 +7,27 @@ import { AtEnd } from '../support/at-end.ts';
 import { type Booted, measureBoots } from './boot.ts';
 import { type Composed, measureComposing } from './compose.ts';
 import { measureHundred } from './hundred/measure.ts';
+import { measureLine } from './line/measure.ts';
+import { lineSections } from './line/report.ts';
 import { machineFacts } from './machine-facts.ts';
 import { report } from './report.ts';
 import { compareRestarts } from './restart/compare.ts';
 import { measureGaps } from './swap/gap.ts';
 import { measureStrategies } from './swap/strategies.ts';
 
-/** `npm run bench`: measures, and writes docs/benchmarks.md when everything has been measured. */
+/**
+ * `npm run bench`: measures, and writes docs/benchmarks.md when everything has been measured. `npm run bench -- line`: the
+ * serial link alone, printed.
+ */
 Object.assign(process.env, testEnvironment);
 const arches: Arch[] = ['amd64', 'arm64'];
 const path = join(root, 'docs/benchmarks.md');
 const say = sayWithTime();
 const atEnd = new AtEnd();
+if (process.argv[2] === 'line') {
+  process.stdout.write(`${lineSections(await measureLine(say)).join('\n\n')}\n`);
+  process.exit();
+}
 try {
   const facts = machineFacts();
   const composed: Composed[] = [];
@@ -26,10 +35,11 @@ try {
   const restarts = await compareRestarts(atEnd, say);
   const hundred = await measureHundred(atEnd, say);
   const swaps = { strategies: await measureStrategies(atEnd, say), gaps: await measureGaps(atEnd, say) };
+  const line = await measureLine(say);
   const booted: Booted[] = [];
   for (const arch of arches) booted.push(await measureBoots(arch, atEnd, say));
   const temporary = `${path}.part`;
-  writeFileSync(temporary, report({ facts, composed, booted, restarts, hundred, swaps }));
+  writeFileSync(temporary, report({ facts, composed, booted, restarts, hundred, swaps, line }));
   renameSync(temporary, path);
   say(`wrote ${path}`);
 } finally {

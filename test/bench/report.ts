@@ -1,9 +1,12 @@
 import type { Booted } from './boot.ts';
 import type { Composed } from './compose.ts';
 import type { Hundred } from './hundred/measure.ts';
+import type { LineResult } from './line/measure.ts';
+import { lineSections } from './line/report.ts';
 import { actions, type Comparison } from './restart/compare.ts';
 import type { Summary } from './statistics.ts';
 import { type SwapResults, swapSections } from './swap/report.ts';
+import { table } from './table.ts';
 
 export interface Results {
   facts: [string, string][];
@@ -12,10 +15,11 @@ export interface Results {
   restarts: Comparison | string;
   hundred: Hundred | string;
   swaps: SwapResults;
+  line: LineResult[];
 }
 
 /** The whole of docs/benchmarks.md. */
-export function report({ facts, composed, booted, restarts, hundred, swaps }: Results): string {
+export function report({ facts, composed, booted, restarts, hundred, swaps, line }: Results): string {
   const sections = [
     '# Benchmarks',
     'Written by `npm run bench`; changed by nothing else. Figures of one machine on one day: compare those of one run with each other, not with another machine’s. None of them is a test.',
@@ -45,6 +49,7 @@ export function report({ facts, composed, booted, restarts, hundred, swaps }: Re
     ...swapSections(swaps, table),
     '## A hundred containers',
     ...hundredSections(hundred),
+    ...lineSections(line),
     '## Time of `gantry ps`',
     `The device of the last boot. Whole commands, in turns: from the start of the process to its end, connecting included. The last two rows: one request for all components in a connection that is open. Median (least–most) of ${booted[0]?.ps.sshTrue.runs} runs, after one that does not count. The serial line is a Unix socket of QEMU, without a baud rate.`,
     table(['', ...booted.map(({ arch, acceleration }) => `${arch} (${acceleration})`)], psRows(booted)),
@@ -145,9 +150,4 @@ const seconds = (summary: Summary) => range(summary, 's', 1);
 
 function range({ median, least, most }: Summary, unit: string, digits: number): string {
   return `${median.toFixed(digits)} ${unit} (${least.toFixed(digits)}–${most.toFixed(digits)})`;
-}
-
-function table(head: string[], rows: string[][]): string {
-  const line = (cells: string[]) => `| ${cells.join(' | ')} |`;
-  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
 }

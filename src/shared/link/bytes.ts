@@ -31,6 +31,10 @@ export class ByteWriter {
     return this.raw(Uint8Array.of(value));
   }
 
+  u16(value: number): this {
+    return this.raw(Uint8Array.of(value >> 8, value & 0xff));
+  }
+
   u32(value: number): this {
     const bytes = Buffer.alloc(4);
     bytes.writeUInt32BE(value);
@@ -85,6 +89,10 @@ export class ByteReader {
     return this.raw(1).readUInt8();
   }
 
+  u16(): number {
+    return this.raw(2).readUInt16BE();
+  }
+
   u32(): number {
     return this.raw(4).readUInt32BE();
   }
@@ -100,6 +108,11 @@ export class ByteReader {
       scale *= 0x80;
       if (scale > 2 ** 49) throw new MalformedError('number too long');
     }
+  }
+
+  /** What is left. */
+  rest(): Buffer {
+    return this.raw(this.#bytes.length - this.#position);
   }
 
   text(): string {

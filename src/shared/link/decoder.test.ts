@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { SimulatedClock } from '../../../test/support/line.ts';
+import { SimulatedClock } from '../../../test/line/clock.ts';
 import { FrameDecoder } from './decoder.ts';
 import { END, encodeFrame, MAX_BODY, MAX_STUFFED, START } from './frame.ts';
 
@@ -13,15 +13,14 @@ function makeDecoder(): { clock: SimulatedClock; decoder: FrameDecoder; frames: 
   const texts: Buffer[] = [];
   const decoder = new FrameDecoder({
     clock,
-    verify: (body, check) => crc32(body, SEED) === check,
-    onFrame: (body) => frames.push(Buffer.from(body)),
+    accept: (body, check) => (crc32(body, SEED) === check ? () => frames.push(Buffer.from(body)) : undefined),
     onText: (text) => texts.push(Buffer.from(text)),
   });
   return { clock, decoder, frames, text: () => Buffer.concat(texts).toString() };
 }
 
 /** As the link's frames do, it begins with a byte that is not text. */
-const body = fc.uint8Array({ maxLength: MAX_BODY - 1 }).map((bytes) => Buffer.concat([Buffer.of(0x82), bytes]));
+const body = fc.uint8Array({ maxLength: MAX_BODY - 1 }).map((bytes) => Buffer.concat([Buffer.of(0xa0), bytes]));
 const text = fc.string({ unit: 'grapheme', maxLength: 60 }).filter((value) => value.isWellFormed());
 /** A stream of frames and text, cut anywhere. */
 const parts = fc.array(fc.oneof(body, text), { maxLength: 12 });
@@ -65,6 +64,40 @@ test('cuts a kernel line out of a frame and uses both', () => {
   );
 });
 
+test('cuts kernel lines out of several places of one frame', () => {
+  fc.assert(
+    fc.property(body, fc.array(fc.nat(), { minLength: 2, maxLength: 5 }), (content, seeds) => {
+      const { decoder, frames, text: shown } = makeDecoder();
+      const frame = encodeFrame(content, SEED);
+      const places = seeds.map((seed) => 1 + (seed % (frame.length - 1))).sort((a, b) => a - b);
+      const lines = places.map((_, index) => `[    1.00000${index}] usb 1-1: new device ${index}\r\n`);
+      const parts = places.map((at, index) => [
+        frame.subarray(places[index - 1] ?? 0, at),
+        Buffer.from(lines[index] ?? ''),
+      ]);
+      decoder.push(Buffer.concat([...parts.flat(), frame.subarray(places.at(-1))]));
+      expect(frames).toEqual([content]);
+      expect(shown()).toBe(lines.join(''));
+    }),
+  );
+});
+
+test('pages that the kernel prints into one frame are shown, and the frame is used', () => {
+  const { decoder, frames, text: shown } = makeDecoder();
+  const content = Buffer.concat([Buffer.of(0xa0), Buffer.alloc(1000, 'frame')]);
+  const frame = encodeFrame(content, SEED);
+  const lines = Array.from(
+    { length: 1000 },
+    (_, n) => `[ ${String(n).padStart(4)}.000000] task:kworker/${n} state:S\r\n`,
+  );
+  decoder.push(frame.subarray(0, 500));
+  for (const line of lines) decoder.push(Buffer.from(line));
+  expect(shown().length).toBeGreaterThan(20_000);
+  decoder.push(frame.subarray(500));
+  expect(shown()).toBe(lines.join(''));
+  expect(frames).toEqual([content]);
+});
+
 test('never gives a frame that was not sent, and finds the next good one', () => {
   fc.assert(
     fc.property(fc.array(fc.uint8Array({ maxLength: 200 }), { maxLength: 20 }), body, (junk, content) => {
@@ -81,7 +114,7 @@ test('a careful frame has no control character, and is read like any other', () 
   fc.assert(
     fc.property(body, (content) => {
       const { decoder, frames } = makeDecoder();
-      const frame = encodeFrame(content, SEED, true);
+      const frame = encodeFrame(content, SEED, 'cooked');
       expect(frame.some((byte) => byte < 0x20 || byte === 0x7f)).toBe(false);
       decoder.push(frame);
       expect(frames).toEqual([content]);
@@ -105,7 +138,7 @@ test('a damaged frame gives no frame', () => {
 test('the rest of a frame that lost its start is not shown', () => {
   const { decoder, text: shown } = makeDecoder();
   decoder.push(Buffer.from('before '));
-  decoder.push(encodeFrame(Buffer.from('\x82GET /secret', 'latin1'), SEED).subarray(1));
+  decoder.push(encodeFrame(Buffer.from('\xa0GET /secret', 'latin1'), SEED).subarray(1));
   decoder.push(Buffer.from('after'));
   expect(shown()).toBe('before after');
 });
@@ -123,8 +156,7 @@ test('bytes that are no text wait only a moment', async () => {
   const texts: Buffer[] = [];
   const latin = new FrameDecoder({
     clock,
-    verify: () => false,
-    onFrame: () => {},
+    accept: () => undefined,
     onText: (piece) => texts.push(piece),
   });
   latin.push(Buffer.from('caf\xe9 ouvert', 'latin1'));
@@ -136,6 +168,6 @@ test('bytes that are no text wait only a moment', async () => {
 test('a frame without an end does not grow without bounds', () => {
   const { decoder, text: shown } = makeDecoder();
   decoder.push(Buffer.of(START));
-  for (let sent = 0; sent <= MAX_STUFFED; sent += 100) decoder.push(Buffer.alloc(100, 0x41));
+  for (let sent = 0; sent <= MAX_STUFFED + 8192; sent += 100) decoder.push(Buffer.alloc(100, 0x41));
   expect(shown().length).toBeGreaterThan(MAX_STUFFED);
 });

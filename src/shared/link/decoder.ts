@@ -1,27 +1,28 @@
 import { Alarm, type Clock } from './clock.ts';
-import { END, LINE_FEED, MAX_STUFFED, START, unstuff } from './frame.ts';
+import { END, MAX_STUFFED, START, unstuff } from './frame.ts';
+import { cutByStamps, possibleCuts } from './inserted-text.ts';
 import { salvageText, textPrefix } from './text.ts';
 
 export interface DecoderOptions {
   clock: Clock;
-  /** Whether the CRC fits this body (the receiver knows which seed the body's kind asks for). */
-  verify(body: Buffer, check: number): boolean;
-  onFrame(body: Buffer): void;
+  /** What to do with this body when its CRC fits (the receiver knows which seed its kind asks for); else undefined. */
+  accept(body: Buffer, check: number): (() => void) | undefined;
   /** Everything that is not a frame, in order. */
   onText(text: Buffer): void;
 }
 
-/** Bytes that are not text wait so long for the END of a frame whose START was lost, then they are shown after all. */
+/**
+ * Bytes that are not text wait for the END of a frame whose START was lost. When nothing more has come for so long, or
+ * so many bytes have come, they are shown after all.
+ */
 const HOLD_MS = 100;
 const HOLD_BYTES = 4096;
 /** A frame in which nothing arrives for so long is given up, so that a START made by noise does not swallow text. */
 const STALL_MS = 300;
-/** How far back from the end of an inserted run its beginning is sought byte by byte. */
-const CUT_BYTES = 256;
-/** Attempts at cutting a run out of one frame. */
-const CUT_TRIES = 320;
+/** Text printed into one frame that is kept until its END; more is shown while the frame still waits. */
+const KEPT_TEXT = 8192;
 
-/** Separates frames from console text in whatever arrives, in pieces of any size. Holds at most `MAX_STUFFED` bytes. */
+/** Separates frames from console text in whatever arrives, in pieces of any size. Holds at most some 11 KB. */
 export class FrameDecoder {
   readonly #options: DecoderOptions;
   readonly #alarm: Alarm;
@@ -78,29 +79,24 @@ export class FrameDecoder {
       if (valid < held.length) this.#text(salvageText(held.subarray(valid)));
       return;
     }
-    if (held.length > MAX_STUFFED) {
-      this.#text(salvageText(held));
-      return;
-    }
-    const whole = unstuff(held);
-    if (whole && this.#options.verify(whole.body, whole.check)) this.#options.onFrame(whole.body);
+    const accepted = this.#accepted(held);
+    if (accepted) accepted();
     else this.#cut(held);
   }
 
-  /** The kernel prints whole lines into a frame, ending in a raw line feed: look where the run began. */
+  #accepted(stuffed: Buffer): (() => void) | undefined {
+    const whole = stuffed.length > MAX_STUFFED ? undefined : unstuff(stuffed);
+    return whole && this.#options.accept(whole.body, whole.check);
+  }
+
+  /** The kernel prints whole lines into a frame: without them it may be good. */
   #cut(stuffed: Buffer): void {
-    const last = stuffed.lastIndexOf(LINE_FEED);
-    if (last < 0) {
-      if (textPrefix(stuffed) === stuffed.length) this.#text(stuffed);
+    for (const { text, frame } of possibleCuts(stuffed)) {
+      const accepted = this.#accepted(frame);
+      if (!accepted) continue;
+      this.#text(text);
+      accepted();
       return;
-    }
-    for (const start of cutCandidates(stuffed, last)) {
-      const rest = unstuff(Buffer.concat([stuffed.subarray(0, start), stuffed.subarray(last + 1)]));
-      if (rest && this.#options.verify(rest.body, rest.check)) {
-        this.#text(stuffed.subarray(start, last + 1));
-        this.#options.onFrame(rest.body);
-        return;
-      }
     }
     this.#text(salvageText(stuffed));
   }
@@ -113,10 +109,19 @@ export class FrameDecoder {
       this.#text(held.subarray(0, valid));
       this.#hold(held.subarray(valid));
     }
-    if (this.#heldLength > (this.#inFrame ? MAX_STUFFED : HOLD_BYTES)) this.flush();
+    if (!this.#inFrame && this.#heldLength > HOLD_BYTES) this.flush();
+    if (this.#inFrame && this.#heldLength > MAX_STUFFED + KEPT_TEXT) this.#relieve();
     if (this.#inFrame) this.#alarm.set(STALL_MS);
-    else if (this.#heldLength > 0) this.#alarm.setNoLater(HOLD_MS);
+    else if (this.#heldLength > 0) this.#alarm.set(HOLD_MS);
     else this.#alarm.clear();
+  }
+
+  /** The kernel prints page after page into one frame: they are shown, and the frame waits for its rest. */
+  #relieve(): void {
+    const { text, frame } = cutByStamps(this.#take());
+    this.#text(text);
+    this.#hold(frame);
+    if (this.#heldLength > MAX_STUFFED) this.flush();
   }
 
   #hold(bytes: Buffer): void {
@@ -144,16 +149,4 @@ function nextMark(chunk: Buffer, from: number): number {
     if (chunk[index] === START || chunk[index] === END) return index;
   }
   return chunk.length;
-}
-
-function* cutCandidates(stuffed: Buffer, last: number): Generator<number> {
-  let tries = 0;
-  // Kernel records begin with their time in brackets.
-  for (let start = stuffed.lastIndexOf(0x5b, last); start >= 0 && tries < CUT_TRIES - CUT_BYTES; tries += 1) {
-    yield start;
-    start = start === 0 ? -1 : stuffed.lastIndexOf(0x5b, start - 1);
-  }
-  for (let start = last; start >= Math.max(0, last - CUT_BYTES); start -= 1) {
-    if (stuffed[start] !== 0x5b) yield start;
-  }
 }

@@ -4,17 +4,37 @@ import { ByteReader, ByteWriter } from './bytes.ts';
  * What both sides say before they agree on anything. The layout of these bodies up to and including `session` stays the
  * same in every version of the protocol, so that a version that does not fit can be named.
  */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 /** Seed of the CRC of handshake frames: there is no session yet. */
 export const HANDSHAKE_SEED = 0x47545259;
 
 const kinds = { hello: 0x84, accept: 0x85, refuse: 0x86 } as const;
 
+/** What a host asks for and a device agrees to. */
+export interface Features {
+  /** The bytes of streams are compressed. */
+  compression: boolean;
+  /** Frames have no XON, XOFF, CR or NUL: for a line with software flow control or a translating adapter. */
+  careful: boolean;
+}
+
 export type Handshake =
   /** `bytesPerSecond` of the line, 0 when it has no rate worth pacing for. */
-  | { kind: 'hello'; version: number; session: number; bytesPerSecond: number }
-  | { kind: 'accept'; version: number; session: number; bootId: string }
+  | { kind: 'hello'; version: number; session: number; bytesPerSecond: number; features: Features }
+  | { kind: 'accept'; version: number; session: number; bootId: string; features: Features }
   | { kind: 'refuse'; version: number; session: number; message: string };
+
+const bits = { compression: 1, careful: 2 } as const;
+const none: Features = { compression: false, careful: false };
+
+function encodeFeatures({ compression, careful }: Features): number {
+  return (compression ? bits.compression : 0) | (careful ? bits.careful : 0);
+}
+
+/** Bits of features that this version does not know count as not asked for. */
+function decodeFeatures(value: number): Features {
+  return { compression: (value & bits.compression) !== 0, careful: (value & bits.careful) !== 0 };
+}
 
 export function isHandshake(kind: number | undefined): boolean {
   return kind === kinds.hello || kind === kinds.accept || kind === kinds.refuse;
@@ -22,9 +42,10 @@ export function isHandshake(kind: number | undefined): boolean {
 
 export function encodeHandshake(message: Handshake): Buffer {
   const writer = new ByteWriter().u8(kinds[message.kind]).u8(message.version).u32(message.session);
+  if (message.kind === 'refuse') return writer.text(message.message).finish();
   if (message.kind === 'hello') writer.varint(message.bytesPerSecond);
-  else writer.text(message.kind === 'accept' ? message.bootId : message.message);
-  return writer.finish();
+  else writer.text(message.bootId);
+  return writer.u8(encodeFeatures(message.features)).finish();
 }
 
 /** Throws `MalformedError`. Fields behind `session` are read only when the version is ours. */
@@ -34,8 +55,14 @@ export function decodeHandshake(body: Buffer): Handshake {
   const version = reader.u8();
   const session = reader.u32();
   const ours = version === PROTOCOL_VERSION;
-  if (kind === kinds.hello) return { kind: 'hello', version, session, bytesPerSecond: ours ? reader.varint() : 0 };
-  if (kind === kinds.accept) return { kind: 'accept', version, session, bootId: ours ? reader.text() : '' };
+  if (kind === kinds.hello) {
+    const bytesPerSecond = ours ? reader.varint() : 0;
+    return { kind: 'hello', version, session, bytesPerSecond, features: ours ? decodeFeatures(reader.u8()) : none };
+  }
+  if (kind === kinds.accept) {
+    const bootId = ours ? reader.text() : '';
+    return { kind: 'accept', version, session, bootId, features: ours ? decodeFeatures(reader.u8()) : none };
+  }
   return { kind: 'refuse', version, session, message: ours ? reader.text() : '' };
 }
 

@@ -1,4 +1,5 @@
 import { Duplex } from 'node:stream';
+import { BlockDecoder, BlockEncoder } from './compression.ts';
 import { ReceiveBuffer } from './receive-buffer.ts';
 import { SendBuffer } from './send-buffer.ts';
 
@@ -24,6 +25,8 @@ export class LinkStreamError extends Error {
 
 /** What a stream asks of its session. */
 export interface StreamOwner {
+  /** Whether the bytes of streams travel in blocks: see `BlockEncoder`. */
+  readonly compresses: boolean;
   now(): number;
   /** There may be something to send. */
   wake(): void;
@@ -44,6 +47,8 @@ export class LinkStream extends Duplex {
   readonly sending = new SendBuffer(CREDIT);
   readonly receiving = new ReceiveBuffer(CREDIT);
   readonly #owner: StreamOwner;
+  readonly #encoder: BlockEncoder | undefined;
+  readonly #decoder: BlockDecoder | undefined;
   #wantsMore = false;
   #endPushed = false;
   #pendingWrite: ((error?: Error | null) => void) | undefined;
@@ -58,6 +63,8 @@ export class LinkStream extends Duplex {
     super({ allowHalfOpen: true, readableHighWaterMark: 16 * 1024, writableHighWaterMark: 16 * 1024 });
     this.#owner = owner;
     this.id = id;
+    this.#encoder = owner.compresses ? new BlockEncoder() : undefined;
+    this.#decoder = owner.compresses ? new BlockDecoder() : undefined;
     // An idle stream may have nobody who listens; that the link went down under it must not end the process. Whoever
     // uses the stream still sees `error` and `close`.
     this.on('error', () => {});
@@ -131,11 +138,16 @@ export class LinkStream extends Duplex {
       return;
     }
     // Copied, because callers may use their buffer again while bytes of it wait for an acknowledgement.
-    this.sending.append(Buffer.from(chunk));
+    this.sending.append(this.#encoder?.encode(chunk) ?? Buffer.from(chunk));
     this.#touch();
     if (this.sending.size > SEND_BUFFER) this.#pendingWrite = callback;
     else callback();
     this.#owner.wake();
+  }
+
+  /** What was written while a write waited goes together, into one block. */
+  override _writev(chunks: { chunk: Buffer }[], callback: (error?: Error | null) => void): void {
+    this._write(Buffer.concat(chunks.map(({ chunk }) => chunk)), 'binary', callback);
   }
 
   override _final(callback: (error?: Error | null) => void): void {
@@ -204,14 +216,33 @@ export class LinkStream extends Duplex {
     while (this.#wantsMore && !this.destroyed) {
       const piece = this.receiving.read();
       if (!piece) break;
-      this.#wantsMore = this.push(piece);
+      for (const data of this.#decode(piece)) this.#wantsMore = this.push(data);
     }
+    if (this.destroyed) return;
     if (this.receiving.position > before && !this.receiving.isComplete) this.#owner.credit(this);
-    if (this.receiving.isRead && !this.#endPushed && !this.destroyed) {
+    if (this.receiving.isRead && !this.#endPushed) {
+      if (this.#decoder?.isBetweenBlocks === false) {
+        this.#broken('an end within a block');
+        return;
+      }
       this.#endPushed = true;
       this.push(null);
       this.#checkDone();
     }
+  }
+
+  #decode(piece: Buffer): Buffer[] {
+    if (!this.#decoder) return [piece];
+    try {
+      return this.#decoder.push(piece);
+    } catch (error) {
+      this.#broken((error as Error).message);
+      return [];
+    }
+  }
+
+  #broken(what: string): void {
+    this.destroy(new LinkStreamError('EPROTO', `the other side sent ${what}`));
   }
 
   #checkDone(): void {

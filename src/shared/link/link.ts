@@ -2,8 +2,9 @@ import { randomInt } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import type { Duplex } from 'node:stream';
 import { crc32 } from 'node:zlib';
-import { ByteReader, MalformedError } from './bytes.ts';
-import { Alarm, type Clock, systemClock } from './clock.ts';
+import { MalformedError } from './bytes.ts';
+import { type Clock, systemClock } from './clock.ts';
+import { canCompress } from './compression.ts';
 import { FrameDecoder } from './decoder.ts';
 import { encodeFrame, sessionSeed } from './frame.ts';
 import { Greeter } from './greeter.ts';
@@ -12,14 +13,17 @@ import {
   BeginningFinder,
   decodeHandshake,
   encodeHandshake,
+  type Features,
   HANDSHAKE_SEED,
   type Handshake,
   isHandshake,
   PROTOCOL_VERSION,
 } from './handshake.ts';
 import { LinkError } from './link-error.ts';
-import { isGoodbye, PACKET } from './packet.ts';
+import { Liveness } from './liveness.ts';
+import { atMost, closePort } from './port-end.ts';
 import { Session } from './session.ts';
+import { SessionEnd } from './session-end.ts';
 
 /** Lower goes first. A stream that sends a lot without a pause counts as `bulk`, whatever it was opened as. */
 export const priorities = { console: 0, control: 1, api: 2, log: 3, bulk: 4 } as const;
@@ -30,6 +34,11 @@ export interface LinkOptions {
   bytesPerSecond?: number;
   /** Of a device: changes at each boot. Letters, digits and hyphens. */
   bootId?: string;
+  /**
+   * Host: frames have no XON, XOFF, CR or NUL, for a line with software flow control or a translating adapter. Default
+   * false: they cost about one per cent. The device does as its host asks.
+   */
+  careful?: boolean;
   /** Without a valid frame for so many milliseconds the link is down. Default: 3000 on the device, 6000 on the host. */
   silenceMs?: number;
   clock?: Clock;
@@ -53,16 +62,10 @@ export interface LinkEvents {
 
 export type LinkState = 'plain' | 'connecting' | 'up' | 'closed';
 
-const PING_MS = 1000;
-const WATCH_MS = 250;
-const DEVICE_SILENCE_MS = 3000;
-const HOST_SILENCE_MS = 6000;
 /** Bytes waiting in the port, above which no frame is added: what waits there cannot be overtaken. */
 const PORT_QUEUE = 2048;
-/** How long the end of a link may take, in each of its steps. */
+/** How long the other side may take to confirm a goodbye. */
 const GOODBYE_MS = 500;
-/** How often one side tells the other that its session is over. */
-const FORMER_BYE_MS = 1000;
 
 /** Gantry's side of one line: several streams and console text over a port that may lose and change bytes. */
 export function createLink(port: Duplex, options: LinkOptions): Link {
@@ -74,31 +77,36 @@ export class Link extends EventEmitter<LinkEvents> {
   readonly #options: LinkOptions;
   readonly #clock: Clock;
   readonly #decoder: FrameDecoder;
-  readonly #watch: Alarm;
+  readonly #liveness: Liveness;
   readonly #finder = new BeginningFinder();
   readonly #greeter: Greeter;
   #state: LinkState = 'plain';
-  #session: Session | undefined;
+  #current: SessionEnd | undefined;
+  #former: SessionEnd | undefined;
+  /** Of the session that is, or that is asked for. */
   #sessionId = 0;
-  #former: { session: Session; id: number; byeAt: number } | undefined;
-  /** Whether the packet that was verified last belongs to the session, not to the one before. */
-  #isCurrent = false;
-  #heardAt = 0;
   #peerBootId: string | undefined;
-  /** Called when the other side has confirmed a goodbye. */
-  #farewell: (() => void) | undefined;
 
   constructor(port: Duplex, options: LinkOptions) {
     super();
     this.#port = port;
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    this.#watch = new Alarm(this.#clock, () => this.#checkLiveness());
+    this.#liveness = new Liveness({
+      clock: this.#clock,
+      role: options.role,
+      ...(options.silenceMs !== undefined && { silenceMs: options.silenceMs }),
+      lastSentAt: () => this.#current?.session.lastSentAt ?? 0,
+      ping: () => this.#current?.session.ping(),
+      onSilence: (own, other) => {
+        this.#current?.session.bye(own);
+        this.#down(other);
+      },
+    });
     this.#greeter = new Greeter(this.#clock, (session) => this.#sendHello(session));
     this.#decoder = new FrameDecoder({
       clock: this.#clock,
-      verify: (body, check) => this.#verify(body, check),
-      onFrame: (body) => this.#receive(body),
+      accept: (body, check) => this.#accept(body, check),
       onText: (text) => this.#text(text),
     });
     port.on('data', (chunk: Buffer) => this.#decoder.push(chunk));
@@ -143,8 +151,8 @@ export class Link extends EventEmitter<LinkEvents> {
 
   /** Throws when the link is not up. `priority`: see `priorities`. */
   openStream(service: string, priority: number): Duplex {
-    if (!this.#session) throw new LinkError('closed', 'the link is not up');
-    return this.#session.open(service, priority);
+    if (!this.#current) throw new LinkError('closed', 'the link is not up');
+    return this.#current.session.open(service, priority);
   }
 
   /** Writes console text, between frames. False when it should wait for `drain`. */
@@ -160,79 +168,50 @@ export class Link extends EventEmitter<LinkEvents> {
 
   /** Says goodbye and makes the line a plain console. The port stays open. */
   disconnect(): void {
-    if (!this.#session) return;
-    this.#session.bye('the other side closed the link');
+    if (!this.#current) return;
+    this.#current.session.bye('the other side closed the link');
     this.#down('it was closed');
   }
 
   /** Says goodbye, waits until the other side has heard it (at most half a second) and closes the port. */
   async close(): Promise<void> {
     if (this.#state === 'closed') return;
-    if (this.#session) {
+    if (this.#current) {
       // An emulator forgets what its guest has not read yet when the port is closed.
-      const heard = new Promise<void>((resolve) => {
-        this.#farewell = resolve;
-      });
+      const heard = this.#current.untilGoodbye();
       this.disconnect();
-      await this.#atMost(GOODBYE_MS, heard);
+      await atMost(this.#clock, GOODBYE_MS, heard);
     }
-    await this.#atMost(GOODBYE_MS, new Promise<void>((resolve) => this.#port.end(resolve)));
-    // Only once the port is really closed can it be opened again.
-    const closed = new Promise<void>((resolve) => this.#port.once('close', resolve));
-    this.#port.destroy();
-    await this.#atMost(GOODBYE_MS, closed);
+    await closePort(this.#port, this.#clock);
     this.#portGone('closed');
   }
 
-  async #atMost(ms: number, event: Promise<void>): Promise<void> {
-    let cancel = (): void => undefined;
-    const deadline = new Promise<void>((resolve) => {
-      cancel = this.#clock.after(ms, resolve);
-    });
-    await Promise.race([event, deadline]);
-    cancel();
-  }
-
-  #receive(body: Buffer): void {
+  /** What to do with a frame, if its checksum fits. */
+  #accept(body: Buffer, check: number): (() => void) | undefined {
     if (isHandshake(body[0])) {
-      let message: Handshake;
-      try {
-        message = decodeHandshake(body);
-      } catch (error) {
-        if (error instanceof MalformedError) return;
-        throw error;
-      }
-      if (this.#options.role === 'device') this.#receiveHello(message);
-      else this.#receiveAnswer(message);
-      return;
+      return crc32(body, HANDSHAKE_SEED) === check ? () => this.#receiveHandshake(body) : undefined;
     }
-    if (this.#session && this.#isCurrent) {
-      this.#heardAt = this.#clock.now();
-      this.#session.receive(new ByteReader(body, 1));
-    } else {
-      this.#receiveLate(body);
+    const packet = this.#current?.verify(body, check);
+    if (packet) {
+      return () => {
+        this.#liveness.heard();
+        this.#current?.session.receive(packet);
+      };
     }
+    const late = this.#former?.verify(body, check);
+    return late && (() => this.#former?.receiveLate(late));
   }
 
-  /** A packet of a session that is over here: the other side should know, or has just confirmed it. */
-  #receiveLate(body: Buffer): void {
-    if (this.#farewell) {
-      if (isGoodbye(body)) this.#farewell();
-      return;
+  #receiveHandshake(body: Buffer): void {
+    let message: Handshake;
+    try {
+      message = decodeHandshake(body);
+    } catch (error) {
+      if (error instanceof MalformedError) return;
+      throw error;
     }
-    const former = this.#former;
-    if (!former || isGoodbye(body) || this.#clock.now() - former.byeAt < FORMER_BYE_MS) return;
-    former.byeAt = this.#clock.now();
-    former.session.bye(`the ${this.#options.role} ended the session`);
-  }
-
-  #verify(body: Buffer, check: number): boolean {
-    if (isHandshake(body[0])) return crc32(body, HANDSHAKE_SEED) === check;
-    if (body[0] !== PACKET) return false;
-    const sender = this.#options.role === 'host' ? 'device' : 'host';
-    const fits = (id: number): boolean => crc32(body, sessionSeed(id, sender)) === check;
-    this.#isCurrent = this.#session !== undefined && fits(this.#sessionId);
-    return this.#isCurrent || (this.#former !== undefined && fits(this.#former.id));
+    if (this.#options.role === 'device') this.#receiveHello(message);
+    else this.#receiveAnswer(message);
   }
 
   #receiveHello(message: Handshake): void {
@@ -242,12 +221,14 @@ export class Link extends EventEmitter<LinkEvents> {
       this.#sendHandshake({ kind: 'refuse', version: PROTOCOL_VERSION, session: message.session, message: text });
       return;
     }
-    const isRepeated = this.#session !== undefined && message.session === this.#sessionId;
+    const isRepeated = this.#current !== undefined && message.session === this.#sessionId;
     if (!isRepeated) this.#down('another session replaced this one');
     const { session, bytesPerSecond } = message;
-    this.#sendHandshake({ kind: 'accept', version: PROTOCOL_VERSION, session, bootId: this.#options.bootId ?? '' });
-    this.#heardAt = this.#clock.now();
-    if (!isRepeated) this.#up(session, bytesPerSecond > 0 ? bytesPerSecond : undefined);
+    const { bootId = '' } = this.#options;
+    const features = { ...message.features, compression: message.features.compression && canCompress };
+    this.#sendHandshake({ kind: 'accept', version: PROTOCOL_VERSION, session, bootId, features });
+    this.#liveness.heard();
+    if (!isRepeated) this.#up(session, bytesPerSecond > 0 ? bytesPerSecond : undefined, features);
   }
 
   #receiveAnswer(message: Handshake): void {
@@ -258,63 +239,45 @@ export class Link extends EventEmitter<LinkEvents> {
       return;
     }
     this.#peerBootId = message.bootId;
-    this.#up(this.#sessionId, this.#options.bytesPerSecond);
+    this.#up(this.#sessionId, this.#options.bytesPerSecond, message.features);
     this.#greeter.succeed();
   }
 
-  #up(id: number, bytesPerSecond: number | undefined): void {
+  #up(id: number, bytesPerSecond: number | undefined, { compression, careful }: Features): void {
     const { role } = this.#options;
     const seed = sessionSeed(id, role);
     this.#sessionId = id;
-    this.#heardAt = this.#clock.now();
     const session: Session = new Session({
       role,
       clock: this.#clock,
       bytesPerSecond,
-      send: (packet) => this.#write(encodeFrame(packet, seed)),
+      compresses: compression,
+      send: ({ body, salt }) => this.#write(encodeFrame(body, (seed ^ salt) >>> 0, careful ? 'careful' : 'bare')),
       isWritable: () => this.#state === 'up' && this.#port.writableLength < PORT_QUEUE,
       onStream: (stream) => {
         if (!this.emit('stream', stream, stream.service)) stream.destroy(new Error(`no service ${stream.service}`));
       },
       onEnd: (reason, kind) => {
-        if (this.#session !== session) return;
+        if (this.#current?.session !== session) return;
         // Confirms a goodbye; says what is wrong with what was sent.
         session.bye(kind === 'bye' ? 'goodbye' : reason);
         this.#down(reason);
       },
     });
-    this.#session = session;
+    this.#current = new SessionEnd(session, id, role, this.#clock);
     this.#state = 'up';
-    this.#watch.set(WATCH_MS);
+    this.#liveness.start();
     this.emit('up');
   }
 
   #down(reason: string): void {
-    const session = this.#session;
-    if (!session) return;
-    this.#session = undefined;
-    this.#former = { session, id: this.#sessionId, byeAt: Number.NEGATIVE_INFINITY };
+    if (!this.#current) return;
+    this.#former = this.#current;
+    this.#current = undefined;
     if (this.#state === 'up') this.#state = 'plain';
-    this.#watch.clear();
-    session.close(reason);
+    this.#liveness.stop();
+    this.#former.session.close(reason);
     this.emit('down', reason);
-  }
-
-  #checkLiveness(): void {
-    const session = this.#session;
-    if (!session) return;
-    const isHost = this.#options.role === 'host';
-    const limit = this.#options.silenceMs ?? (isHost ? HOST_SILENCE_MS : DEVICE_SILENCE_MS);
-    const now = this.#clock.now();
-    if (now - this.#heardAt > limit) {
-      session.bye(`nothing was heard for ${limit / 1000} s`);
-      this.#down(`the ${isHost ? 'device' : 'host'} has been silent for ${limit / 1000} s`);
-      return;
-    }
-    // Also while data are sent that nobody answers: on a bad line a ping, being small, arrives when they do not.
-    const isDue = now - Math.min(session.lastSentAt, this.#heardAt) >= PING_MS - WATCH_MS;
-    if (isHost && isDue) session.ping();
-    this.#watch.set(WATCH_MS);
   }
 
   #text(text: Buffer): void {
@@ -333,17 +296,18 @@ export class Link extends EventEmitter<LinkEvents> {
 
   #sendHello(session: number): void {
     const rate = Math.round(this.#options.bytesPerSecond ?? 0);
-    this.#sendHandshake({ kind: 'hello', version: PROTOCOL_VERSION, session, bytesPerSecond: rate });
+    const features = { compression: canCompress, careful: this.#options.careful ?? false };
+    this.#sendHandshake({ kind: 'hello', version: PROTOCOL_VERSION, session, bytesPerSecond: rate, features });
     // Where a shell or a boot loader listens instead of Gantry, Ctrl-U takes the greeting off its line again.
     this.#write(Buffer.of(0x15));
   }
 
   #sendHandshake(message: Handshake): void {
-    this.#write(encodeFrame(encodeHandshake(message), HANDSHAKE_SEED, true));
+    this.#write(encodeFrame(encodeHandshake(message), HANDSHAKE_SEED, 'cooked'));
   }
 
   #write(bytes: Buffer): number {
-    if (!this.#port.destroyed && this.#port.writable) this.#port.write(bytes, () => this.#session?.wake());
+    if (!this.#port.destroyed && this.#port.writable) this.#port.write(bytes, () => this.#current?.session.wake());
     return bytes.length;
   }
 

@@ -36,6 +36,11 @@ export class ReceiveBuffer {
     return this.#end === this.#position;
   }
 
+  /** Where what was received so far ends, gaps included. */
+  get reach(): number {
+    return this.#received.ranges.at(-1)?.end ?? 0;
+  }
+
   raiseLimit(limit: number): void {
     this.#limit = limit;
   }

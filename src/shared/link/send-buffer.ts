@@ -1,5 +1,8 @@
 import { RangeSet } from './ranges.ts';
 
+/** See `take`. */
+export const LEFTOVER = 32;
+
 export interface Piece {
   offset: number;
   data: Buffer;
@@ -24,6 +27,11 @@ export class SendBuffer {
   /** Bytes that are not acknowledged yet. */
   get size(): number {
     return this.#end - this.#floor;
+  }
+
+  /** From the first byte that is not acknowledged to the last one that was sent. */
+  get spread(): number {
+    return this.#next - this.#floor;
   }
 
   /** Everything up to and including the end of the stream was acknowledged. */
@@ -51,11 +59,12 @@ export class SendBuffer {
     this.#limit = Math.max(this.#limit, limit);
   }
 
-  /** The next bytes to put on the line: lost ones first. Never more than `max`. */
+  /** The next bytes to put on the line: lost ones first. At most `max`, and `LEFTOVER` more of what was sent before. */
   take(max: number): Piece | undefined {
     const [lost] = this.#lost.ranges;
     if (lost) {
-      const end = Math.min(lost.end, lost.start + max);
+      // A few bytes left over would need a frame of their own.
+      const end = lost.end - lost.start <= max + LEFTOVER ? lost.end : lost.start + max;
       this.#lost.remove(lost.start, end);
       return this.#piece(lost.start, end);
     }

@@ -1,12 +1,24 @@
 import type { Clock } from './clock.ts';
 import type { Range } from './ranges.ts';
 
-/** `content` is whatever has to be done again when the packet is lost. */
 export interface SentPacket<T> {
   number: number;
+  /** Bytes on the line. */
   size: number;
   at: number;
+  /** When its last byte should be through, as `LinePace` says; undefined on a line without a rate. */
+  through: number | undefined;
+  /** Whatever has to be done again when the packet is lost. */
   content: T;
+}
+
+export interface Acknowledged<T> {
+  arrived: SentPacket<T>[];
+  lost: SentPacket<T>[];
+  /** Round trip, in milliseconds. */
+  sample: number;
+  /** Of the newest packet that arrived. */
+  through: number | undefined;
 }
 
 /** Waited for an acknowledgement at least, in milliseconds. */
@@ -23,6 +35,7 @@ export class SentLog<T> {
   #smoothed: number | undefined;
   #backoff = 1;
   #next = 0;
+  #newestAcked = -1;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -37,6 +50,11 @@ export class SentLog<T> {
     return this.#packets.size === 0;
   }
 
+  /** -1 before any. */
+  get newestAcked(): number {
+    return this.#newestAcked;
+  }
+
   /** Smoothed, in milliseconds. */
   get roundTrip(): number {
     return this.#smoothed ?? FIRST_TIMEOUT / 2;
@@ -47,9 +65,9 @@ export class SentLog<T> {
     return this.#next++;
   }
 
-  add(number: number, size: number, content: T): void {
-    this.#packets.set(number, { number, size, at: this.#clock.now(), content });
-    this.#bytes += size;
+  add(number: number, packet: Pick<SentPacket<T>, 'size' | 'through' | 'content'>): void {
+    this.#packets.set(number, { number, at: this.#clock.now(), ...packet });
+    this.#bytes += packet.size;
   }
 
   /** How long the oldest packet is waited for from now on; `queued` is the time that what is in flight takes. */
@@ -62,11 +80,10 @@ export class SentLog<T> {
    * Returns the packets that arrived, and those that must have been lost. Undefined when it acknowledges what was never
    * sent.
    */
-  acknowledge(
-    ranges: readonly Range[],
-  ): { arrived: SentPacket<T>[]; lost: SentPacket<T>[]; sample: number } | undefined {
+  acknowledge(ranges: readonly Range[]): Acknowledged<T> | undefined {
     const highest = ranges.at(-1);
     if (!highest || highest.end > this.#next) return undefined;
+    this.#newestAcked = Math.max(this.#newestAcked, highest.end - 1);
     const arrived: SentPacket<T>[] = [];
     const lost: SentPacket<T>[] = [];
     for (const packet of this.#packets.values()) {
@@ -76,13 +93,11 @@ export class SentLog<T> {
     }
     for (const packet of [...arrived, ...lost]) this.#remove(packet);
     const newest = arrived.at(-1);
-    let sample = this.roundTrip;
-    if (newest) {
-      this.#backoff = 1;
-      sample = this.#clock.now() - newest.at;
-      this.#smoothed = this.#smoothed === undefined ? sample : 0.875 * this.#smoothed + 0.125 * sample;
-    }
-    return { arrived, lost, sample };
+    if (!newest) return { arrived, lost, sample: this.roundTrip, through: undefined };
+    this.#backoff = 1;
+    const sample = this.#clock.now() - newest.at;
+    this.#smoothed = this.#smoothed === undefined ? sample : 0.875 * this.#smoothed + 0.125 * sample;
+    return { arrived, lost, sample, through: newest.through };
   }
 
   /** Nothing was heard in time: the oldest packet counts as lost, and the next wait is longer. */

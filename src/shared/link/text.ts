@@ -35,18 +35,18 @@ const kernelStamp = /\[ *\d+\.\d{6}\]/;
 
 /**
  * The text that was printed into a frame that cannot be used: all of it when all of it is text (then START was noise),
- * else each run of printable characters that ends in a line feed, which a frame never contains.
+ * else of each line that ends in a line feed, which a frame never contains, what follows its stamp or is printable.
  */
 export function salvageText(stuffed: Buffer): Buffer {
   if (textPrefix(stuffed) === stuffed.length) return stuffed;
   const runs: Buffer[] = [];
   let from = 0;
-  for (let end = stuffed.indexOf(LINE_FEED); end >= 0; end = stuffed.indexOf(LINE_FEED, end + 1)) {
-    let start = end;
-    while (start > from && isPrintable(stuffed[start - 1] ?? 0)) start -= 1;
-    const run = stuffed.subarray(start, end + 1);
-    const stamp = start > from ? kernelStamp.exec(run.toString('latin1')) : null;
-    runs.push(stamp ? run.subarray(stamp.index) : run);
+  for (let end = stuffed.indexOf(LINE_FEED); end >= 0; end = stuffed.indexOf(LINE_FEED, from)) {
+    const part = stuffed.subarray(from, end + 1);
+    const stamp = kernelStamp.exec(part.toString('latin1'));
+    let start = stamp?.index ?? part.length - 1;
+    if (!stamp) while (start > 0 && isPrintable(part[start - 1] ?? 0)) start -= 1;
+    runs.push(part.subarray(start));
     from = end + 1;
   }
   return Buffer.concat(runs);

@@ -54,7 +54,11 @@ export class HeldLine extends Line {
     this.#options = options;
     // Everybody who uses this line listens to all of it.
     this.setMaxListeners(0);
-    const link = createLink(port.stream, { role: 'host', bytesPerSecond: port.bytesPerSecond });
+    const link = createLink(port.stream, {
+      role: 'host',
+      bytesPerSecond: port.bytesPerSecond,
+      careful: target.flow === 'xonxoff',
+    });
     link.setMaxListeners(0);
     this.#link = link;
     link.on('text', (text) => {
@@ -152,12 +156,6 @@ export class HeldLine extends Line {
       throw new TransportError(
         `${this.#target.path} is used as a bare console (process ${process.pid}): end that, or run it without --plain`,
         { retry: true },
-      );
-    }
-    if (this.#target.flow === 'xonxoff') {
-      throw new TransportError(
-        `${this.#target.path}: a link cannot cross a line with XON/XOFF, which takes bytes out of it. Use flow=rtscts or none, or gantry console --plain`,
-        { retry: false },
       );
     }
     this.#attempt ??= this.#start();

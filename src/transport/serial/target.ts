@@ -5,7 +5,7 @@ export interface SerialTarget {
   /** Absolute path of a tty or of a unix socket. */
   path: string;
   baud: number;
-  /** Who stops whom: nobody, the lines RTS and CTS, or the bytes XON and XOFF (which a link cannot cross). */
+  /** Who stops whom: nobody, the lines RTS and CTS, or the bytes XON and XOFF, which frames do not have then. */
   flow: 'none' | 'rtscts' | 'xonxoff';
 }
 
