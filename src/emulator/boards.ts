@@ -78,7 +78,12 @@ export function hostArch(): Arch {
  * boot loader or drivers the image lacks is an error.
  */
 export function boardOfImage(image: { arch: Arch; board?: string | undefined }, asked?: string): Board {
-  if (asked !== undefined && image.board !== undefined && asked !== image.board && boards.some((b) => b.name === asked)) {
+  if (
+    asked !== undefined &&
+    image.board !== undefined &&
+    asked !== image.board &&
+    boards.some((b) => b.name === asked)
+  ) {
     throw new Error(
       `This image was composed for the board ${image.board}. For the other one: gantry build … --board ${asked}`,
     );

@@ -66,7 +66,9 @@ export async function ensureWholeDisk(
   const existing = statSync(path, { throwIfNoEntry: false });
   if (existing !== undefined) {
     if (signatureOf(path) === image.id.slice(0, 8)) return { path, bytes: existing.size, made: false };
-    throw new Error(`The disk ${path} holds another image, and the data of its device. Delete it, or take another name.`);
+    throw new Error(
+      `The disk ${path} holds another image, and the data of its device. Delete it, or take another name.`,
+    );
   }
   mkdirSync(join(stateDir(), 'disks'), { recursive: true, mode: 0o700 });
   const temporary = `${path}.${process.pid}`;

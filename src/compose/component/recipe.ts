@@ -47,8 +47,13 @@ export const recipeSchema = z.strictObject({
   kernel: z
     .strictObject({
       package: perArch,
-      modules: z.array(z.union([z.string(), z.strictObject({ amd64: z.string() }), z.strictObject({ arm64: z.string() })])),
-      device_trees: z.strictObject({ amd64: z.array(z.string()), arm64: z.array(z.string()) }).partial().default({}),
+      modules: z.array(
+        z.union([z.string(), z.strictObject({ amd64: z.string() }), z.strictObject({ arm64: z.string() })]),
+      ),
+      device_trees: z
+        .strictObject({ amd64: z.array(z.string()), arm64: z.array(z.string()) })
+        .partial()
+        .default({}),
     })
     .optional(),
   /** Users and groups of these names and numbers; root is always there. */

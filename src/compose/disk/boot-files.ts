@@ -1,6 +1,6 @@
 import { ComposeError } from '../errors.ts';
-import { applyLayer, layerEntries } from '../image/flatten.ts';
 import type { KernelParts } from '../image/contents.ts';
+import { applyLayer, layerEntries } from '../image/flatten.ts';
 import type { ResolvedImage } from '../image/images.ts';
 import type { Entry } from '../oci/entry.ts';
 import type { FatFile } from './fat32.ts';

@@ -1,6 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { cells, type DeviceNode, type DeviceTree, nodeAt, parseDeviceTree, printDeviceTree, textOf } from './device-tree.ts';
+import {
+  cells,
+  type DeviceNode,
+  type DeviceTree,
+  nodeAt,
+  parseDeviceTree,
+  printDeviceTree,
+  textOf,
+} from './device-tree.ts';
 import { withSerialOnFullUart } from './raspberry-pi.ts';
 
 const noReservations = Buffer.alloc(16);
@@ -16,9 +24,12 @@ const { tree: anyTree } = fc.letrec<{ tree: DeviceNode }>((tie) => ({
   tree: fc.record({
     name: fc.string({ maxLength: 12, unit: fc.constantFrom(...'abc@019,-') }),
     properties: fc
-      .dictionary(fc.string({ minLength: 1, maxLength: 8, unit: fc.constantFrom(...'abc#,-') }), fc.uint8Array({ maxLength: 9 }))
+      .dictionary(
+        fc.string({ minLength: 1, maxLength: 8, unit: fc.constantFrom(...'abc#,-') }),
+        fc.uint8Array({ maxLength: 9 }),
+      )
       .map((entries) => new Map(Object.entries(entries).map(([key, value]) => [key, Buffer.from(value)]))),
-    children: fc.oneof({ maxDepth: 3 }, fc.constant([]), fc.array(tie('tree'), { maxLength: 3 })),
+    children: fc.oneof({ maxDepth: 3 }, fc.constant<DeviceNode[]>([]), fc.array(tie('tree'), { maxLength: 3 })),
   }),
 }));
 

@@ -109,7 +109,7 @@ export function textOf(node: DeviceNode, name: string): string {
 /** Numbers as cells of 32 bits. */
 export function cells(...values: number[]): Buffer {
   const buffer = Buffer.alloc(values.length * 4);
-  values.forEach((value, index) => buffer.writeUInt32BE(value >>> 0, index * 4));
+  for (const [index, value] of values.entries()) buffer.writeUInt32BE(value >>> 0, index * 4);
   return buffer;
 }
 

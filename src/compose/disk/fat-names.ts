@@ -34,10 +34,7 @@ function shortened(upper: string, number: number): [string, string] {
 }
 
 /** The entries (32 bytes each) of one file or folder: those of its long name, then its own. */
-export function directoryEntry(
-  name: FatName,
-  what: { attributes: number; cluster?: number; bytes?: number },
-): Buffer {
+export function directoryEntry(name: FatName, what: { attributes: number; cluster?: number; bytes?: number }): Buffer {
   const entry = Buffer.alloc(32);
   entry.write(name.short, 0, 11, 'latin1');
   entry.writeUInt8(what.attributes, 11);

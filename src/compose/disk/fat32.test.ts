@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ComposeError } from '../errors.ts';
-import { fat32 } from './fat32.ts';
 import { shortNames } from './fat-names.ts';
 import { readFat32 } from './fat-reader.testing.ts';
+import { fat32 } from './fat32.ts';
 
 const volume = { sectors: 80_000, hidden: 8192, label: 'TEST', serial: 0x1234 };
 
@@ -23,12 +23,20 @@ function distinct(paths: string[]): string[] {
     if (taken.has(`folder ${whole}`) || taken.has(`file ${whole}`)) return false;
     // A folder in two spellings would be two folders.
     for (const [index, prefix] of prefixes.slice(0, -1).entries()) {
-      const spelled = candidate.split('/').slice(0, index + 1).join('/');
+      const spelled = candidate
+        .split('/')
+        .slice(0, index + 1)
+        .join('/');
       if (taken.has(`folder ${prefix}`) && !taken.has(`spelled ${spelled}`)) return false;
     }
     for (const [index, prefix] of prefixes.slice(0, -1).entries()) {
       taken.add(`folder ${prefix}`);
-      taken.add(`spelled ${candidate.split('/').slice(0, index + 1).join('/')}`);
+      taken.add(
+        `spelled ${candidate
+          .split('/')
+          .slice(0, index + 1)
+          .join('/')}`,
+      );
     }
     taken.add(`file ${whole}`);
     return true;
@@ -54,7 +62,10 @@ describe('a FAT32 partition', () => {
   });
 
   it('is the same whatever order the files come in', () => {
-    const files = ['config.txt', 'extlinux/extlinux.conf', 'kernel'].map((each) => ({ path: each, content: Buffer.from(each) }));
+    const files = ['config.txt', 'extlinux/extlinux.conf', 'kernel'].map((each) => ({
+      path: each,
+      content: Buffer.from(each),
+    }));
     expect(fat32({ ...volume, files: [...files].reverse() }).equals(fat32({ ...volume, files }))).toBe(true);
   });
 
@@ -69,7 +80,14 @@ describe('a FAT32 partition', () => {
   });
 
   it('gives every name of a folder a short one of its own', () => {
-    const names = ['bcm2837-rpi-3-b.dtb', 'bcm2837-rpi-3-b-plus.dtb', 'KERNEL', 'kernel8.img', 'a.b.c', 'extlinux.conf'];
+    const names = [
+      'bcm2837-rpi-3-b.dtb',
+      'bcm2837-rpi-3-b-plus.dtb',
+      'KERNEL',
+      'kernel8.img',
+      'a.b.c',
+      'extlinux.conf',
+    ];
     const short = [...shortNames(names).values()].map((each) => each.short);
     expect(new Set(short).size).toBe(names.length);
     for (const each of short) expect(each).toMatch(/^[A-Z0-9_~ ]{11}$/);

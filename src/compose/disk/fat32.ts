@@ -60,7 +60,8 @@ export function fat32(options: FatOptions): Buffer {
     info.copy(head, (sector + 1) * sectorBytes);
   }
   volume.chain.forEach((next, cluster) => {
-    for (const fat of [0, 1]) head.writeUInt32LE(next, (reservedSectors + fat * fatSectors) * sectorBytes + cluster * 4);
+    for (const fat of [0, 1])
+      head.writeUInt32LE(next, (reservedSectors + fat * fatSectors) * sectorBytes + cluster * 4);
   });
   return Buffer.concat([head, ...volume.contents()]);
 }

@@ -1,6 +1,6 @@
 import { ComposeError } from '../errors.ts';
-import type { FatFile } from './fat32.ts';
 import { nodeAt, parseDeviceTree, printDeviceTree, textOf } from './device-tree.ts';
+import type { FatFile } from './fat32.ts';
 
 /** Of Debian's package, see images/raspi-firmware. */
 const firmwareFolder = 'usr/lib/raspi-firmware';

@@ -1,5 +1,5 @@
-import { nearest } from '../../shared/text/nearest.ts';
 import type { Arch } from '../../shared/oci/types.ts';
+import { nearest } from '../../shared/text/nearest.ts';
 import { ComposeError } from '../errors.ts';
 
 /** What differs between machines when an image is composed for them. */
@@ -44,7 +44,9 @@ export function imageBoard({ arch, board }: { arch?: Arch | undefined; board?: s
   if (found === undefined) {
     const names = imageBoards.map(({ name }) => name);
     const hint = nearest(board ?? '', names).join(', ');
-    throw new ComposeError(`there is no board ${board ?? arch}; boards are ${names.join(', ')}${hint && ` (nearest: ${hint})`}`);
+    throw new ComposeError(
+      `there is no board ${board ?? arch}; boards are ${names.join(', ')}${hint && ` (nearest: ${hint})`}`,
+    );
   }
   if (arch !== undefined && found.arch !== arch) {
     throw new ComposeError(`the board ${found.name} is ${found.arch}, and --arch says ${arch}: leave one of them out`);
