@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Instance } from '../../src/emulator/index.ts';
+import { connectLine, storm } from '../soak/lines/storm.ts';
 import { composeForBoard, sayWithTime } from './support/compose.ts';
 import { gantry, gantryJson, gantryOk, start } from './support/gantry.ts';
 import { boot, type Machine } from './support/machine.ts';
@@ -63,6 +64,17 @@ describe('a Raspberry Pi 3 over its serial line', () => {
     });
     expect(after.pid).not.toBe(before.pid);
     expect(await gantryOk(...on('logs', 'web'))).toContain('"GET /health HTTP/1.1" 200');
+  });
+
+  it('answers every call and shows every line while its kernel prints', async () => {
+    const line = await connectLine('e2e-raspi3b');
+    try {
+      const { calls, missingOnLine, missingInLog } = await storm(line, 50);
+      expect({ missingOnLine, missingInLog }).toEqual({ missingOnLine: [], missingInLog: [] });
+      expect(calls).toBeGreaterThan(2);
+    } finally {
+      await line.device.close();
+    }
   });
 
   it('swaps its web server', async () => {

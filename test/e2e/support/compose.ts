@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { type BuiltOs, buildOs } from '../../../src/compose/build-os.ts';
 import { buildComponent } from '../../../src/compose/component/build.ts';
+import { imageBoard } from '../../../src/compose/image/boards.ts';
 import { OciLayout } from '../../../src/compose/oci/layout.ts';
 import type { Progress } from '../../../src/compose/progress.ts';
 import { ensureDemoKey } from '../../../src/emulator/index.ts';
@@ -40,7 +41,7 @@ export async function composeForBoard(board: string, say: Say): Promise<string> 
   const definitions = [join(root, 'images/web.yml')];
   const built = await buildOs({
     definitions,
-    arch: 'arm64',
+    arch: imageBoard({ board }).arch,
     board,
     outDir,
     relockGone: true,
