@@ -123,6 +123,7 @@ export const recipeWords: FieldWords = {
   packages: 'Debian packages. What they depend on comes with them.',
   without: 'Packages left out although something depends on them; a trailing `*` matches any ending.',
   busybox: 'Adds busybox with a link for every applet: a shell and tools to debug with.',
+  areas: 'The areas of Debian’s archive that they are in.',
   npm: 'Files of npm packages.',
   'npm.name': 'The package.',
   'npm.version': 'Its exact version.',
@@ -133,7 +134,12 @@ export const recipeWords: FieldWords = {
   'bundle.external': 'Packages that stay out of the bundle.',
   kernel: 'A Debian kernel, for the kernel component.',
   'kernel.package': 'Its package.',
-  'kernel.modules': 'Modules that go into the image, with all that they need.',
+  'kernel.modules':
+    'Modules that go into the image, with all that they need; `arm64: NAME` is one for that architecture only.',
+  'kernel.device_trees': 'Device trees that go into the image.',
+  'kernel.device_trees.amd64': 'For amd64.',
+  'kernel.device_trees.arm64':
+    'For arm64, as paths below the package’s folder of them, such as `broadcom/bcm2837-rpi-3-b.dtb`.',
   users: 'Users, each with a group of that name: name → number. root is always there.',
   files: 'Files of our own. See [Files](os-definition.md#files).',
   entrypoint: 'What to run.',

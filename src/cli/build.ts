@@ -20,9 +20,13 @@ export function register(program: Command): void {
     .argument('<definition...>', 'YAML files')
     .option(
       '-o, --output <path>',
-      'what is written (default: the folder build/NAME-ARCH, or the file build/NAME-ARCH-host.run)',
+      'what is written (default: the folder build/NAME-ARCH or build/NAME-BOARD, or the file build/NAME-ARCH-host.run)',
     )
-    .option('--arch <arch>', 'amd64 or arm64', parseArch, hostArch)
+    .option('--arch <arch>', 'amd64 or arm64 (default: the board’s, else this machine’s)', parseArch)
+    .option(
+      '--board <board>',
+      'the machine that it is for: pc (amd64), virt, virt-uboot or raspi3b (arm64); the last two get a disk image with a boot loader',
+    )
     .option(
       '--format <format>',
       'image: boots by itself; host: installs on an existing distribution',
@@ -34,23 +38,30 @@ export function register(program: Command): void {
     .option('--json', 'print the result as JSON')
     .action(async (definitions: string[], options: BuildCommandOptions) => {
       const { buildOs, describeOs } = await import('../compose/build-os.ts');
+      const { imageBoard } = await import('../compose/image/boards.ts');
       const { progressPrinter } = await import('./progress.ts');
       if (options.dryRun) {
         const described = await describeOs(definitions, { kernel: options.format === 'image' });
         process.stdout.write(`${JSON.stringify(described, null, 2)}\n`);
         return;
       }
+      if (options.format === 'host' && options.board !== undefined) {
+        throw new Error('a package for an existing distribution is for any board: leave --board out');
+      }
+      const board = options.board === undefined ? undefined : imageBoard(options);
+      const arch = board?.arch ?? options.arch ?? hostArch;
       const name = basename(definitions[0] ?? 'os').replace(/\.ya?ml$/, '');
       const progress = progressPrinter();
       const common = {
         definitions,
-        arch: options.arch,
+        arch,
+        board: board?.name,
         relockGone: options.relockGone ?? false,
         onProgress: progress.report,
       };
       if (options.format === 'host') {
         const { buildHostPackage } = await import('../compose/host-package/build.ts');
-        const outFile = resolve(options.output ?? `build/${name}-${options.arch}-host.run`);
+        const outFile = resolve(options.output ?? `build/${name}-${arch}-host.run`);
         const built = await buildHostPackage({ ...common, outFile });
         progress.done(`composed ${built.file}`);
         for (const sentence of built.leftOut) note(`left out ${sentence}`);
@@ -61,15 +72,15 @@ export function register(program: Command): void {
           );
         return;
       }
-      const outDir = resolve(options.output ?? `build/${name}-${options.arch}`);
+      const outDir = resolve(options.output ?? `build/${name}-${board?.name ?? arch}`);
       const built = await buildOs({ ...common, outDir });
       progress.done(built.reused ? `${built.dir} is up to date` : `composed ${built.dir}`);
       if (options.json) process.stdout.write(`${JSON.stringify(built)}\n`);
       else {
-        const { kernel, initrd, root } = built.sizes;
-        process.stdout.write(
-          `${built.dir}\n  kernel ${megabytes(kernel)}  initrd ${megabytes(initrd)}  root ${megabytes(root)}\n`,
-        );
+        const { kernel, initrd, root, disk } = built.sizes;
+        const parts = `kernel ${megabytes(kernel)}  initrd ${megabytes(initrd)}  root ${megabytes(root)}`;
+        const whole = disk === undefined ? '' : `  disk.img ${megabytes(disk)}`;
+        process.stdout.write(`${built.dir}\n  ${parts}${whole}\n`);
       }
     });
 }
@@ -84,7 +95,8 @@ function parseFormat(text: string): BuildCommandOptions['format'] {
 interface BuildCommandOptions {
   format: 'image' | 'host';
   output?: string;
-  arch: Arch;
+  arch?: Arch;
+  board?: string;
   dryRun?: boolean;
   relockGone?: boolean;
   json?: boolean;

@@ -41,8 +41,15 @@ export function register(program: Command): void {
     .option('--name <name>', 'name of the emulator (default: the image’s); then it is the device qemu:NAME')
     .option('--detach', 'return as soon as it boots')
     .option('--serial-only', 'no network card: reached by its serial line alone')
-    .option('--board <board>', 'pc (amd64) or virt (arm64)')
-    .option('--data <size>', 'attach a data disk, made with this size when the name has none yet', size)
+    .option(
+      '--board <board>',
+      'pc (amd64), virt, virt-uboot or raspi3b (arm64); by default the one that the image is for',
+    )
+    .option(
+      '--data <size>',
+      'keep data: on a data disk of this size, or on a copy of the image’s disk, made when the name has none yet',
+      size,
+    )
     .addOption(new Option('--memory <size>', 'memory of the device').argParser(size).default(2 ** 30, '1G'))
     .option('--cpus <count>', 'processors of the device', count, Math.min(2, availableParallelism()))
     .option('-p, --publish <host:guest>', 'forward a TCP port from 127.0.0.1; GUEST alone takes a free one', port, [])
@@ -64,7 +71,9 @@ async function run(dir: string | undefined, options: RunOptions, command: Comman
 }
 
 async function boot(dir: string, options: RunOptions): Promise<void> {
-  const { ensureDataDisk, loadImage, startEmulator } = await import('../emulator/index.ts');
+  const { boardOfImage, ensureDataDisk, ensureWholeDisk, loadImage, startEmulator } = await import(
+    '../emulator/index.ts'
+  );
   const name =
     options.name ??
     loadImage(dir)
@@ -84,7 +93,12 @@ async function boot(dir: string, options: RunOptions): Promise<void> {
     identityFile: options.identity === undefined ? undefined : resolve(options.identity),
   };
   if (options.data !== undefined) {
-    const disk = await ensureDataDisk(name, options.data);
+    const image = loadImage(dir);
+    const { boots } = boardOfImage(image, options.board);
+    const disk =
+      boots === 'root-image'
+        ? await ensureDataDisk(name, options.data)
+        : await ensureWholeDisk(name, image, options.data);
     const what = disk.made ? 'New data disk' : 'Data disk of earlier runs';
     note(`${what}: ${disk.path} (${formatBytes(disk.bytes)}). It stays until you delete it.`);
     emulatorOptions.dataDisk = disk.path;

@@ -10,8 +10,10 @@ import { gantryVersion } from '../shared/version.ts';
 import { fileEntries } from './component/files.ts';
 import type { FileSpec } from './component/recipe.ts';
 import { type LoadedDefinition, type LoadOptions, loadDefinitions } from './definition/load.ts';
+import { bootFiles, loaderImages } from './disk/boot-files.ts';
+import { writeDiskImage } from './disk/disk-image.ts';
 import { ComposeError } from './errors.ts';
-import { imageBoards } from './image/boards.ts';
+import { imageBoard } from './image/boards.ts';
 import { checkSockets } from './image/check-sockets.ts';
 import {
   type ComponentSizes,
@@ -31,6 +33,8 @@ export interface BuildOsOptions {
   /** OS definition files, merged in order. */
   definitions: string[];
   arch: Arch;
+  /** A board of that architecture; by default its first. */
+  board?: string | undefined;
   /** The image becomes this folder; what was there is replaced only when the new one is whole. */
   outDir: string;
   /** Files laid over those of the definitions, e.g. the demo's authorized key. */
@@ -44,8 +48,8 @@ export interface BuiltOs {
   /** The folder already held exactly this image. */
   reused: boolean;
   id: string;
-  /** Bytes by part: kernel, initrd, root. */
-  sizes: Record<'kernel' | 'initrd' | 'root', number>;
+  /** Bytes by part. The disk image, which boards with a boot loader have, contains the others. */
+  sizes: Record<'kernel' | 'initrd' | 'root', number> & { disk?: number };
 }
 
 /** `image.json` in an image folder: what `gantry run` and a boot loader need to start it. */
@@ -62,16 +66,18 @@ const formatVersion = 3;
 /** Composes a bootable image: no Docker, no root. */
 export async function buildOs(options: BuildOsOptions): Promise<BuiltOs> {
   const { arch, outDir, onProgress } = options;
+  const board = imageBoard(options);
   const definition = await loadDefinitions(options.definitions);
-  const images = await resolveImages(definition, options);
+  const loader = board.loader && loaderImages[board.loader];
+  const images = await resolveImages(definition, { ...options, loader });
   const revision = makeRevision(definition, images);
   checkSockets(revision, images.containers);
   const extra = await definitionFiles(definition, options.extraFiles ?? []);
-  const board = imageBoards[arch];
   const idSource = {
     formatVersion,
     gantry: gantryVersion,
-    arch,
+    board: board.name,
+    loader: images.loader?.digest,
     revision: revisionDigest(revision),
     cmdline: definition.kernel.cmdline,
     files: extra.map((entry) => ({ ...entry, content: entry.content && digestOf(entry.content) })),
@@ -103,7 +109,7 @@ export async function buildOs(options: BuildOsOptions): Promise<BuiltOs> {
     onProgress?.({ step: 'root', detail: 'writing the root image (squashfs)' });
     const bytes = new Map<string, number>();
     await writeRootImage(join(temporary, 'root.img'), rootImageEntries(root, factory, images, bytes));
-    const sizes = {
+    const sizes: BuiltOs['sizes'] = {
       kernel: kernel.image.length,
       initrd: initrd.length,
       root: (await stat(join(temporary, 'root.img'))).size,
@@ -112,6 +118,13 @@ export async function buildOs(options: BuildOsOptions): Promise<BuiltOs> {
       / +/g,
       ' ',
     );
+    if (board.loader !== undefined && images.loader !== undefined) {
+      onProgress?.({ step: 'root', detail: 'writing the disk image' });
+      const files = await bootFiles(board.loader, { kernel, initrd, cmdline, loader: images.loader });
+      for (const [name, content] of files.beside) await writeFile(join(temporary, name), content);
+      const parts = { rootImage: join(temporary, 'root.img'), bootFiles: files.partition, id };
+      sizes.disk = await writeDiskImage(join(temporary, 'disk.img'), parts);
+    }
     const manifest: ImageManifest = {
       ...info,
       cmdline,

@@ -1,5 +1,15 @@
 import { execFile } from 'node:child_process';
-import { closeSync, ftruncateSync, mkdirSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
+import {
+  closeSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { stateDir } from './paths.ts';
@@ -36,4 +46,51 @@ export async function ensureDataDisk(
     throw new Error(`The data disk ${path} could not be made: ${(cause as Error).message}`, { cause });
   }
   return { path, bytes, made: true };
+}
+
+/** Where a copy of a disk image is that a name has for itself, whether it exists or not. */
+export function wholeDiskPath(name: string): string {
+  return join(stateDir(), 'disks', `${name}.img`);
+}
+
+/**
+ * The disk of a name on a board that boots from one: a copy of the image's disk, with at least `bytes` in all, which the
+ * device's data takes up. Made when there is none; else the one there is, unless another image is on it: that throws.
+ */
+export async function ensureWholeDisk(
+  name: string,
+  image: { dir: string; id: string },
+  bytes: number,
+): Promise<{ path: string; bytes: number; made: boolean }> {
+  const path = wholeDiskPath(name);
+  const existing = statSync(path, { throwIfNoEntry: false });
+  if (existing !== undefined) {
+    if (signatureOf(path) === image.id.slice(0, 8)) return { path, bytes: existing.size, made: false };
+    throw new Error(
+      `The disk ${path} holds another image, and the data of its device. Delete it, or take another name.`,
+    );
+  }
+  mkdirSync(join(stateDir(), 'disks'), { recursive: true, mode: 0o700 });
+  const temporary = `${path}.${process.pid}`;
+  try {
+    // Node's own copy would write every hole of the image.
+    await promisify(execFile)('cp', ['--sparse=always', join(image.dir, 'disk.img'), temporary]);
+    // QEMU wants a power of two of a card.
+    const size = Math.max(statSync(temporary).size, 2 ** Math.ceil(Math.log2(bytes)));
+    truncateSync(temporary, size);
+    renameSync(temporary, path);
+    return { path, bytes: size, made: true };
+  } catch (cause) {
+    rmSync(temporary, { force: true });
+    throw new Error(`The disk ${path} could not be made: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** The disk's signature, where `gantry build` puts the beginning of the image's id. */
+function signatureOf(path: string): string {
+  const bytes = Buffer.alloc(4);
+  const file = openSync(path, 'r');
+  readSync(file, bytes, 0, 4, 440);
+  closeSync(file);
+  return bytes.toString('hex');
 }

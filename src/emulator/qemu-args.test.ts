@@ -84,3 +84,25 @@ test('the writes of the data disk can be recorded', () => {
       'log.driver=file,log.filename=/tmp/writes.log',
   );
 });
+
+test('a Raspberry Pi has its card, its device tree, and only what such a board has', () => {
+  const board = boardFor('arm64', 'raspi3b');
+  const args = qemuArguments({ ...plan, board });
+  expect(values(args, '-machine')).toEqual(['raspi3b']);
+  expect(values(args, '-dtb')).toEqual(['/images/demo/device-tree.dtb']);
+  expect(values(args, '-drive')).toEqual(['if=sd,file=/images/demo/disk.img,format=raw,snapshot=on']);
+  expect(values(args, '-m')).toEqual(['1024M']);
+  expect(values(args, '-smp')).toEqual(['4']);
+  for (const option of ['-device', '-cpu']) expect(args).not.toContain(option);
+  expect(values(qemuArguments({ ...plan, board, dataDisk: '/disks/pi.img' }), '-drive')).toEqual([
+    'if=sd,file=/disks/pi.img,format=raw,discard=unmap',
+  ]);
+});
+
+test('U-Boot finds the kernel on the disk', () => {
+  const args = qemuArguments({ ...plan, board: boardFor('arm64', 'virt-uboot') });
+  expect(values(args, '-bios')).toEqual(['/images/demo/u-boot.bin']);
+  expect(values(args, '-drive')).toEqual(['if=none,id=disk,file=/images/demo/disk.img,format=raw,snapshot=on']);
+  expect(values(args, '-device')).toContain('virtio-blk-pci,drive=disk,serial=gantry-disk');
+  for (const option of ['-kernel', '-initrd', '-append', '-dtb']) expect(args).not.toContain(option);
+});

@@ -12,7 +12,7 @@ export interface QemuPlan {
   memory: number;
   cpus: number;
   acceleration: 'kvm' | 'tcg' | 'tcg-single';
-  /** Raw file, attached read-write as the second disk. */
+  /** Raw file, attached read-write as the second disk; on a board that boots from a disk image, the whole disk instead of it. */
   dataDisk?: string;
   /** Existing, empty file: what is written to the data disk, and when it was flushed, in dm-log-writes' format. */
   dataWriteLog?: string;
@@ -32,17 +32,20 @@ function value(text: string): string {
 /** QEMU's arguments for a plan. Pure: nothing is opened or looked up. */
 export function qemuArguments(plan: QemuPlan): string[] {
   const cpu = plan.acceleration === 'kvm' ? 'host' : plan.board.emulatedCpu;
+  const { board } = plan;
   const accel = { kvm: 'kvm', tcg: 'tcg,thread=multi', 'tcg-single': 'tcg,thread=single' }[plan.acceleration];
   const file = (name: string) => join(plan.imageDir, name);
   const args = ['-name', `guest=${value(plan.name)}`, '-nodefaults', '-no-user-config', '-display', 'none'];
-  args.push('-machine', plan.board.machine, '-accel', accel, '-cpu', cpu);
-  args.push('-smp', String(plan.cpus), '-m', `${plan.memory}M`);
-  args.push('-kernel', file('kernel'), '-initrd', file('initrd.img'), '-append', plan.cmdline);
-  args.push('-device', 'virtio-rng-pci');
+  args.push('-machine', board.machine, '-accel', accel);
+  if (cpu !== undefined) args.push('-cpu', cpu);
+  const { cpus, memory } = board.fixed ?? plan;
+  args.push('-smp', String(cpus), '-m', `${memory}M`);
+  if (board.boots === 'disk-by-u-boot') args.push('-bios', file('u-boot.bin'));
+  else args.push('-kernel', file('kernel'), '-initrd', file('initrd.img'), '-append', plan.cmdline);
+  if (board.boots === 'card') args.push('-dtb', file('device-tree.dtb'));
   // Resets the machine when the device does not feed it any more.
-  args.push('-device', 'i6300esb');
-  args.push(...disk('root', file('root.img'), 'readonly=on'));
-  if (plan.dataDisk !== undefined) args.push(...dataDisk(plan.dataDisk, plan.dataWriteLog));
+  if (board.virtual) args.push('-device', 'virtio-rng-pci', '-device', 'i6300esb');
+  args.push(...disks(plan));
   if (plan.forwards !== undefined) {
     const rules = plan.forwards.map(({ host, guest }) => `,hostfwd=tcp:127.0.0.1:${host}-:${guest}`).join('');
     // romfile= : without the network boot ROM, which is a package of its own and slows the start.
@@ -60,6 +63,18 @@ export function qemuArguments(plan: QemuPlan): string[] {
   args.push('-chardev', `socket,id=monitor0,path=${value(plan.monitorSocket)},server=on,wait=off`);
   args.push('-mon', 'chardev=monitor0,mode=control');
   return args;
+}
+
+function disks({ board, imageDir, dataDisk: data, dataWriteLog }: QemuPlan): string[] {
+  if (board.boots === 'root-image') {
+    const root = disk('root', join(imageDir, 'root.img'), 'readonly=on');
+    return data === undefined ? root : [...root, ...dataDisk(data, dataWriteLog)];
+  }
+  // What the device writes to the image's own disk is forgotten at its end.
+  const options = data === undefined ? 'snapshot=on' : 'discard=unmap';
+  const path = data ?? join(imageDir, 'disk.img');
+  if (board.boots === 'card') return ['-drive', `if=sd,file=${value(path)},format=raw,${options}`];
+  return disk('disk', path, options);
 }
 
 function disk(id: string, path: string, options: string): string[] {

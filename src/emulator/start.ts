@@ -3,7 +3,7 @@ import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writ
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Board, boardFor, hostArch } from './boards.ts';
+import { type Board, boardOfImage, hostArch } from './boards.ts';
 import { ensureDemoKey } from './demo-key.ts';
 import { type BootImage, loadImage } from './image.ts';
 import { type Instance, instanceDir, isRunning, readInstance, removeInstance, saveInstance } from './instance.ts';
@@ -23,7 +23,7 @@ export interface EmulatorOptions {
   /** MiB. */
   memory: number;
   cpus: number;
-  /** Raw file from `ensureDataDisk`. */
+  /** Raw file from `ensureDataDisk`, or from `ensureWholeDisk` for boards that boot from a disk image. */
   dataDisk?: string;
   /** A file that gets every write and flush of the data disk, in dm-log-writes' format: to replay power cuts. */
   dataWriteLog?: string;
@@ -61,11 +61,12 @@ const longestSocketPath = 107;
  */
 export async function startEmulator(options: EmulatorOptions): Promise<Emulator> {
   const image = loadImage(options.imageDir);
-  const board = boardFor(image.arch, options.board ?? image.board);
+  const board = boardOfImage(image, options.board);
+  checkFits(options, board);
   const program = findProgram(board.program, board.debianPackage);
   const acceleration = await chooseAcceleration(board);
   for (let attempt = 1; ; attempt++) {
-    const forwards = options.serialOnly ? undefined : await assignPorts(options.ports);
+    const forwards = options.serialOnly || !board.virtual ? undefined : await assignPorts(options.ports);
     try {
       return await launch({ options, image, board, program, acceleration, forwards });
     } catch (error) {
@@ -75,9 +76,22 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
   }
 }
 
+/** What a board cannot do, said before anything is made. */
+function checkFits({ ports, extraCmdline, dataWriteLog }: EmulatorOptions, board: Board): void {
+  if (!board.virtual && ports.length > 0) {
+    throw new Error(`The board ${board.name} has no network card here, so no port can be forwarded to it.`);
+  }
+  if (board.boots === 'disk-by-u-boot' && extraCmdline !== undefined) {
+    throw new Error(`On ${board.name} the kernel's command line is on the disk: put the words into the OS definition.`);
+  }
+  if (board.boots !== 'root-image' && dataWriteLog !== undefined) {
+    throw new Error(`On ${board.name} the data is on the disk with the rest: its writes cannot be recorded alone.`);
+  }
+}
+
 /** KVM where a guest really runs, else emulation; on one thread where the host's memory order is too weak for x86. */
 async function chooseAcceleration(board: Board): Promise<QemuPlan['acceleration']> {
-  if (await probeKvm(board)) return 'kvm';
+  if (board.virtual && (await probeKvm(board))) return 'kvm';
   return board.arch === 'amd64' && hostArch() === 'arm64' ? 'tcg-single' : 'tcg';
 }
 

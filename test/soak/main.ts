@@ -10,18 +10,20 @@ import { onDevice } from '../support/on-device.ts';
 import { actions } from './actions.ts';
 import { expectConverged } from './checks.ts';
 import { kernelSoak } from './kernel/main.ts';
+import { linesSoak } from './lines/main.ts';
 import { Random } from './random.ts';
 import { World } from './world.ts';
 
 /**
  * `npm run soak [-- --minutes N --seed S --arch A]`: does things to a device until time is up or something is wrong.
  * `npm run soak -- powercut`: see powercut/main.ts. `npm run soak -- killed`: see ../killed/main.ts.
- * `npm run soak -- kernel`: see kernel/main.ts.
+ * `npm run soak -- kernel`: see kernel/main.ts. `npm run soak -- lines`: see lines/main.ts.
  */
 if (process.argv[2] === 'powercut') process.exit(await powerCutOrExit(process.argv.slice(3)));
 if (process.argv[2] === 'killed') process.exit(await (await import('../killed/main.ts')).killedSoak());
 Object.assign(process.env, testEnvironment);
 if (process.argv[2] === 'kernel') process.exit((await kernelSoak(sayWithTime())) ? 0 : 1);
+if (process.argv[2] === 'lines') process.exit((await linesSoak(sayWithTime())) ? 0 : 1);
 const { minutes, seed, arch } = settingsOrExit();
 const say = sayWithTime();
 const atEnd = new AtEnd();

@@ -7,7 +7,7 @@ import { openAptRoot } from '../debian/apt-root.ts';
 import { busyboxApplets } from '../debian/busybox-applets.ts';
 import { fetchPackage, GoneError } from '../debian/fetch.ts';
 import { packageFiles } from '../debian/package-files.ts';
-import { directory, type Entry, file, symlink } from '../oci/entry.ts';
+import { directory, type Entry, file, sortEntries, symlink } from '../oci/entry.ts';
 import { cachedLayer, type Layer } from '../oci/layer.ts';
 import type { OciLayout } from '../oci/layout.ts';
 import { pack, writeEntry } from '../oci/tar.ts';
@@ -18,7 +18,7 @@ import { fileEntries } from './files.ts';
 import { selectModules } from './kernel-modules.ts';
 import { type ArchLock, readLock, resolveLock } from './lock.ts';
 import { npmFiles } from './npm-files.ts';
-import { forArch, type Recipe, recipeSchema } from './recipe.ts';
+import { forArch, modulesFor, type Recipe, recipeSchema } from './recipe.ts';
 
 export interface BuildOptions {
   layout: OciLayout;
@@ -104,10 +104,12 @@ async function packageLayers(lock: ArchLock, recipe: Recipe, arch: Arch, options
 }
 
 async function kernelLayer(lock: ArchLock, recipe: Recipe, arch: Arch, options: BuildOptions): Promise<Layer> {
-  const modules = recipe.kernel?.modules ?? [];
+  if (recipe.kernel === undefined) throw new Error(`the recipe of ${recipe.image} names no kernel`);
+  const modules = modulesFor(recipe.kernel, arch);
+  const trees = recipe.kernel.device_trees[arch] ?? [];
   let locked = lock.packages[0];
   if (locked === undefined) throw new Error(`the lock file of ${recipe.image} names no kernel package`);
-  const key = (sha256: string) => `kernel 2 ${sha256} ${modules.join(' ')}`;
+  const key = (sha256: string) => `kernel 2 ${sha256} ${[...modules, ...trees].join(' ')}`;
   const make = async () => {
     let deb: string;
     try {
@@ -126,9 +128,24 @@ async function kernelLayer(lock: ArchLock, recipe: Recipe, arch: Arch, options: 
     const image = files.find((entry) => entry.path.startsWith('boot/vmlinuz'))?.content;
     if (image === undefined) throw new Error(`${deb} holds no kernel`);
     const tree = await selectModules(files, modules);
-    return [file('kernel', image), file('kernel.tar', await tarOf(tree.entries)), file('version', `${tree.version}\n`)];
+    return [
+      ...deviceTrees(files, tree.version, trees),
+      file('kernel', image),
+      file('kernel.tar', await tarOf(tree.entries)),
+      file('version', `${tree.version}\n`),
+    ];
   };
   return cachedLayer(options.layout, key(locked.sha256), `debian: ${locked.name} ${locked.version}`, make);
+}
+
+function deviceTrees(files: Entry[], version: string, wanted: string[]): Entry[] {
+  if (wanted.length === 0) return [];
+  const found = wanted.map((path) => {
+    const content = files.find((entry) => entry.path === `usr/lib/linux-image-${version}/${path}`)?.content;
+    if (content === undefined) throw new Error(`the kernel ${version} has no device tree ${path}`);
+    return file(`device-trees/${path.split('/').at(-1)}`, content);
+  });
+  return [directory('device-trees'), ...sortEntries(found)];
 }
 
 async function tarOf(entries: Entry[]): Promise<Buffer> {

@@ -55,7 +55,7 @@ export async function resolveLock(recipe: Recipe, arch: Arch): Promise<ArchLock>
     npm.push({ name, version: wanted.version, integrity: await npmIntegrity(name, wanted.version) });
   }
   if (packages.length === 0) return { packages: [], npm };
-  const apt = await openAptRoot(arch);
+  const apt = await openAptRoot(arch, { areas: recipe.areas });
   const resolved = await resolvePackages(apt, arch, packages, recipe.without);
   // Of a kernel only the image itself: what it depends on makes initramfs files on a running Debian.
   const kept = recipe.kernel ? resolved.filter((p) => /^linux-image-\d/.test(p.name)) : resolved;

@@ -29,6 +29,8 @@ export const recipeSchema = z.strictObject({
   from: z.string().optional(),
   /** Debian packages; what they depend on comes with them. */
   packages: z.array(z.string()).default([]),
+  /** The parts of Debian's archive that they are in. */
+  areas: z.array(z.enum(['main', 'contrib', 'non-free', 'non-free-firmware'])).default(['main']),
   /** Packages left out although something depends on them; a trailing `*` matches any ending. */
   without: z.array(z.string()).default([]),
   /** Adds busybox with a link for every applet: a shell and tools to debug with. */
@@ -38,8 +40,22 @@ export const recipeSchema = z.strictObject({
     .default([]),
   /** A TypeScript or JavaScript program, bundled to one file. */
   bundle: z.strictObject({ entry: z.string(), path: z.string(), external: z.array(z.string()).default([]) }).optional(),
-  /** A Debian kernel package; `modules` and all they need go into `kernel.tar`, as LinuxKit's kernel images have it. */
-  kernel: z.strictObject({ package: perArch, modules: z.array(z.string()) }).optional(),
+  /**
+   * A Debian kernel package; `modules` and all they need go into `kernel.tar`, as LinuxKit's kernel images have it. Device trees
+   * are named as in the package, below its folder of them, and go into `device-trees`.
+   */
+  kernel: z
+    .strictObject({
+      package: perArch,
+      modules: z.array(
+        z.union([z.string(), z.strictObject({ amd64: z.string() }), z.strictObject({ arm64: z.string() })]),
+      ),
+      device_trees: z
+        .strictObject({ amd64: z.array(z.string()), arm64: z.array(z.string()) })
+        .partial()
+        .default({}),
+    })
+    .optional(),
   /** Users and groups of these names and numbers; root is always there. */
   users: z.record(z.string(), z.number().int()).default({}),
   files: z.array(fileSchema).default([]),
@@ -53,6 +69,15 @@ export const recipeSchema = z.strictObject({
   config: componentConfigSchema.optional(),
 });
 export type Recipe = z.infer<typeof recipeSchema>;
+
+/** The modules of a kernel that this architecture has. */
+export function modulesFor(kernel: NonNullable<Recipe['kernel']>, arch: 'amd64' | 'arm64'): string[] {
+  return kernel.modules.flatMap((module) => {
+    if (typeof module === 'string') return [module];
+    const name = (module as { amd64?: string; arm64?: string })[arch];
+    return name === undefined ? [] : [name];
+  });
+}
 
 export function forArch(value: z.infer<typeof perArch>, arch: 'amd64' | 'arm64'): string {
   return typeof value === 'string' ? value : value[arch];

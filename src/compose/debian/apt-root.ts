@@ -18,20 +18,25 @@ export interface AptRoot {
 }
 
 /**
- * Opens (and makes, and refreshes once a day) the private apt root for an architecture. Mirrors and proxies are the
+ * Opens (and makes, and refreshes once a day) the private apt root for an architecture, with these areas of the archive
+ * (default: `main`). Mirrors and proxies are the
  * host's own, as its apt configuration has them.
  */
-export async function openAptRoot(arch: Arch, options: { refresh?: boolean } = {}): Promise<AptRoot> {
-  const dir = cacheDir('apt', arch);
+export async function openAptRoot(
+  arch: Arch,
+  options: { refresh?: boolean; areas?: readonly string[] } = {},
+): Promise<AptRoot> {
+  const areas = (options.areas ?? ['main']).join(' ');
+  const dir = cacheDir('apt', areas === 'main' ? arch : `${arch} ${areas}`.replaceAll(' ', '-'));
   const mirrors = await hostMirrors();
   for (const sub of ['etc/preferences.d', 'lists/partial', 'archives/partial']) {
     await mkdir(join(dir, sub), { recursive: true });
   }
   const signedBy = '/usr/share/keyrings/debian-archive-keyring.gpg';
   const sources = [
-    `deb [signed-by=${signedBy}] ${mirrors.main} ${debianSuite} main`,
-    `deb [signed-by=${signedBy}] ${mirrors.main} ${debianSuite}-updates main`,
-    `deb [signed-by=${signedBy}] ${mirrors.security} ${debianSuite}-security main`,
+    `deb [signed-by=${signedBy}] ${mirrors.main} ${debianSuite} ${areas}`,
+    `deb [signed-by=${signedBy}] ${mirrors.main} ${debianSuite}-updates ${areas}`,
+    `deb [signed-by=${signedBy}] ${mirrors.security} ${debianSuite}-security ${areas}`,
   ].join('\n');
   await writeFile(join(dir, 'sources.list'), `${sources}\n`);
   await writeFile(join(dir, 'status'), '');

@@ -24,8 +24,15 @@ export async function rootEntries(images: ResolvedUserland, extra: Entry[]): Pro
   return root;
 }
 
-/** LinuxKit's convention: `/kernel` and `/kernel.tar` in the image. */
-export async function kernelParts(image: ResolvedImage): Promise<{ image: Buffer; modules: Entry[] }> {
+export interface KernelParts {
+  image: Buffer;
+  modules: Entry[];
+  /** Device trees by file name. */
+  deviceTrees: Map<string, Buffer>;
+}
+
+/** LinuxKit's convention: `/kernel` and `/kernel.tar` in the image; and ours: `/device-trees`. */
+export async function kernelParts(image: ResolvedImage): Promise<KernelParts> {
   const files = new Map<string, Entry>();
   for (const layer of image.manifest.layers) await applyLayer(files, layerEntries(image.layout, layer));
   const binary = files.get('kernel')?.content;
@@ -37,7 +44,12 @@ export async function kernelParts(image: ResolvedImage): Promise<{ image: Buffer
   for await (const entry of readTar(Readable.from([tar]))) {
     modules.push({ ...entry, path: entry.path.replace(/^lib\//, 'usr/lib/') });
   }
-  return { image: binary, modules: modules.filter((entry) => entry.path !== 'usr/lib') };
+  const deviceTrees = new Map<string, Buffer>();
+  for (const { path, content } of files.values()) {
+    const name = /^device-trees\/([^/]+)$/.exec(path)?.[1];
+    if (name !== undefined && content !== undefined) deviceTrees.set(name, content);
+  }
+  return { image: binary, modules: modules.filter((entry) => entry.path !== 'usr/lib'), deviceTrees };
 }
 
 /** `/gantry`: what the init container starts from. See `devicePaths`. */

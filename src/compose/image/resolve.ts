@@ -7,6 +7,8 @@ import { ImageResolver, type ResolvedImage } from './images.ts';
 
 export interface ResolveOptions {
   arch: Arch;
+  /** One more image: what runs before the kernel. */
+  loader?: string | undefined;
   relockGone?: boolean;
   onProgress?: OnProgress;
 }
@@ -14,6 +16,7 @@ export interface ResolveOptions {
 /** The images of an OS definition, by what they are for. */
 export interface Resolved extends ResolvedUserland {
   kernel: ResolvedImage;
+  loader?: ResolvedImage;
 }
 
 /** All but the kernel: what also runs on top of an existing distribution. */
@@ -27,7 +30,8 @@ export interface ResolvedUserland {
 export async function resolveImages(definition: LoadedDefinition, options: ResolveOptions): Promise<Resolved> {
   const get = imageGetter(definition, options);
   const kernel = await get(definition.kernel.image);
-  return { kernel, ...(await userland(definition, get)) };
+  const loader = options.loader === undefined ? undefined : await get(options.loader);
+  return { kernel, ...(loader && { loader }), ...(await userland(definition, get)) };
 }
 
 /** As `resolveImages`, without the kernel. */

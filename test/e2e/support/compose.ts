@@ -1,11 +1,12 @@
 import { join } from 'node:path';
 import { type BuiltOs, buildOs } from '../../../src/compose/build-os.ts';
 import { buildComponent } from '../../../src/compose/component/build.ts';
+import { imageBoard } from '../../../src/compose/image/boards.ts';
 import { OciLayout } from '../../../src/compose/oci/layout.ts';
 import type { Progress } from '../../../src/compose/progress.ts';
 import { ensureDemoKey } from '../../../src/emulator/index.ts';
 import type { Arch } from '../../../src/shared/oci/types.ts';
-import { imageDir, ociDir, root } from './paths.ts';
+import { imageDir, ociDir, root, work } from './paths.ts';
 
 export type Say = (text: string) => void;
 
@@ -32,6 +33,22 @@ export async function composeDemo(
   const built = await buildOs({ definitions, arch, outDir, extraFiles: [key], relockGone: true, onProgress });
   say(`${built.reused ? 'reused' : 'composed'} the demo OS for ${arch}`);
   return built;
+}
+
+/** Composes a device with nothing but the web server for a board; the folder of the image. */
+export async function composeForBoard(board: string, say: Say): Promise<string> {
+  const outDir = join(work, `web-${board}`);
+  const definitions = [join(root, 'images/web.yml')];
+  const built = await buildOs({
+    definitions,
+    arch: imageBoard({ board }).arch,
+    board,
+    outDir,
+    relockGone: true,
+    onProgress: progressTo(say),
+  });
+  say(`${built.reused ? 'reused' : 'composed'} the web server's OS for ${board}`);
+  return outDir;
 }
 
 /** Builds the web images to swap in, where `Machine.web` finds them. */

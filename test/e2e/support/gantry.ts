@@ -26,13 +26,13 @@ export async function gantryJson<T>(...args: string[]): Promise<T> {
   return JSON.parse(await gantryOk(...args, '--json')) as T;
 }
 
-/** A running `gantry`: for what is watched or killed on the way. */
-export function start(args: string[], environment: Record<string, string> = {}) {
+/** A running `gantry`: for what is watched or killed on the way, or typed into. */
+export function start(args: string[], environment: Record<string, string> = {}, stdin: 'ignore' | 'pipe' = 'ignore') {
   return execa(join(root, 'node_modules/.bin/node'), [join(root, 'bin/gantry.mjs'), ...args], {
     reject: false,
     env: { ...testEnvironment, ...environment },
     cwd: root,
-    stdin: 'ignore',
+    stdin,
     timeout: 180_000,
   });
 }

@@ -1,10 +1,14 @@
 import { readFileSync, rmSync } from 'node:fs';
 import {
+  boardOfImage,
   dataDiskPath,
   type Emulator,
   type EmulatorOptions,
   ensureDataDisk,
+  ensureWholeDisk,
+  loadImage,
   startEmulator,
+  wholeDiskPath,
 } from '../../../src/emulator/index.ts';
 import type { ComponentStatus } from '../../../src/shared/api/types.ts';
 import type { Arch } from '../../../src/shared/oci/types.ts';
@@ -45,9 +49,10 @@ export interface BootOptions {
 }
 
 export async function boot(arch: Arch, via: Via, options: BootOptions): Promise<Machine> {
-  const dataDisk = options.data ? await dataDiskFor(options.name, options.data === 'keep') : undefined;
+  const image = options.image ?? imageDir(arch);
+  const dataDisk = options.data ? await dataDiskFor(options.name, image, options.data === 'keep') : undefined;
   const emulator = await startEmulator({
-    imageDir: options.image ?? imageDir(arch),
+    imageDir: image,
     name: options.name,
     memory: 512,
     cpus: 2,
@@ -88,7 +93,12 @@ export async function boot(arch: Arch, via: Via, options: BootOptions): Promise<
   return machine;
 }
 
-async function dataDiskFor(name: string, keep: boolean): Promise<string> {
+async function dataDiskFor(name: string, imageDir: string, keep: boolean): Promise<string> {
+  const image = loadImage(imageDir);
+  if (boardOfImage(image).boots !== 'root-image') {
+    if (!keep) rmSync(wholeDiskPath(name), { force: true });
+    return (await ensureWholeDisk(name, image, 512 << 20)).path;
+  }
   if (!keep) rmSync(dataDiskPath(name), { force: true });
   return (await ensureDataDisk(name, 256 << 20)).path;
 }
