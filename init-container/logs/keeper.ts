@@ -1,7 +1,7 @@
 import { readdirSync, rmSync, statSync } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { namesOf, rotatedPath } from './files.ts';
+import { namesOf } from './files.ts';
+import { LogSync } from './log-sync.ts';
 import { rotate } from './rotate.ts';
 import type { LogSizes } from './sizes.ts';
 
@@ -26,9 +26,10 @@ export interface KeeperOptions {
 /** Keeps the logs of a folder below their sizes, and on the disk. */
 export class LogKeeper {
   readonly #options: KeeperOptions;
-  readonly #seen = new Map<string, { inode: number; size: number; changedMs: number; syncedMs: number }>();
+  readonly #seen = new Map<string, { inode: number; size: number }>();
   /** Components whose writer has been asked for a new file that is not there yet. */
   readonly #asked = new Set<string>();
+  readonly #sync = new LogSync();
   #lookedAt = performance.now();
   #syncedAt = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -69,16 +70,13 @@ export class LogKeeper {
       if (this.#isInOrder(path, sizes)) continue;
       if (statSync(path, { throwIfNoEntry: false })) this.#asked.delete(name);
       const writer = { reopen: () => this.#reopen(name), alone: () => this.#options.alone(name) };
-      if (await rotate(path, sizes, writer)) {
-        moved = true;
-        if (this.#options.durable) await syncFile(rotatedPath(path, 1));
-      }
+      if (await rotate(path, sizes, writer)) moved = true;
       pauseMs = Math.min(pauseMs, this.#pauseFor(path, sizes, elapsedMs));
     }
     if (moved) this.#prune(sizes);
     if (this.#options.durable && now - this.#syncedAt >= syncMs) {
       this.#syncedAt = now;
-      await this.#sync();
+      await this.#sync.run(this.#seen.keys());
     }
     return Math.max(shortestPauseMs, pauseMs);
   }
@@ -87,9 +85,7 @@ export class LogKeeper {
   #isInOrder(path: string, sizes: LogSizes): boolean {
     const before = this.#seen.get(path);
     const now = statSync(path, { throwIfNoEntry: false });
-    if (!before || !now || now.ino !== before.inode || now.size !== before.size || now.size >= sizes.file) return false;
-    before.changedMs = now.mtimeMs;
-    return true;
+    return now?.ino === before?.inode && now?.size === before?.size && now !== undefined && now.size < sizes.file;
   }
 
   /** Asked twice, a slow writer would begin two new files, and what it wrote to the first would be gone. */
@@ -104,8 +100,7 @@ export class LogKeeper {
     const info = statSync(path, { throwIfNoEntry: false });
     const before = this.#seen.get(path);
     const size = info?.size ?? 0;
-    const { ino: inode = 0, mtimeMs: changedMs = 0 } = info ?? {};
-    this.#seen.set(path, { inode, size, changedMs, syncedMs: before?.syncedMs ?? 0 });
+    this.#seen.set(path, { inode: info?.ino ?? 0, size });
     const growth = before && size >= before.size ? size - before.size : size;
     return growth === 0 || !before ? longestPauseMs : ((backstop / 2) * elapsedMs) / growth / 2;
   }
@@ -128,23 +123,5 @@ export class LogKeeper {
       largest.size -= oldest.size;
       used -= oldest.size;
     }
-  }
-
-  /** conmon would sync only when a container ends, and then hold up the news of that end: it is told not to. */
-  async #sync(): Promise<void> {
-    for (const [path, seen] of this.#seen) {
-      if (seen.changedMs === seen.syncedMs || seen.changedMs === 0) continue;
-      await syncFile(path);
-      seen.syncedMs = seen.changedMs;
-    }
-  }
-}
-
-async function syncFile(path: string): Promise<void> {
-  const file = await open(path, 'r').catch(() => undefined);
-  try {
-    await file?.datasync();
-  } finally {
-    await file?.close();
   }
 }

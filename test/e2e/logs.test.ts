@@ -5,8 +5,8 @@ import { until } from './support/until.ts';
 
 /** Logs of a device with a data disk: rotated under a follower, over ends of the init container, and after a power cut. */
 const name = 'e2e-logs';
-/** Of the device, from a line’s writing until it is on the disk: 5 s, and the pause until the next look; more when it is busy. */
-const durableAfterSeconds = 25;
+/** Of the device, from a line’s writing until it is on the disk: 5 s, the pause until the next look, and what that takes. */
+const durableAfterSeconds = 10;
 
 let machine: Machine;
 const on = (...args: string[]) => ['-d', machine.target, ...args];

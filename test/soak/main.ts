@@ -17,9 +17,11 @@ import { World } from './world.ts';
 /**
  * `npm run soak [-- --minutes N --seed S --arch A]`: does things to a device until time is up or something is wrong.
  * `npm run soak -- powercut`: see powercut/main.ts. `npm run soak -- killed`: see ../killed/main.ts.
- * `npm run soak -- kernel`: see kernel/main.ts. `npm run soak -- lines`: see lines/main.ts.
+ * `npm run soak -- resets`: see ../killed/resets-soak.ts. `npm run soak -- kernel`: see kernel/main.ts.
+ * `npm run soak -- lines`: see lines/main.ts.
  */
 if (process.argv[2] === 'powercut') process.exit(await powerCutOrExit(process.argv.slice(3)));
+if (process.argv[2] === 'resets') process.exit(await (await import('../killed/resets-soak.ts')).resetsSoak());
 if (process.argv[2] === 'killed') process.exit(await (await import('../killed/main.ts')).killedSoak());
 Object.assign(process.env, testEnvironment);
 if (process.argv[2] === 'kernel') process.exit((await kernelSoak(sayWithTime())) ? 0 : 1);
