@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
-import { connectDevice } from '../device/connect.ts';
 import type { Device } from '../device/device.ts';
+import { connect } from './connector.ts';
 import { deviceOptions, sshOptions } from './device-options.ts';
 import { ExitError, exitCodes } from './exit-codes.ts';
 
@@ -34,7 +34,7 @@ export async function withDevice(command: Command, use: (context: CommandContext
   abort.catch(() => undefined);
   let device: Device | undefined;
   try {
-    device = await connectDevice(options.device, { ssh: sshOptions(options), signal: interrupted.signal });
+    device = await connect(options.device, { ssh: sshOptions(options), signal: interrupted.signal });
     await Promise.race([use({ device, color: options.color, signal: interrupted.signal }), abort]);
   } catch (error) {
     throw interrupted.signal.aborted ? new ExitError(exitCodes.interrupted) : error;
