@@ -64,7 +64,7 @@ async function choose(state: DeviceState, word: string): Promise<number> {
     works: () => Promise.reject(new Error('no init container runs')),
     log: say,
   });
-  const restart = await useParts(parts, current, target);
+  const restart = await applyParts(parts, current, target);
   const why = `the init container did not work; a person put revision ${target.number} in force`;
   await revisions.fallBack(target.number, why);
   say(`revision ${target.number} is in force`);
@@ -100,7 +100,7 @@ async function expectWhole({ store, factory }: DeviceState, { number, revision }
 }
 
 /** Has init container, base and kernel started as the revision says. Resolves with whether that takes a restart. */
-async function useParts({ swappers }: Parts, from: NumberedRevision, to: NumberedRevision): Promise<boolean> {
+async function applyParts({ swappers }: Parts, from: NumberedRevision, to: NumberedRevision): Promise<boolean> {
   let restart = false;
   const known: Partial<Record<ComponentSpec['kind'], PartSwapper>> = swappers;
   for (const kind of componentKinds) {
