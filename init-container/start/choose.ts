@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { type ComponentSpec, componentKinds } from '../../src/shared/definition/revision.ts';
 import { devicePaths } from '../../src/shared/device-paths.ts';
+import { journal } from '../native/journal.ts';
 import { openParts, type Parts } from '../parts/open-parts.ts';
 import { ping } from '../parts/ping.ts';
 import type { PartSwapper } from '../parts/types.ts';
@@ -14,7 +15,7 @@ const codes = { done: 0, failed: 1, restart: 10 };
 /**
  * What the plain shell asks for while no init container runs: `list` prints the revisions, anything else (a number, `previous`
  * or `factory`) puts that one in force, in the same way and with the same files as an init container does. Resolves to the
- * exit code. Prints its own errors.
+ * exit code. Prints its own errors, on standard output: standard error is the init container's log.
  */
 export async function startedWithout(word: string): Promise<number> {
   try {
@@ -31,7 +32,7 @@ export async function startedWithout(word: string): Promise<number> {
     }
     return await choose(state, word);
   } catch (error) {
-    process.stderr.write(`${messageOf(error)}\n`);
+    say(messageOf(error));
     return codes.failed;
   }
 }
@@ -62,7 +63,7 @@ async function choose(state: DeviceState, word: string): Promise<number> {
     image: state.image,
     persistent: state.persistent,
     works: () => Promise.reject(new Error('no init container runs')),
-    log: say,
+    log: journal,
   });
   const restart = await applyParts(parts, current, target);
   const why = `the init container did not work; a person put revision ${target.number} in force`;
