@@ -25,7 +25,7 @@ ending.running.supervisor = supervisor;
 const changing = await openChanging({ state, supervisor, ending, isAdopted: () => adopted, apiSocket });
 tellRevision(supervisor, state);
 ending.running.api = await serveApi(state, supervisor, changing, ending);
-ending.running.console = startConsole(apiSocket, supervisor);
+ending.running.console = await startConsole(apiSocket, supervisor);
 ending.running.logs = await keepLogs(state.persistent);
 ending.listen();
 // What the last process left to be done may take longer than the watchdog waits. A machine's own belongs to its distribution.

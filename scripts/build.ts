@@ -1,7 +1,8 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
-import type { BuildResult, Plugin } from 'esbuild';
+import type { BuildResult } from 'esbuild';
 import { isFresh, writeStamp } from '../bin/lib/freshness.mjs';
+import { leaveOut } from '../src/compose/component/bundle.ts';
 import { checkoutRoot } from './checkout.ts';
 
 type Bundled = BuildResult<{ write: false; metafile: true }>;
@@ -12,29 +13,6 @@ const require = __gantryRequire(import.meta.url);`;
 
 /** Loaded from node_modules when they are used: they hold machine code, or read files beside themselves. */
 const external = ['koffi', '@serialport/bindings-cpp', '@lydell/node-pty', 'cpu-features', '*.node', 'esbuild'];
-
-/**
- * Parts of packages that Gantry never calls, by importer and name: Ink's developer tools, dockerode's BuildKit sessions
- * (gRPC and protobuf, 150 ms at each start), docker-modem's own SSH (Gantry's transports do that), zod's 50 languages.
- */
-const unused: { importer: RegExp; name: RegExp }[] = [
-  { importer: /\/ink\//, name: /^react-devtools-core$/ },
-  { importer: /\/dockerode\/lib\//, name: /^(\.\/session|protobufjs)$/ },
-  { importer: /\/docker-modem\/lib\//, name: /^\.\/ssh$/ },
-  { importer: /\/zod\/v4\//, name: /\/locales\/index\.js$/ },
-];
-
-const leaveOut: Plugin = {
-  name: 'leave-out',
-  setup(build) {
-    for (const { importer, name } of unused) {
-      build.onResolve({ filter: name }, (args) =>
-        importer.test(args.importer) ? { path: args.path, namespace: 'left-out' } : undefined,
-      );
-    }
-    build.onLoad({ filter: /.*/, namespace: 'left-out' }, () => ({ contents: 'module.exports = {};' }));
-  },
-};
 
 /**
  * Bundles the `gantry` command into `dist/gantry/`: `main.js` and what it imports when needed. Identifiers keep their

@@ -2,6 +2,7 @@ import { PassThrough } from 'node:stream';
 import { finished, pipeline } from 'node:stream/promises';
 import { z } from 'zod';
 import { deviceExecSchema } from '../../src/shared/api/types.ts';
+import { readAccess } from '../../src/shared/definition/read-access.ts';
 import { availableCapabilities, expandCapabilities } from '../engine/capabilities.ts';
 import { containerProcess } from '../engine/container-process.ts';
 import type { ExecSession } from '../engine/exec-session.ts';
@@ -64,6 +65,12 @@ export function execRoutes({ supervisor, store, sessions }: ApiContext): Route[]
       pattern: '/gantry/v1/exec',
       handler: async ({ request, response }) => {
         const wanted = await readJson(request, deviceExecSchema);
+        if (wanted.Cmd[0] !== 'gsh' && !readAccess().root_shell) {
+          throw new HttpError(
+            403,
+            'the OS definition of this device allows no root shell (root_shell: false); there is gsh',
+          );
+        }
         const session = sessions.create({
           argv: wanted.Cmd.length > 0 ? wanted.Cmd : ['/bin/sh', '-l'],
           tty: wanted.Tty,

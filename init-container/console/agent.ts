@@ -16,6 +16,8 @@ export interface ConsoleAgentOptions {
   openShell: OpenShell;
   /** A person has ended the rescue shell. */
   leftRescue(): void;
+  /** Why hosts may not use the API over this line now; undefined when they may. */
+  whyNoApi?(): string | undefined;
   log(line: string): void;
   /** Default: the kernel's. */
   bootId?: string;
@@ -148,6 +150,8 @@ class Agent implements ConsoleAgent {
 
   #accept(stream: Duplex, service: string): void {
     try {
+      const refusal = service === 'api' ? this.#options.whyNoApi?.() : undefined;
+      if (refusal !== undefined) throw new Error(refusal);
       if (service === 'api') join(stream, this.#options.openApi());
       else if (service === 'console') serveConsole(stream, this.#options.openShell, this.#options.log);
       else throw new Error(`this device has no service ${service}`);

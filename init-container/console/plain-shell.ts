@@ -15,7 +15,7 @@ export interface PlainShellOptions {
   log(line: string): void;
 }
 
-/** The shell of a person with a plain terminal program: starts when they press Enter, never asks for a password. */
+/** The shell of a person with a plain terminal program: starts when they press Enter. Who gets in is for what it starts. */
 export class PlainShell {
   readonly #options: PlainShellOptions;
   #shell: ShellSession | undefined;

@@ -13,6 +13,12 @@ export const osDefinitionWords: FieldWords = {
   'volumes.persistence':
     'How long its data lives. `permanent`: as long as the data partition. `revision`: it belongs to the revision of the components that use it, and a rollback brings it back. `boot`: until power-off.',
   files: 'Files of the root image. See [Files](#files).',
+  access:
+    'Who gets in over the serial console, and what for. See [the shell of a device](../how-to/on-device-shell.md).',
+  'access.console':
+    '`open` (the default): whoever holds the cable. `password`: who knows it. `off`: nobody; the line only shows messages.',
+  'access.password': 'Hash of the password: what `openssl passwd -6` prints. There is none by default.',
+  'access.root_shell': 'Whether a shell of the machine may be opened; by default `true`. Else there is only `gsh`.',
 };
 
 export const containerWords: FieldWords = {
@@ -128,10 +134,10 @@ export const recipeWords: FieldWords = {
   'npm.name': 'The package.',
   'npm.version': 'Its exact version.',
   'npm.files': 'Path in the package → path in the image. `{name}` and `{cpu}` are filled in.',
-  bundle: 'A TypeScript or JavaScript program, bundled to one file.',
-  'bundle.entry': 'The program, relative to the recipe.',
-  'bundle.path': 'The bundle’s path in the image.',
-  'bundle.external': 'Packages that stay out of the bundle.',
+  bundles: 'TypeScript or JavaScript programs, each bundled to one file.',
+  'bundles.entry': 'The program, relative to the recipe.',
+  'bundles.path': 'The bundle’s path in the image.',
+  'bundles.external': 'Packages that stay out of the bundle.',
   kernel: 'A Debian kernel, for the kernel component.',
   'kernel.package': 'Its package.',
   'kernel.modules':

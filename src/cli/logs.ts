@@ -24,12 +24,20 @@ export function register(program: Command): void {
         'of the kernel its errors, goes to stderr. A followed log goes on over restarts and lost connections, each line once. ' +
         'With --json: one object a line.',
     )
-    .argument('<name>', 'the component')
+    .argument('<name>', 'the component');
+  registerLogs(command, (words) => words[0] ?? '');
+}
+
+/** The options and the action of a command that prints a log: that of the component which `nameIn` finds in its words. */
+export function registerLogs(command: Command, nameIn: (words: string[]) => string): void {
+  command
     .option('-f, --follow', 'go on with what is written from now on')
     .option('-n, --tail <lines>', 'only the last lines', count)
     .option('-t, --timestamps', 'when each line was written')
     .option('--since <time>', 'only what is newer: 10m, 1h30m, or a time such as 2030-01-31T12:00:00Z', moment);
-  addJsonOption(addDeviceOptions(command)).action(async (name: string, options: Options) => {
+  addJsonOption(addDeviceOptions(command)).action(async () => {
+    const name = nameIn(command.args);
+    const options = command.opts<Options>();
     await withDevice(command, async ({ device, color, signal }) => {
       if (options.follow) device.connection.subscribe(sayWhenLost());
       const { follow, tail, timestamps, since, json } = options;

@@ -1,9 +1,9 @@
-import { Command, CommanderError } from 'commander';
-import { suggestion } from '../device/nearest.ts';
+import { Command } from 'commander';
 import { gantryVersion } from '../shared/version.ts';
+import { connectBy } from './connector.ts';
 import { addDeviceOptions } from './device-options.ts';
-import { ExitError, exitCodes } from './exit-codes.ts';
-import { reportError } from './report-error.ts';
+import { exitCodes } from './exit-codes.ts';
+import { runWords } from './run-words.ts';
 
 interface CommandModule {
   register(program: Command): void;
@@ -41,6 +41,11 @@ const modules: Record<string, () => Promise<CommandModule>> = {
   console: () => import('./console.ts'),
   proxy: () => import('./proxy.ts'),
 };
+
+connectBy(async (target, options) => {
+  const { connectDevice } = await import('../device/connect.ts');
+  return connectDevice(target, options);
+});
 
 const description = `Compose a device of a kernel and containers, look into it, and swap its parts while it runs.
 Without a command: the terminal UI.`;
@@ -83,29 +88,5 @@ export async function main(words: string[]): Promise<number> {
     if (error.code === 'EPIPE') process.exit(exitCodes.ok);
     throw error;
   });
-  try {
-    const command = commandWord(words);
-    const known = command === undefined || command === 'help' || Object.hasOwn(modules, command);
-    if (!known) {
-      const hint = suggestion(command, Object.keys(modules));
-      throw new ExitError(exitCodes.usage, `there is no command ${JSON.stringify(command)}. ${hint}`);
-    }
-    const program = await makeProgram(command === 'help' ? undefined : command);
-    await program.parseAsync(words, { from: 'user' });
-    return Number(process.exitCode ?? exitCodes.ok);
-  } catch (error) {
-    // Commander has printed its own; its codes are 0 for help and version, 1 for mistakes.
-    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
-    return reportError(error);
-  }
-}
-
-/** The first word that is neither an option nor the value of one. */
-function commandWord(words: string[]): string | undefined {
-  for (let at = 0; at < words.length; at++) {
-    const word = words[at] ?? '';
-    if (word === '-d' || word === '--device') at++;
-    else if (!word.startsWith('-')) return word;
-  }
-  return undefined;
+  return runWords(words, Object.keys(modules), makeProgram);
 }

@@ -9,7 +9,13 @@ export function register(program: Command): void {
     .summary('reboot the device, or switch it off')
     .description('Shuts the device down in order: its onshutdown containers run, file systems are unmounted.')
     .addArgument(new Argument('<action>').choices(['reboot', 'poweroff']));
-  addDeviceOptions(command).action(async (action: 'reboot' | 'poweroff') => {
+  registerPower(command, (words) => (words[0] === 'reboot' ? 'reboot' : 'poweroff'));
+}
+
+/** The action of a command that switches the device: as `actionIn` finds it in its words. */
+export function registerPower(command: Command, actionIn: (words: string[]) => 'reboot' | 'poweroff'): void {
+  addDeviceOptions(command).action(async () => {
+    const action = actionIn(command.args);
     await withDevice(command, async ({ device }) => {
       await device.power(action);
       note(action === 'reboot' ? `${device.name} reboots` : `${device.name} is switching off`);

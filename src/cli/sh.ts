@@ -7,14 +7,23 @@ import { withDevice } from './with-device.ts';
 /** The best shell that the image has. */
 const anyShell = ['/bin/sh', '-c', 'if command -v bash >/dev/null 2>&1; then exec bash; else exec sh; fi'];
 
+interface Options {
+  c?: string;
+}
+
 export function register(program: Command): void {
   const command = program
     .command('sh')
     .summary('a shell on the device, or in a system container')
-    .description('Opens a shell on the device itself, outside all containers, or in a system container.')
-    .argument('[name]', 'a system container')
-    .option('-c <command>', 'run one command in that shell instead');
-  addDeviceOptions(command).action(async (name: string | undefined, options: { c?: string }) => {
+    .description('Opens a shell on the device itself, outside all containers, or in a system container.');
+  registerShell(command, async () => false);
+}
+
+/** The arguments and the action of a command that opens a shell; `own` resolves to true when it has done it itself. */
+export function registerShell(command: Command, own: (words: string[], options: Options) => Promise<boolean>): void {
+  command.argument('[name]', 'a system container').option('-c <command>', 'run one command in that shell instead');
+  addDeviceOptions(command).action(async (name: string | undefined, options: Options) => {
+    if (await own(command.args, options)) return;
     const tty = options.c === undefined && process.stdin.isTTY === true && process.stdout.isTTY === true;
     const words = options.c !== undefined ? ['/bin/sh', '-c', options.c] : name === undefined ? [] : anyShell;
     await withDevice(command, async ({ device }) => {

@@ -19,11 +19,16 @@ export function register(program: Command): void {
   const command = program
     .command('stats')
     .summary('processor time and memory of the components')
-    .description('Shows what each component uses, every second. With --json: one array a line, for each second.')
-    .option('--no-stream', 'one reading only');
+    .description('Shows what each component uses, every second. With --json: one array a line, for each second.');
+  registerStats(command);
+}
+
+/** The options and the action of a command that shows what components use. */
+export function registerStats(command: Command): void {
+  command.option('--no-stream', 'one reading only');
   addJsonOption(addDeviceOptions(command)).action(async (options: { stream: boolean; json?: boolean }) => {
     await withDevice(command, async ({ device, signal }) => {
-      const inPlace = options.stream && !options.json && process.stdout.isTTY;
+      const inPlace = options.stream && !options.json && process.stdout.isTTY && process.env.TERM !== 'dumb';
       for (let before = await device.components(); ; ) {
         await sleep(intervalMs, undefined, { signal });
         const after = await device.components();

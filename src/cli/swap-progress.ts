@@ -51,7 +51,7 @@ class ProgressLine {
     const text = describe(event, color);
     const { progress } = event;
     const moving = progress !== undefined && progress.done < progress.total;
-    if (!process.stderr.isTTY) {
+    if (!process.stderr.isTTY || process.env.TERM === 'dumb') {
       // A file does not need a line for each percent.
       const key = `${event.stage} ${event.message}`;
       if (!moving || key !== this.#shown) note(text);

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
-import { connectDevice } from '../device/connect.ts';
 import type { Device } from '../device/device.ts';
+import { connect } from './connector.ts';
 import { deviceOptions, sshOptions } from './device-options.ts';
 import { ExitError, exitCodes } from './exit-codes.ts';
 import { waitingNotes } from './waiting-notes.ts';
@@ -37,7 +37,7 @@ export async function withDevice(command: Command, use: (context: CommandContext
   try {
     const { onWaiting, done } = waitingNotes();
     try {
-      device = await connectDevice(options.device, { ssh: sshOptions(options), signal: interrupted.signal, onWaiting });
+      device = await connect(options.device, { ssh: sshOptions(options), signal: interrupted.signal, onWaiting });
     } finally {
       done();
     }

@@ -3,7 +3,7 @@ import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { canonicalJson } from '../shared/canonical-json.ts';
 import { revisionDigest } from '../shared/definition/revision.ts';
-import type { ImageInfo } from '../shared/device-paths.ts';
+import { devicePaths, type ImageInfo } from '../shared/device-paths.ts';
 import { digestOf } from '../shared/oci/digest.ts';
 import type { Arch } from '../shared/oci/types.ts';
 import { gantryVersion } from '../shared/version.ts';
@@ -26,7 +26,7 @@ import {
 import { buildInitramfs } from './image/initramfs.ts';
 import { makeRevision, resolveImages } from './image/resolve.ts';
 import { writeRootImage } from './image/root-image.ts';
-import type { Entry } from './oci/entry.ts';
+import { type Entry, file } from './oci/entry.ts';
 import type { OnProgress } from './progress.ts';
 
 export interface BuildOsOptions {
@@ -80,6 +80,7 @@ export async function buildOs(options: BuildOsOptions): Promise<BuiltOs> {
     loader: images.loader?.digest,
     revision: revisionDigest(revision),
     cmdline: definition.kernel.cmdline,
+    access: definition.access,
     files: extra.map((entry) => ({ ...entry, content: entry.content && digestOf(entry.content) })),
   };
   const id = digestOf(canonicalJson(idSource)).slice(7, 23);
@@ -98,7 +99,10 @@ export async function buildOs(options: BuildOsOptions): Promise<BuiltOs> {
     board: board.name,
     bootModules: board.bootModules,
   };
-  const factory = await factoryEntries(images, revision, info);
+  const factory = [
+    ...(await factoryEntries(images, revision, info)),
+    file(devicePaths.access.slice(1), canonicalJson(definition.access), 0o600),
+  ];
 
   const temporary = `${outDir}.${randomBytes(4).toString('hex')}.part`;
   try {

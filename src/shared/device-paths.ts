@@ -9,6 +9,8 @@ export const devicePaths = {
   factory: '/gantry',
   /** `ImageInfo` of what was composed. */
   imageInfo: '/gantry/image.json',
+  /** `Access`, canonical JSON; the scripts read it with sed. */
+  access: '/gantry/access.json',
   /** Revision 0, canonical JSON. */
   factoryRevision: '/gantry/revision.json',
   /** One folder per layer, named by the 64 hex digits of its diffID: the layer's files, overlayfs whiteouts applied. */

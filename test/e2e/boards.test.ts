@@ -73,7 +73,7 @@ describe('a Raspberry Pi 3 over its serial line', () => {
       expect({ missingOnLine, missingInLog }).toEqual({ missingOnLine: [], missingInLog: [] });
       expect(calls).toBeGreaterThan(2);
     } finally {
-      await line.device.close();
+      await line.close();
     }
   });
 

@@ -2,14 +2,27 @@ import { dirname } from 'node:path';
 import type { Plugin } from 'esbuild';
 import { ComposeError } from '../errors.ts';
 
-/** zod brings its messages in fifty languages: megabytes of a device's memory that nobody reads. */
-const withoutLocales: Plugin = {
-  name: 'without-locales',
+/**
+ * Parts of packages that Gantry never calls, by importer and name: Ink's developer tools, dockerode's BuildKit sessions
+ * (gRPC and protobuf, 150 ms at each start), docker-modem's own SSH (Gantry's transports do that), zod's messages in fifty
+ * languages (megabytes of memory).
+ */
+const unused: { importer: RegExp; name: RegExp }[] = [
+  { importer: /\/ink\//, name: /^react-devtools-core$/ },
+  { importer: /\/dockerode\/lib\//, name: /^(\.\/session|protobufjs)$/ },
+  { importer: /\/docker-modem\/lib\//, name: /^\.\/ssh$/ },
+  { importer: /\/zod\/v4\//, name: /\/locales\/index\.js$/ },
+];
+
+export const leaveOut: Plugin = {
+  name: 'leave-out',
   setup(build) {
-    build.onResolve({ filter: /\/locales\/index\.js$/ }, (args) =>
-      /\/zod\/v4\//.test(args.importer) ? { path: args.path, namespace: 'left-out' } : undefined,
-    );
-    build.onLoad({ filter: /.*/, namespace: 'left-out' }, () => ({ contents: 'export {};' }));
+    for (const { importer, name } of unused) {
+      build.onResolve({ filter: name }, (args) =>
+        importer.test(args.importer) ? { path: args.path, namespace: 'left-out' } : undefined,
+      );
+    }
+    build.onLoad({ filter: /.*/, namespace: 'left-out' }, () => ({ contents: 'module.exports = {};' }));
   },
 };
 
@@ -32,7 +45,7 @@ export async function bundleProgram(entry: string, external: string[]): Promise<
     write: false,
     logLevel: 'silent',
     external,
-    plugins: [withoutLocales],
+    plugins: [leaveOut],
     define: { 'process.env.NODE_ENV': '"production"' },
     banner: {
       js: "import { createRequire as gantryRequire } from 'node:module'; const require = gantryRequire(import.meta.url);",

@@ -205,11 +205,10 @@ async function ownEntries(dir: string, recipe: Recipe): Promise<Entry[]> {
     );
     entries.push(file('etc/nsswitch.conf', 'passwd: files\ngroup: files\nhosts: files dns\n'));
   }
-  if (recipe.bundle !== undefined) {
-    const program = resolve(dir, recipe.bundle.entry);
+  for (const { entry, path, external } of recipe.bundles) {
+    const program = resolve(dir, entry);
     if (!existsSync(program)) throw new Error(`${join(dir, 'recipe.yml')}: no such program: ${program}`);
-    const content = await bundleProgram(program, recipe.bundle.external);
-    entries.push(file(recipe.bundle.path.replace(/^\//, ''), content));
+    entries.push(file(path.replace(/^\//, ''), await bundleProgram(program, external)));
   }
   const where = join(dir, 'recipe.yml');
   entries.push(...(await fileEntries(recipe.files, dir, { defaultMode: 0o644, ids: recipe.users, where })));

@@ -38,8 +38,10 @@ export const recipeSchema = z.strictObject({
   npm: z
     .array(z.strictObject({ name: perArch, version: z.string(), files: z.record(z.string(), z.string()) }))
     .default([]),
-  /** A TypeScript or JavaScript program, bundled to one file. */
-  bundle: z.strictObject({ entry: z.string(), path: z.string(), external: z.array(z.string()).default([]) }).optional(),
+  /** TypeScript or JavaScript programs, each bundled to one file. */
+  bundles: z
+    .array(z.strictObject({ entry: z.string(), path: z.string(), external: z.array(z.string()).default([]) }))
+    .default([]),
   /**
    * A Debian kernel package; `modules` and all they need go into `kernel.tar`, as LinuxKit's kernel images have it. Device trees
    * are named as in the package, below its folder of them, and go into `device-trees`.

@@ -1,4 +1,5 @@
 import { basename, dirname, resolve } from 'node:path';
+import { type Access, defaultAccess } from '../../shared/definition/access.ts';
 import { parseBind } from '../../shared/definition/bind.ts';
 import { distance } from '../../shared/text/nearest.ts';
 import type { FileSpec } from '../component/recipe.ts';
@@ -6,7 +7,8 @@ import { ComposeError } from '../errors.ts';
 import { readYaml } from '../yaml.ts';
 import { type OsDefinition, osDefinitionSchema, type SystemContainerSpec } from './schema.ts';
 
-export interface LoadedDefinition extends Omit<OsDefinition, 'kernel' | 'files'> {
+export interface LoadedDefinition extends Omit<OsDefinition, 'kernel' | 'files' | 'access'> {
+  access: Access;
   name: string;
   kernel: { image: string; cmdline: string };
   /** Each with the folder that its relative `source` starts from. */
@@ -33,6 +35,7 @@ export async function loadDefinitions(paths: string[], options: LoadOptions = {}
     onshutdown: [],
     volumes: [],
     files: [],
+    access: defaultAccess,
     dirs: [],
   };
   for (const path of paths) {
@@ -41,6 +44,7 @@ export async function loadDefinitions(paths: string[], options: LoadOptions = {}
     // What a later file does not say stays as it was.
     const { image = merged.kernel.image, cmdline = merged.kernel.cmdline } = definition.kernel ?? {};
     merged.kernel = { image, cmdline };
+    merged.access = { ...merged.access, ...definition.access };
     merged.init.push(...definition.init);
     merged.onboot.push(...definition.onboot);
     merged.services.push(...definition.services);
@@ -67,6 +71,16 @@ function check(definition: LoadedDefinition, where: string, { kernel = true }: L
   checkOrder(definition, where);
   checkFailures(definition, where);
   checkVolumes(definition, containers, where);
+  checkAccess(definition, where);
+}
+
+function checkAccess({ access }: LoadedDefinition, where: string): void {
+  if (access.console === 'password' && access.password === undefined) {
+    const next = 'make a hash with "openssl passwd -6" and give it as access: { password: … }';
+    throw new ComposeError(`the console asks for a password, and there is none; ${next}`, where);
+  }
+  if (access.console !== 'password' && access.password !== undefined)
+    throw new ComposeError('access has a password that nothing asks for: say console: password', where);
 }
 
 function checkVolumes({ volumes }: LoadedDefinition, containers: SystemContainerSpec[], where: string): void {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { accessSchema } from '../../shared/definition/access.ts';
 import { componentConfigSchema } from '../../shared/definition/component-config.ts';
 import { componentName, persistences } from '../../shared/definition/revision.ts';
 import { fileSchema } from '../component/recipe.ts';
@@ -20,5 +21,6 @@ export const osDefinitionSchema = z.strictObject({
   onshutdown: z.array(systemContainer).default([]),
   volumes: z.array(volume).default([]),
   files: z.array(fileSchema).default([]),
+  access: accessSchema.partial().optional(),
 });
 export type OsDefinition = z.infer<typeof osDefinitionSchema>;

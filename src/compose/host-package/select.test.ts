@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { defaultAccess } from '../../shared/definition/access.ts';
 import { configLabel } from '../../shared/definition/component-config.ts';
 import type { LoadedDefinition } from '../definition/load.ts';
 import type { ResolvedUserland } from '../image/resolve.ts';
@@ -18,6 +19,7 @@ const definition: LoadedDefinition = {
   onshutdown: [{ name: 'last', image: 'db:1', annotations: { [deviceOnly]: 'it flushes the disk' } }],
   volumes: [],
   files: [],
+  access: defaultAccess,
   dirs: [],
 };
 

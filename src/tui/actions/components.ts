@@ -5,7 +5,7 @@ import { reopenProgress } from '../flows/progress.ts';
 import { openRevisions } from '../flows/revisions.ts';
 import { openRollback } from '../flows/rollback.ts';
 import { movementKeys, moveSelection } from '../flows/select.ts';
-import { containerSession, deviceSession } from '../flows/shell.ts';
+import { containerSession, deviceGsh, deviceSession } from '../flows/shell.ts';
 import { openSwap } from '../flows/swap.ts';
 import type { ScreenName } from '../store/state.ts';
 import type { Action } from './action.ts';
@@ -123,6 +123,14 @@ export const componentActions: readonly Action[] = [
     screens: components,
     unavailable: needsConnection,
     run: deviceSession,
+  },
+  {
+    id: 'gsh',
+    keys: ['>'],
+    help: 'Open gsh on the device: a shell with the commands of gantry.',
+    screens: components,
+    unavailable: needsConnection,
+    run: deviceGsh,
   },
   {
     id: 'inspect',

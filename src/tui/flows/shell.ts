@@ -22,6 +22,13 @@ export async function deviceSession(context: Context): Promise<void> {
   await session(context, `a shell on ${context.store.get().deviceName}`, (options) => context.device.shell(options));
 }
 
+/** The device's own shell, whose commands are those of `gantry`. */
+export async function deviceGsh(context: Context): Promise<void> {
+  await session(context, `gsh on ${context.store.get().deviceName}`, (options) =>
+    context.device.shell({ ...options, command: ['gsh'] }),
+  );
+}
+
 async function session(
   context: Context,
   what: string,

@@ -32,7 +32,7 @@ export async function linesSoak(say: Say): Promise<boolean> {
         await panic(line);
         say(`${board}: back after a panic`);
       } finally {
-        await line.device.close();
+        await line.close();
       }
     } catch (error) {
       well = false;

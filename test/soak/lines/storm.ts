@@ -2,7 +2,8 @@ import { createHash, randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { GantryDevice } from '../../../src/device/gantry-device.ts';
 import { resolveTarget } from '../../../src/device/resolve-target.ts';
-import { serialTarget } from '../../../src/transport/index.ts';
+import { takeLine } from '../../../src/transport/serial/take-line.ts';
+import { parseSerialTarget, serialTarget } from '../../../src/transport/serial/target.ts';
 import { SerialTransport } from '../../../src/transport/serial.ts';
 import { onDevice } from '../../support/on-device.ts';
 
@@ -10,20 +11,28 @@ import { onDevice } from '../../support/on-device.ts';
 export interface LineDevice {
   device: GantryDevice;
   text(): string;
+  close(): Promise<void>;
 }
 
 /** Connects over an emulator's serial line. */
 export async function connectLine(name: string): Promise<LineDevice> {
   const { endpoint } = await resolveTarget(`qemu:${name}?via=serial`);
   if (endpoint.kind !== 'serial') throw new Error(`${name} has no serial line`);
-  const transport = new SerialTransport(serialTarget(endpoint), { consoleLog: endpoint.consoleLog });
+  const target = serialTarget(endpoint);
+  const options = endpoint.consoleLog === undefined ? {} : { consoleLog: endpoint.consoleLog };
+  // Held here, for its text; the transport shares it.
+  const line = await takeLine(parseSerialTarget(target), options);
   let text = '';
-  transport.onText((chunk) => {
+  line.on('text', (chunk) => {
     text += chunk.toString('latin1');
   });
-  const device = new GantryDevice(name, transport);
+  const device = new GantryDevice(name, new SerialTransport(target, options));
   await device.connect(60_000);
-  return { device, text: () => text };
+  const close = async () => {
+    await device.close();
+    await line.close();
+  };
+  return { device, text: () => text, close };
 }
 
 export interface StormResult {
