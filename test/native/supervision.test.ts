@@ -136,7 +136,7 @@ describe('system containers', () => {
     const order = { action: 'kill', point: 'before ready state.json', nth: 1 };
     writeFileSync(device.path('/run/gantry/faults'), JSON.stringify(order));
     await act('ready', 'kill?signal=USR1');
-    await until('the next init container', 30, async () => (await device.info()).init.pid !== pid);
+    await until('the next init container', 90, async () => (await device.info()).init.pid !== pid);
     await device.untilIs('ready', { health: 'healthy' });
   });
 
