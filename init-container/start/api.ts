@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { devicePaths, machinePaths } from '../../src/shared/device-paths.ts';
-import type { ApiContext } from '../api/context.ts';
 import { attachUpgrade } from '../api/attach.ts';
+import type { ApiContext } from '../api/context.ts';
 import { execUpgrade } from '../api/exec.ts';
 import { ExecSessions } from '../api/exec-sessions.ts';
 import { apiRoutes } from '../api/routes.ts';
