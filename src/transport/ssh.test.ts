@@ -312,7 +312,11 @@ describe('logging in', () => {
 
 describe('unreachable hosts', () => {
   it('refused connections may be tried again', async () => {
+    const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+    const before = timers();
     const error = await refusal(make({ identityFile: sshd.identityFile }, { port: 1 }));
+    // A time limit that went on would keep the process from ending.
+    expect(timers()).toBe(before);
     expect(error.message).toMatch(/127\.0\.0\.1:1 refuses connections/);
     expect(error.retry).toBe(true);
   });

@@ -51,6 +51,15 @@ beforeAll(async () => {
   ({ leftOut } = await build(packageFile));
 });
 
+it('is refused with a sentence where sockets cannot be as the definition says', async () => {
+  const file = join(folder, 'sockets.yml');
+  writeFileSync(file, `services:\n  - { name: long, image: web:1, listen: ["/run/${'x'.repeat(98)}"] }\n`);
+  const definitions = [join(root, 'images/demo.yml'), file];
+  await expect(buildHostPackage({ definitions, arch, outFile: packageFile, relockGone: true })).rejects.toThrow(
+    /long: listen .* has at most 102 bytes/,
+  );
+});
+
 it('has the same bytes when it is made again', async () => {
   const again = join(mkdtempSync(join(folder, 'again-')), basename(packageFile));
   await build(again);
