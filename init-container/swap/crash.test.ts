@@ -385,7 +385,7 @@ describe.each(stories)('$name', (story) => {
         expectWhole(again);
       }
     },
-    60_000,
+    240_000,
   );
 });
 
@@ -409,7 +409,7 @@ describe.each(stories)('$name, on a disk that fails once', (story) => {
       expect(next.revisions.trying(), context).toEqual([]);
       expect(await last(next.swaps.swap(swapTo('web', 'web:3'))), context).toMatchObject({ stage: 'done' });
     }
-  }, 60_000);
+  }, 240_000);
 });
 
 it('the old or the new revision is left, whole, however often the next process dies as well', async () => {
@@ -433,4 +433,4 @@ it('the old or the new revision is left, whole, however often the next process d
     }),
     { numRuns: 60 },
   );
-}, 60_000);
+}, 240_000);

@@ -1,4 +1,3 @@
-import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RevisionList } from '../../src/shared/api/types.ts';
@@ -18,7 +17,7 @@ describe('the init container and the base', () => {
   const initImage = async () => (await device.component('init')).image;
 
   beforeAll(async () => {
-    await composeParts('amd64', ['init-2', 'init-broken', 'init-hanging', 'base-2', 'base-broken']);
+    await composeParts('amd64', ['init-2', 'init-broken', 'base-2', 'base-broken']);
     device = await startNative(join(partsDir, 'device.yml'), 'parts');
     target = `unix:${device.path('/run/docker.sock')}`;
     await device.untilIs('ticker', { state: 'running' });
@@ -45,33 +44,6 @@ describe('the init container and the base', () => {
     expect(await initImage()).toBe('init:2');
     expect(await pids()).toEqual(before);
     expect((await swapPart(target, 'init', partImage('amd64', 'init:broken'))).stderr).toContain('was rolled back');
-  });
-
-  it('one that hangs is given up as well, and the watchdog is fed until then', async () => {
-    const before = await pids();
-    // The launcher as it is, with less patience and a watchdog that is a file.
-    const path = device.path('/usr/lib/gantry/launcher');
-    const launcher = readFileSync(path, 'utf8');
-    const shortened = launcher
-      .replace('ready_limit=120', 'ready_limit=13')
-      .replace('/sys/class/watchdog/watchdog0/state', '/run/watchdog-state')
-      .replace('>/dev/watchdog0', '>>/run/watchdog');
-    expect(shortened).toContain('ready_limit=13');
-    writeFileSync(device.path('/run/watchdog-state'), 'active\n');
-    writeFileSync(path, shortened);
-    try {
-      // The one that runs was started by the launcher as it was.
-      await device.killInit();
-      const { code, last } = await swapPart(target, 'init', partImage('amd64', 'init:hanging'));
-      expect(last).toMatch(/did not answer within 13 s; its last words: .*waiting for nothing/);
-      expect(code).toBe(4);
-    } finally {
-      writeFileSync(path, launcher);
-    }
-    // Every 5 s.
-    expect(readFileSync(device.path('/run/watchdog'), 'utf8').length).toBeGreaterThanOrEqual(2);
-    expect(await initImage()).toBe('init:2');
-    expect(await pids()).toEqual(before);
   });
 
   it('the factory one starts when the current one is not whole', async () => {

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type NativeDevice, startNative } from '../e2e/support/native.ts';
@@ -136,7 +136,7 @@ describe('system containers', () => {
     const order = { action: 'kill', point: 'before ready state.json', nth: 1 };
     writeFileSync(device.path('/run/gantry/faults'), JSON.stringify(order));
     await act('ready', 'kill?signal=USR1');
-    await until('the next init container', 30, async () => (await device.info()).init.pid !== pid);
+    await until('the next init container', 90, async () => (await device.info()).init.pid !== pid);
     await device.untilIs('ready', { health: 'healthy' });
   });
 
@@ -150,6 +150,34 @@ describe('system containers', () => {
 
   it('is not held up by what a health check leaves running', async () => {
     await device.untilIs('checked', { health: 'healthy' });
+  });
+
+  it('gives up an init container on trial that hangs, and the watchdog is fed until then', async () => {
+    // The launcher as it is, with less patience and a watchdog that is a file.
+    const path = device.path('/usr/lib/gantry/launcher');
+    const launcher = readFileSync(path, 'utf8');
+    const shortened = launcher
+      .replace('ready_limit=120', 'ready_limit=13')
+      .replace('/sys/class/watchdog/watchdog0/state', '/run/watchdog-state')
+      .replace('>/dev/watchdog0', '>>/run/watchdog');
+    writeFileSync(path, shortened);
+    writeFileSync(device.path('/run/watchdog-state'), 'active\n');
+    // The one that runs was started by the launcher as it was.
+    await device.killInit();
+    const { image, init } = await device.info();
+    const state = device.path(`/var/lib/gantry/init/${image.id}`);
+    mkdirSync(`${state}/images/abc`, { recursive: true });
+    copyFileSync(device.path('/gantry/init/lower'), `${state}/images/abc/lower`);
+    const hangs = '#!/bin/sh\necho waiting for nothing\nexec sleep 1000\n';
+    writeFileSync(`${state}/images/abc/start`, hangs, { mode: 0o755 });
+    writeFileSync(`${state}/trial`, 'abc\n');
+    process.kill(device.pidHere(init.pid), 'SIGKILL');
+    await until('the one before', 120, async () => (await device.info()).init.pid !== init.pid);
+    const why = readFileSync(`${state}/failed`, 'utf8');
+    expect(why).toMatch(/^abc\nit did not answer within 13 s; its last words: waiting for nothing/);
+    // Every 5 s.
+    expect(readFileSync(device.path('/run/watchdog'), 'utf8').length).toBeGreaterThanOrEqual(2);
+    writeFileSync(path, launcher);
   });
 
   describe('kill -9 of the init container in the middle of', () => {
