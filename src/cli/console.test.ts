@@ -184,7 +184,7 @@ it('a script sends what it has to say and ends when the device has answered', as
   const { out, code } = await gantry(['console'], 'echo $((6 * 7))\n').done;
   expect(out).toContain('42\r\n');
   expect(code).toBe(0);
-}, 60_000);
+}, 120_000);
 
 it('a script waits for a text on a bare line, and fails when it does not come', async () => {
   const waits = gantry(['console', '--plain', '--until', 'login: ', '--timeout', '40'], '');
@@ -194,7 +194,7 @@ it('a script waits for a text on a bare line, and fails when it does not come', 
   const fails = await gantry(['console', '--plain', '--until', 'never', '--timeout', '1'], '').done;
   expect(fails).toMatchObject({ code: 1 });
   expect(fails.err).toContain('"never" did not come within 1 s');
-}, 60_000);
+}, 120_000);
 
 it('a command that waits says what is seen on the line', async () => {
   const ps = gantry(['ps'], '');
@@ -204,7 +204,7 @@ it('a command that waits says what is seen on the line', async () => {
   clearInterval(prompts);
   ps.child.kill('SIGINT');
   expect((await ps.done).code).toBe(130);
-}, 60_000);
+}, 120_000);
 
 it('what cannot work is said before anything is touched', async () => {
   const cases: [string[], number, string][] = [
@@ -213,19 +213,21 @@ it('what cannot work is said before anything is touched', async () => {
     [['console', '--replay', join(dir, 'missing')], 1, 'ENOENT'],
     [['console', '--log', join(dir, 'no/folder')], 1, 'cannot be written'],
   ];
-  for (const [more, code, message] of cases) {
-    const result = await gantry(more, '').done;
-    expect(result.err).toContain(message);
-    expect(result.code).toBe(code);
-  }
+  await Promise.all(
+    cases.map(async ([more, code, message]) => {
+      const result = await gantry(more, '').done;
+      expect(result.err).toContain(message);
+      expect(result.code).toBe(code);
+    }),
+  );
   const missing = spawn(process.execPath, [program, '-d', 'serial:/dev/ttyNone9', 'console'], { env });
   missing.stdin.end();
   expect(await text(missing.stderr)).toContain('there is no serial port /dev/ttyNone9');
   expect(missing.exitCode ?? (await once(missing, 'close'))[0]).toBe(3);
-}, 60_000);
+}, 120_000);
 
 it('lists the serial lines of this machine', async () => {
   const { out, code } = await gantry(['console', '--list', '--json'], '').done;
   expect(Array.isArray(JSON.parse(out))).toBe(true);
   expect(code).toBe(0);
-}, 60_000);
+}, 120_000);

@@ -61,6 +61,14 @@ test('text comes back byte by byte, hostile or not, however it was cut', async (
   );
 });
 
+test('a line separator of Unicode is no end of a line', async () => {
+  const path = newFile();
+  const cast = new CastWriter(path, { columns: 80, rows: 24 }, 'x');
+  cast.output(Buffer.from('a\u2028b\u2029c\r\n'));
+  cast.close();
+  expect(await read(path)).toEqual([{ at: expect.any(Number), text: 'a\u2028b\u2029c\r\n' }]);
+});
+
 test('what is no text is marked as such', async () => {
   const path = newFile();
   const cast = new CastWriter(path, { columns: 80, rows: 24 }, 'x');

@@ -1,5 +1,4 @@
 import { closeSync, createReadStream, openSync, writeSync } from 'node:fs';
-import { createInterface } from 'node:readline';
 import { StringDecoder } from 'node:string_decoder';
 import { z } from 'zod';
 import type { TerminalSize } from '../../shared/link/console-protocol.ts';
@@ -72,28 +71,34 @@ export class CastWriter {
 
 /** The output of a recording, in order. Throws on what is no recording, naming the line. */
 export async function* readCast(path: string): AsyncGenerator<CastEvent> {
-  const input = createReadStream(path);
   let number = 0;
   let last = 0;
-  try {
-    for await (const line of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
-      number += 1;
-      if (number > 1 && line.trim() === '') continue;
-      const value = parse(line);
-      if (number === 1) {
-        if (headerSchema.safeParse(value).success) continue;
-        throw new Error(`${path} is no asciicast of version 2: its first line must say so`);
-      }
-      const event = eventSchema.safeParse(value);
-      if (!event.success) throw new Error(`${path}: line ${number} is no event of an asciicast`);
-      const [at, kind, text] = event.data;
-      last = Math.max(last, at);
-      if (kind === 'o') yield { at: last, text };
+  for await (const line of linesOf(path)) {
+    number += 1;
+    if (number > 1 && line.trim() === '') continue;
+    const value = parse(line);
+    if (number === 1) {
+      if (headerSchema.safeParse(value).success) continue;
+      throw new Error(`${path} is no asciicast of version 2: its first line must say so`);
     }
-  } finally {
-    input.destroy();
+    const event = eventSchema.safeParse(value);
+    if (!event.success) throw new Error(`${path}: line ${number} is no event of an asciicast`);
+    const [at, kind, text] = event.data;
+    last = Math.max(last, at);
+    if (kind === 'o') yield { at: last, text };
   }
   if (number === 0) throw new Error(`${path} is empty: it is no asciicast`);
+}
+
+/** Lines end with LF only: for node:readline they also end with U+2028, which JSON has in its texts. */
+async function* linesOf(path: string): AsyncGenerator<string> {
+  let rest = '';
+  for await (const chunk of createReadStream(path, { encoding: 'utf8' })) {
+    const lines = (rest + chunk).split('\n');
+    rest = lines.pop() ?? '';
+    yield* lines;
+  }
+  if (rest !== '') yield rest;
 }
 
 function parse(line: string): unknown {

@@ -26,20 +26,20 @@ type Ask =
 const GRACE_MS = 5000;
 
 /**
- * Joins the process that holds a line, over its socket. Undefined when nobody listens there; rejects with a
+ * Joins the process that holds a line, over its socket. Undefined when nobody listens there, or not any more; rejects with a
  * `TransportError` when the holder refuses.
  */
 export async function joinLine(path: string, target: SerialTarget): Promise<Line | undefined> {
   const socket = await dial(path);
   if (!socket) return undefined;
   const line = new GuestLine(path, target, socket);
-  await line.ready;
-  return line;
+  return (await line.ready) ? line : undefined;
 }
 
 class GuestLine extends Line {
   holder = 0;
-  readonly ready: Promise<void>;
+  /** False: the holder ended before it said anything. */
+  readonly ready: Promise<boolean>;
   readonly #path: string;
   readonly #target: SerialTarget;
   readonly #watch: Socket;
@@ -63,11 +63,11 @@ class GuestLine extends Line {
           const event = eventSchema.safeParse(parseJson(bytes));
           if (!event.success) return;
           this.#happened(event.data);
-          if (event.data.event === 'hello') resolve();
+          if (event.data.event === 'hello') resolve(true);
         }
       });
       socket.once('close', () => {
-        reject(new TransportError(this.#lostWords(), { retry: true }));
+        resolve(false);
         this.#lost();
       });
       socket.once('end', () => socket.destroy());
