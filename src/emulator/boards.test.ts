@@ -11,7 +11,9 @@ test('an image boots on the board that it was composed for', () => {
 
 test('and on no other, which lacks its boot loader or drivers', () => {
   expect(() => boardOfImage({ arch: 'arm64', board: 'virt' }, 'raspi3b')).toThrow(/gantry build … --board raspi3b/);
-  expect(() => boardOfImage({ arch: 'arm64', board: 'virt' }, 'rasp')).toThrow(/Boards for it: virt, virt-uboot, raspi3b/);
+  expect(() => boardOfImage({ arch: 'arm64', board: 'virt' }, 'rasp')).toThrow(
+    /Boards for it: virt, virt-uboot, raspi3b/,
+  );
 });
 
 test('every board that images are composed for can be emulated, with the same console', () => {
