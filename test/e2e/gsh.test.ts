@@ -12,7 +12,7 @@ let line: Line;
 
 beforeAll(async () => {
   machine = await boot('amd64', 'ssh', { name: 'e2e-gsh', data: true });
-  await machine.untilHealthy();
+  await machine.untilHealthy(240);
   line = new Line(machine.emulator.instance.serial.path);
 });
 afterAll(async () => {
