@@ -238,10 +238,13 @@ export class Component extends ComponentView {
     this.#notes.ended(exitCode, oomKilled);
     if (oomKilled) this.#notes.event('oom');
     this.#notes.event('die', { exitCode: String(exitCode), execDuration: String(Math.round(ranMs / 1000)) });
-    // Not only when it ended by itself: without a PID namespace of its own, other processes of it outlive the first.
-    void this.#mutex
-      .run(() => (this.running ? Promise.resolve() : this.#engine.cleanUp(this.instance)))
-      .catch((error: Error) => journal(`${this.name}: ${error.message}`));
+    // Without a PID namespace of its own, other processes of it outlive the first. What else is left can wait for a swap,
+    // which clears it away when the next one is up.
+    const canWait = this.state.stopReason === 'swap' && this.config.pid !== 'host';
+    if (!canWait)
+      void this.#mutex
+        .run(() => (this.running ? Promise.resolve() : this.#engine.cleanUp(this.instance)))
+        .catch((error: Error) => journal(`${this.name}: ${error.message}`));
     if (this.activity !== 'stopping') {
       if (this.kind === 'service') journal(`${this.name}: ended with exit code ${exitCode}`);
       this.restarts.afterRun(exitCode, ranMs);

@@ -29,6 +29,7 @@ services:
     command: [sh, -c, "cat /machine/os-release /machine/hello; exec sleep 100000"]
     binds: ["/etc/os-release:/machine/os-release:ro", "/etc/gantry/hello:/machine/hello:ro"]
     healthcheck: { disable: true }
+    listen: []
     stop_grace_period: 100ms
     resources: { memory: { limit: 67108864 } }
 onshutdown:
