@@ -1,8 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
 /**
- * Unit tests stand beside what they test. Under test/, `native` runs devices on this machine's own kernel, in namespaces, and
- * `e2e` boots images, two files at a time, because a machine that boots leaves another one time to wait. `npm test` runs
+ * Unit tests stand beside what they test. Under test/, `native` runs devices on this machine's own kernel, in namespaces, which
+ * needs root, and `e2e` boots images, two files at a time, because a machine that boots leaves another one time to wait. `npm test` runs
  * both side by side.
  */
 export default defineConfig({
@@ -19,6 +19,7 @@ export default defineConfig({
             'scripts/**/*.test.ts',
           ],
           testTimeout: 60_000,
+          hookTimeout: 60_000,
         },
       },
       {
@@ -28,7 +29,7 @@ export default defineConfig({
           testTimeout: 240_000,
           hookTimeout: 900_000,
           fileParallelism: false,
-          globalSetup: ['test/e2e/global-setup.ts'],
+          globalSetup: ['test/support/needs-root.ts', 'test/e2e/global-setup.ts'],
         },
       },
       {

@@ -7,7 +7,7 @@ import { endAs, runInPlace } from './lib/forward.mjs';
 import { nodeMajor, pinnedNode } from './lib/node24.mjs';
 import { npmPackagesFit } from './lib/npm-packages.mjs';
 import { timed } from './lib/progress.mjs';
-import { askedArch, fullPath, requirements } from './lib/requirements.mjs';
+import { askedArch, fullPath, requirements, whyRoot } from './lib/requirements.mjs';
 import { run } from './lib/run.mjs';
 import { runTests } from './lib/run-tests.mjs';
 import { SetupError } from './lib/setup-error.mjs';
@@ -67,6 +67,8 @@ function isCommand(word) {
 async function main([command = '', ...args]) {
   if (!isCommand(command)) throw new SetupError(`Usage: npm run ${commands.join('|')}`);
   checkHost();
+  const notAllowed = whyRoot(command, process.getuid?.());
+  if (notAllowed !== undefined) throw new SetupError(notAllowed);
   await ensureSystemPackages(requirements(command, askedArch(args)));
   const node = await ensureNpmPackages();
   // Whatever is started below as `node` is the pinned one too.

@@ -13,6 +13,7 @@ import {
   missing,
   packagesFor,
   requirements,
+  whyRoot,
 } from './lib/requirements.mjs';
 import { countTests, sum } from './lib/test-summary.mjs';
 
@@ -50,6 +51,13 @@ describe('system packages', () => {
       expect.arrayContaining(['qemu-system-x86', 'qemu-system-arm', 'e2fsprogs', 'openssh-server']),
     );
     expect(packages('check', 'amd64', [])).toEqual(packages('test', 'arm64', []));
+  });
+
+  test('only the tests need root, and say so before anything else', () => {
+    expect(whyRoot('test', 1000)).toMatch(/needs root[\s\S]*npm run check/);
+    expect(whyRoot('test', 0)).toBeUndefined();
+    expect(whyRoot('check', 1000)).toBeUndefined();
+    expect(whyRoot('demo', 1000)).toBeUndefined();
   });
 
   test('a program in a folder for administrators is found', () => {

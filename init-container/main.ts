@@ -28,9 +28,12 @@ ending.running.api = await serveApi(state, supervisor, changing, ending);
 ending.running.console = startConsole(apiSocket, supervisor);
 ending.running.logs = await keepLogs(state.persistent);
 ending.listen();
+// What the last process left to be done may take longer than the watchdog waits. A machine's own belongs to its distribution.
+if (distribution === undefined)
+  void Watchdog.start(supervisor).then((watchdog) => {
+    ending.running.watchdog = watchdog;
+  });
 
 await supervisor.adopt();
 adopted = true;
-// A machine's watchdog belongs to its distribution.
-if (distribution === undefined) ending.running.watchdog = await Watchdog.start(supervisor);
 await bringUp(supervisor, changing);

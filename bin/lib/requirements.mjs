@@ -48,6 +48,20 @@ export function requirements(command, arch) {
   return [emulators.amd64, emulators.arm64, ...composing, ...testing];
 }
 
+/**
+ * Why a command cannot be run by this user; undefined when it can.
+ * @param {Command} command
+ * @param {number | undefined} user
+ */
+export function whyRoot(command, user) {
+  if (command !== 'test' || user === 0) return undefined;
+  return [
+    "npm test runs devices on this machine's own kernel too, in namespaces with mounts and cgroups, which needs root.",
+    'Run it as root: sudo env "PATH=$PATH" npm test',
+    'Without root, npm run check runs all that needs none: style, types and unit tests.',
+  ].join('\n');
+}
+
 /** Debian keeps administrators' programs out of a user's PATH. @param {string} [path] @returns {string} */
 export function fullPath(path = process.env.PATH ?? '') {
   const folders = path.split(delimiter).filter((folder) => folder !== '');

@@ -1,5 +1,6 @@
 import { parseSignal } from '../native/signals.ts';
 import type { Component } from '../supervisor/component.ts';
+import type { ContainerEvent } from '../supervisor/types.ts';
 import { dockerState, inspectionOf, summaryOf } from './container-json.ts';
 import type { ApiContext } from './context.ts';
 import { boolOf, filtersOf, integerOf } from './filters.ts';
@@ -99,20 +100,25 @@ async function waitFor(component: Component, { query, response }: Call, supervis
   response.writeHead(200, { 'Content-Type': 'application/json' });
   response.flushHeaders();
   const done = condition === 'removed' ? 'destroy' : 'die';
+  let code = component.state.exitCode;
   if (component.running || condition === 'next-exit' || condition === 'removed') {
+    // Another container of this component, which a swap has put beside it, is none of ours.
+    const { id } = component;
     await new Promise<void>((resolve) => {
       const finish = () => {
         supervisor.events.off('event', onEvent);
         resolve();
       };
-      const onEvent = (event: { component: string; action: string }) => {
-        if (event.component === component.name && event.action === done) finish();
+      const onEvent = (event: ContainerEvent) => {
+        if (event.id !== id) return;
+        if (event.action === 'die') code = Number(event.attributes.exitCode ?? 0);
+        if (event.action === done) finish();
       };
       supervisor.events.on('event', onEvent);
       response.once('close', finish);
     });
   }
-  response.end(`${JSON.stringify({ StatusCode: component.state.exitCode ?? 0, Error: null })}\n`);
+  response.end(`${JSON.stringify({ StatusCode: code ?? 0, Error: null })}\n`);
 }
 
 function signalOf(text: string | null): string | undefined {

@@ -12,7 +12,7 @@ import type { Component } from '../supervisor/component.ts';
 import type { ApiContext } from './context.ts';
 import { frame, framing, multiplexedStreamType, rawStreamType, stderr, stdout, streamType } from './frames.ts';
 import { watchPeer } from './peer.ts';
-import { readJson, sendEmpty, sendJson } from './respond.ts';
+import { jsonOf, readJson, sendEmpty, sendJson } from './respond.ts';
 import { HttpError, type Route } from './router.ts';
 import type { UpgradeRoute } from './server.ts';
 
@@ -138,8 +138,7 @@ export function execUpgrade({ supervisor, sessions }: ApiContext): UpgradeRoute 
     pattern: '/exec/{id}/start',
     handler: async ({ params, body, accept, apiMinor }) => {
       const session = startable(sessions.get(params.id ?? ''));
-      const options = startSchema.safeParse(body.length > 0 ? JSON.parse(body.toString('utf8')) : {});
-      const size = options.success ? (options.data.ConsoleSize ?? undefined) : undefined;
+      const size = jsonOf(body, startSchema).ConsoleSize ?? undefined;
       const { container, tty } = session.request;
       // The answer comes first: a start that fails then is text in the stream, as clients expect.
       const socket = accept(streamType(tty, apiMinor));

@@ -1,6 +1,6 @@
 import type { GarbageItem } from '../../src/shared/api/types.ts';
 import { isDigest } from '../../src/shared/oci/digest.ts';
-import type { Digest } from '../../src/shared/oci/types.ts';
+import type { Digest, ImageConfig } from '../../src/shared/oci/types.ts';
 import type { Collector } from '../store/collector.ts';
 import type { LayerStore } from '../store/image-store.ts';
 import type { ImageSummary } from '../store/types.ts';
@@ -62,6 +62,15 @@ export function imageRoutes({ store, supervisor, collector }: ImageContext): Rou
       },
     },
     {
+      method: 'GET',
+      pattern: '/images/{name*}/history',
+      handler: async ({ params, response }) => {
+        const summary = findImage(await store.list(), params.name ?? '');
+        const { config } = await store.get(summary.digest);
+        sendJson(response, 200, historyOf(config, summary));
+      },
+    },
+    {
       method: 'DELETE',
       pattern: '/images/{name*}',
       handler: async ({ params, response }) => {
@@ -92,6 +101,20 @@ export function imageRoutes({ store, supervisor, collector }: ImageContext): Rou
       },
     },
   ];
+}
+
+/** Newest first, as Docker has it. How large each layer is on its own is not known: layers are shared folders here. */
+function historyOf(config: ImageConfig, { digest, refs, createdAt }: ImageSummary) {
+  const unsaid: NonNullable<ImageConfig['history']> = config.rootfs.diff_ids.map((comment) => ({ comment }));
+  const steps = config.history ?? unsaid;
+  return steps.toReversed().map(({ created = createdAt, created_by = '', comment = '' }, at) => ({
+    Id: at === 0 ? digest : '<missing>',
+    Created: Math.floor(Date.parse(created) / 1000) || 0,
+    CreatedBy: created_by,
+    Tags: at === 0 ? refs.map(withTag) : null,
+    Size: 0,
+    Comment: comment,
+  }));
 }
 
 function deletedIn(items: readonly GarbageItem[], image: Digest): { Deleted: string }[] {

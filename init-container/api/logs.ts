@@ -41,7 +41,7 @@ async function sendLog(context: ApiContext, { params, query, request, response }
   await send(context, { request, response, query, source, wanted: { stdout: true, stderr: true }, cursors: { from } });
 }
 
-interface Source {
+export interface Source {
   name: string;
   path: string;
   /** Whether nothing more will be written. */
@@ -66,7 +66,7 @@ async function sourceOf({ supervisor }: ApiContext, name: string): Promise<Sourc
 }
 
 /** It has run, does not run, and will not of itself. What has not been started since the device booted may still be. */
-function hasEnded(component: Component): boolean {
+export function hasEnded(component: Component): boolean {
   if (component.running || component.activity !== undefined || component.betweenRuns) return false;
   return component.state.phase === 'exited' || component.state.wish === 'stop' || component.spec === undefined;
 }
@@ -114,7 +114,10 @@ async function send(
 }
 
 /** Tells the reader when to look again: the file has changed, the container's state has, or the client has gone. */
-function followLog({ logs, supervisor }: ApiContext, { name, path, over }: Source): Follow & { stop: () => void } {
+export function followLog(
+  { logs, supervisor }: ApiContext,
+  { name, path, over }: Source,
+): Follow & { stop: () => void } {
   let stopped = false;
   let changed = false;
   let wake: () => void = () => undefined;

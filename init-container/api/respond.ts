@@ -37,7 +37,11 @@ export async function readBody(request: IncomingMessage, limit = 1 << 20): Promi
 
 /** The request's body as JSON, checked. An empty body is `{}`. 400 says what is wrong. */
 export async function readJson<T>(request: IncomingMessage, schema: z.ZodType<T>, limit?: number): Promise<T> {
-  const body = await readBody(request, limit);
+  return jsonOf(await readBody(request, limit), schema);
+}
+
+/** As `readJson`, of a body that was read already. */
+export function jsonOf<T>(body: Buffer, schema: z.ZodType<T>): T {
   let value: unknown = {};
   if (body.length > 0) {
     try {

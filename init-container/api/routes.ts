@@ -1,6 +1,7 @@
 import { upgradeRoutes } from '../parts/routes.ts';
 import type { Upgrades } from '../parts/upgrade.ts';
 import { type SwapRouteParts, swapRoutes } from '../swap/routes.ts';
+import { attachRoutes } from './attach.ts';
 import { containerRoutes } from './containers.ts';
 import type { ApiContext } from './context.ts';
 import { type DeviceContext, deviceRoutes } from './device.ts';
@@ -29,6 +30,7 @@ export function doingRoutes(context: RouteContext): Route[] {
     ...systemRoutes(context),
     ...containerRoutes(context),
     ...logRoutes(context),
+    ...attachRoutes(context),
     ...statsRoutes(context),
     ...topRoutes(context),
     ...execRoutes(context),

@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
@@ -7,12 +7,15 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
 import { UnknownComponentError } from '../supervisor/errors.ts';
+import { containerRoutes } from './containers.ts';
+import type { ApiContext } from './context.ts';
 import { humanDuration } from './durations.ts';
 import { boolOf, filtersOf, momentOf } from './filters.ts';
 import { frame, framing, streamType } from './frames.ts';
 import { findImage } from './images.ts';
-import { readBody, sendJson } from './respond.ts';
+import { jsonOf, readBody, sendJson } from './respond.ts';
 import { HttpError, Router } from './router.ts';
 import { type ApiServer, createApiServer } from './server.ts';
 import { parseNetDev } from './stats.ts';
@@ -273,4 +276,33 @@ test('a path that is not validly encoded is a bad request, not a crash', () => {
   expect(() =>
     new Router([{ method: 'GET', pattern: '/x/{id}', handler: () => undefined }]).match('GET', '/x/%ff'),
   ).toThrow(HttpError);
+});
+
+test('a body is checked: what is no JSON, or other JSON, is a bad request', () => {
+  const schema = z.object({ Tty: z.boolean().nullish() });
+  expect(jsonOf(Buffer.from(''), schema)).toEqual({});
+  expect(jsonOf(Buffer.from('{"Tty":true}'), schema)).toEqual({ Tty: true });
+  for (const body of ['{', '{"Tty":3}', '[]']) {
+    expect(() => jsonOf(Buffer.from(body), schema)).toThrow(expect.objectContaining({ status: 400 }));
+  }
+});
+
+test('docker wait means one container, and tells its own exit code', async () => {
+  const events = new EventEmitter();
+  const web = { name: 'web', id: 'a'.repeat(64), running: true, state: { exitCode: 9 } };
+  const supervisor = { find: () => web, events };
+  const route = containerRoutes({ supervisor } as unknown as ApiContext).find(({ pattern }) =>
+    pattern.endsWith('/wait'),
+  );
+  const other = createApiServer('0', route ? [route] : [], []);
+  const path = join(folder, 'wait.sock');
+  await other.listen(path);
+  const request = httpRequest({ socketPath: path, method: 'POST', path: '/containers/web/wait' }).end();
+  const [response] = (await once(request, 'response')) as [IncomingMessage];
+  const end = (id: string, exitCode: string) =>
+    events.emit('event', { action: 'die', component: 'web', id, attributes: { exitCode } });
+  end('b'.repeat(64), '1');
+  end(web.id, '7');
+  expect(JSON.parse(await text(response))).toEqual({ StatusCode: 7, Error: null });
+  await other.close();
 });

@@ -15,6 +15,8 @@ export function systemRoutes(context: ApiContext): Route[] {
   return [
     { method: 'HEAD', pattern: '/_ping', handler: ping },
     { method: 'GET', pattern: '/_ping', handler: ping },
+    // Containers are in the device's own network, or in none.
+    { method: 'GET', pattern: '/networks', handler: ({ response }) => sendJson(response, 200, []) },
     { method: 'GET', pattern: '/info', handler: async ({ response }) => sendJson(response, 200, await info(context)) },
     {
       method: 'GET',

@@ -38,7 +38,13 @@ export class Engine {
   async prepare(instance: string, spec: ComponentSpec): Promise<void> {
     if (await this.#prepared.isAlive(instance, spec)) return;
     await this.discard(instance);
-    this.#prepared.keep(instance, await createContainer(instance, spec, this.#materials));
+    try {
+      this.#prepared.keep(instance, await createContainer(instance, spec, this.#materials));
+    } catch (error) {
+      // What cannot be removed now is removed before the next one is made.
+      await this.forget(instance).catch(() => undefined);
+      throw error;
+    }
   }
 
   /**

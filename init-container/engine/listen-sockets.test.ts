@@ -38,3 +38,12 @@ test('on top of a distribution, a unix socket is where the programs of the machi
   client.destroy();
   expect(readFileSync(join(cgroup, 'cgroup.procs'), 'utf8')).not.toBe('');
 });
+
+test('a path that is too long for a socket there is refused with a sentence', async () => {
+  sockets = new ListenSockets({ cgroup, find: (path) => `/host${path}` });
+  const address = `/run/${'x'.repeat(98)}`;
+  await expect(sockets.open([address])).rejects.toThrow(
+    `listen "${address}": its path is /host${address} for Gantry, 1 bytes more than the 107 that a socket's may have`,
+  );
+  expect(sockets.addresses).toEqual([]);
+});

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
-import { parseListen } from '../../src/shared/definition/listen.ts';
+import { longestSocketPath, parseListen } from '../../src/shared/definition/listen.ts';
 import { hostCommand } from '../native/host-command.ts';
 import { distribution } from '../native/machine.ts';
 import { identify, type ProcessIdentity, signalProcess } from '../native/processes.ts';
@@ -85,7 +85,7 @@ export class ListenSockets {
     let fd: number;
     try {
       const parsed = parseListen(address);
-      const here = parsed.family === 'unix' ? { ...parsed, path: this.#find(parsed.path) } : parsed;
+      const here = parsed.family === 'unix' ? { ...parsed, path: this.#place(parsed.path) } : parsed;
       fd = await openListening(here, address);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
@@ -103,6 +103,15 @@ export class ListenSockets {
       closeSync(fd);
       throw error;
     }
+  }
+
+  /** On top of a distribution the machine's files have longer paths here, and the kernel takes no more of them. */
+  #place(path: string): string {
+    const here = this.#find(path);
+    const excess = Buffer.byteLength(here) - longestSocketPath;
+    if (excess <= 0) return here;
+    const least = `its path is ${here} for Gantry, ${excess} bytes more than the ${longestSocketPath} that a socket's may have`;
+    throw new Error(`listen "${path}": ${least}; choose a shorter one`);
   }
 
   async #startHolder(address: string, fd: number): Promise<ProcessIdentity> {

@@ -17,8 +17,10 @@ export function containerPaths(instance: string) {
     folder,
     spec: join(folder, 'config.json'),
     rootfs: join(folder, 'rootfs'),
-    upper: join(folder, 'upper'),
-    work: join(folder, 'work'),
+    /** A file system of its own, in memory: what the container writes takes no room from anything else there. */
+    layer: join(folder, 'layer'),
+    upper: join(folder, 'layer', 'upper'),
+    work: join(folder, 'layer', 'work'),
     /** Those of the component's configuration. */
     files: join(folder, 'files'),
     pidFile: join(folder, 'pid'),

@@ -55,6 +55,8 @@ export interface ContainerState {
   error?: string;
   restarts: number;
   health?: Exclude<Health, 'none'>;
+  /** The program has said since its last start that it is ready. */
+  ready?: boolean;
   /** As `startedAt`, in milliseconds since the device's boot: right also while the clock is being set. */
   startedAtMs?: number;
   /** A start has begun and this process does not know yet how it went. */

@@ -8,6 +8,7 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -65,6 +66,12 @@ async function runIn(of: Revision, text?: string): Promise<string> {
   const file = join(folder, 'value');
   if (text !== undefined) writeFileSync(file, text);
   return existsSync(file) ? readFileSync(file, 'utf8') : 'nothing';
+}
+
+/** Where it would have written. */
+async function runInFolder(of: Revision): Promise<string> {
+  await runIn(of, 'x');
+  return join(await folderOf('state', of), 'value');
 }
 
 test('where they are, how long they live, and who uses them', async () => {
@@ -168,9 +175,11 @@ describe('a `revision` one in a swap', () => {
     await runIn(one, 'first');
     await volumes.copyRevisionVolume('state', one, two, { fresh: true });
     await runIn(two, 'spoilt');
+    await volumes.settleCopies(one);
     await runIn(one, 'second');
     await volumes.copyRevisionVolume('state', one, two, { fresh: true });
     expect(await runIn(two)).toBe('second');
+    await volumes.settleCopies(two);
     expect(readdirSync(dirname(await folderOf('state', one)))).toHaveLength(2);
   });
 
@@ -201,6 +210,56 @@ describe('a `revision` one in a swap', () => {
     expect(lstatSync(target).isDirectory() && readdirSync(dirname(target)).length).toBe(2);
   });
 
+  test('replaces what ran before only when the swap to it succeeds', async () => {
+    await runIn(one, 'by one');
+    await volumes.copyRevisionVolume('state', one, two, { fresh: true });
+    await runIn(two, 'by two');
+    for (const tries of [1, 2]) {
+      for (let copy = 0; copy < tries; copy++) await volumes.copyRevisionVolume('state', two, one, { fresh: true });
+      await runIn(one, 'spoilt by the swap back');
+      await volumes.settleCopies(two);
+      expect([await runIn(one), await runIn(two)]).toEqual(['by one', 'by two']);
+    }
+    await volumes.copyRevisionVolume('state', two, one, { fresh: true });
+    await volumes.settleCopies(one);
+    expect(await runIn(one)).toBe('by two');
+    expect(readdirSync(dirname(await folderOf('state', one)))).toHaveLength(2);
+  });
+
+  test('that a copy was about to replace when the power failed is there again', async () => {
+    await runIn(one, 'by one');
+    const folder = await folderOf('state', one);
+    renameSync(folder, `${folder}.former`);
+    await volumes.settleCopies(one);
+    expect(await runIn(one)).toBe('by one');
+    expect(readdirSync(dirname(folder))).toHaveLength(1);
+  });
+
+  test('keeps extended attributes, whatever the names of its files are', async () => {
+    const folder = dirname(await runInFolder(one));
+    const odd = Buffer.concat([Buffer.from(`${folder}/`), Buffer.from([0xff, 0x41])]);
+    writeFileSync(odd, 'x');
+    const script = `import os,sys
+f = os.fsencode(sys.argv[1])
+for name in os.listdir(f): os.setxattr(f + b'/' + name, 'trusted.note', b'one\\0two')
+os.setxattr(f, 'trusted.folder', b'')
+os.symlink('nowhere', f + b'/link')
+os.setxattr(f + b'/link', 'trusted.link', b'l', follow_symlinks=False)`;
+    execFileSync('python3', ['-c', script, folder]);
+    await volumes.copyRevisionVolume('state', one, two, { fresh: true });
+    const read = `import os,sys
+f = os.fsencode(sys.argv[1])
+for name in [b'.'] + sorted(os.listdir(f)):
+  path = f + b'/' + name
+  print(name, [(a, os.getxattr(path, a, follow_symlinks=False)) for a in os.listxattr(path, follow_symlinks=False)])`;
+    const [before, after] = [folder, await folderOf('state', two)].map((path) =>
+      execFileSync('python3', ['-c', read, path], { encoding: 'utf8' }),
+    );
+    expect(before).toContain('trusted.link');
+    expect(before?.match(/trusted\.note/g)).toHaveLength(2);
+    expect(after).toBe(before);
+  });
+
   test('that does not fit is said before anything is written', async () => {
     mkdirSync(join(base, 'data'));
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', join(base, 'data')]);
@@ -208,11 +267,27 @@ describe('a `revision` one in a swap', () => {
       await runIn(one, 'x'.repeat(3 << 20));
       const words =
         'the volume "state" cannot be copied for the new revision: 3 MiB do not fit into the 1 MiB that are free';
-      await expect(volumes.mustFit(one, two)).rejects.toThrow(words);
+      await expect(volumes.mustFit(one, two, { fresh: true })).rejects.toThrow(words);
       await expect(volumes.copyRevisionVolume('state', one, two, { fresh: true })).rejects.toThrow(words);
       await runIn(one, 'x');
-      await volumes.mustFit(one, two);
+      await volumes.mustFit(one, two, { fresh: true });
       expect(readdirSync(dirname(await folderOf('state', one)))).toHaveLength(1);
+
+      // Each of two fits alone.
+      const both = { binds: ['state:/state', 'more:/more'] };
+      const [two1, two2] = [revision('web:1', both), revision('web:2', both)];
+      for (const of of [two1, two2]) Object.assign(of.volumes ?? {}, { more: { persistence: 'revision' } });
+      current = two1;
+      const folders = await prepare(both.binds, two1);
+      for (const folder of folders.values()) writeFileSync(join(folder, 'value'), 'x'.repeat(3 << 19));
+      await expect(volumes.mustFit(two1, two2, { fresh: true })).rejects.toThrow(
+        'the volumes "more", "state" cannot be copied for the new revision',
+      );
+      // Going back to what is there copies nothing.
+      for (const folder of folders.values()) rmSync(join(folder, 'value'));
+      for (const name of ['more', 'state']) await volumes.copyRevisionVolume(name, two1, two2, { fresh: true });
+      for (const folder of folders.values()) writeFileSync(join(folder, 'value'), 'x'.repeat(3 << 19));
+      await volumes.mustFit(two1, two2, { fresh: false });
     } finally {
       execFileSync('umount', [join(base, 'data')]);
     }

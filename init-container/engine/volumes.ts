@@ -1,3 +1,4 @@
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { boundVolumes, parseBind } from '../../src/shared/definition/bind.ts';
 import type { ComponentConfig } from '../../src/shared/definition/component-config.ts';
@@ -6,7 +7,7 @@ import { devicePaths } from '../../src/shared/device-paths.ts';
 import { hexOf } from '../../src/shared/oci/digest.ts';
 import { exists } from '../store/durable.ts';
 import { specKey } from './record.ts';
-import { copyFolder, folderInRoot, mustFit } from './volume-copy.ts';
+import { copyFolder, folderInRoot, formerOf, mustFit, removeFolder, restoreFormer } from './volume-copy.ts';
 
 export interface VolumesOptions {
   /** The revision in force: it declares the volumes. */
@@ -95,8 +96,8 @@ export class Volumes {
 
   /**
    * Gives the `revision` volume of this name its data in the revision `to`; for a swap, when nothing that binds it runs.
-   * `fresh`: what an earlier run of `to` left is replaced by a copy of the data of `from`. Else (a rollback) it is kept,
-   * and only what is not there is copied. Rejects when there is no room; nothing is changed then.
+   * `fresh`: what an earlier run of `to` left is replaced by a copy of the data of `from`, and set aside until
+   * `settleCopies`. Else (a rollback) it is kept, and only what is not there is copied. Rejects when there is no room; nothing is changed then.
    */
   copyRevisionVolume(name: string, from: Revision, to: Revision, { fresh }: { fresh: boolean }): Promise<void> {
     return this.#alone(async () => {
@@ -110,13 +111,38 @@ export class Volumes {
     });
   }
 
-  /** Rejects with a sentence when what a swap would copy does not fit: before anything stops for it. */
-  async mustFit(from: Revision, to: Revision): Promise<void> {
-    for (const { name, source, target } of await this.#copies(from, to)) {
-      await mustFit(source, target).catch((error: Error) => {
-        throw new Error(`the volume "${name}" cannot be copied for the new revision: ${error.message}`);
-      });
-    }
+  /** Rejects with a sentence when what `copyRevisionVolume` would copy does not fit: before anything stops for it. */
+  async mustFit(from: Revision, to: Revision, { fresh }: { fresh: boolean }): Promise<void> {
+    const needed: { name: string; source: string; target: string }[] = [];
+    for (const copy of await this.#copies(from, to)) if (fresh || !(await exists(copy.target))) needed.push(copy);
+    const [first] = needed;
+    if (!first) return;
+    await mustFit(
+      needed.map(({ source }) => source),
+      first.target,
+    ).catch((error: Error) => {
+      const names = `the volume${needed.length > 1 ? 's' : ''} ${needed.map(({ name }) => `"${name}"`).join(', ')}`;
+      throw new Error(`${names} cannot be copied for the new revision: ${error.message}`);
+    });
+  }
+
+  /**
+   * To be called when no swap is under way (any more): data that a copy has replaced come back, unless that copy is what
+   * the revision in force goes on with. So a swap to what ran once before costs that one's data only when it succeeds.
+   */
+  settleCopies(inForce = this.#options.revision()): Promise<void> {
+    return this.#alone(async () => {
+      const kept = new Set(this.keptFolders(inForce));
+      const root = join(this.#options.paths.data, 'volumes', 'revision');
+      for (const name of await namesIn(root)) {
+        for (const entry of await namesIn(join(root, name))) {
+          const target = join(root, name, entry.replace(/\.former$/, ''));
+          if (formerOf(target) !== join(root, name, entry)) continue;
+          if (kept.has(target) && (await exists(target))) await removeFolder(formerOf(target));
+          else await restoreFormer(target);
+        }
+      }
+    });
   }
 
   async #copies(from: Revision, to: Revision) {
@@ -163,3 +189,7 @@ export class Volumes {
 
 const persistenceOf = (name: string, revision: Revision): Persistence =>
   revision.volumes?.[name]?.persistence ?? 'permanent';
+
+async function namesIn(folder: string): Promise<string[]> {
+  return (await exists(folder)) ? readdir(folder) : [];
+}

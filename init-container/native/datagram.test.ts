@@ -64,3 +64,33 @@ test('a socket is taken over from another process that holds it, with what was s
 test('a path that the kernel would cut is refused', async () => {
   await expect(DatagramSocket.bind(`/tmp/${'x'.repeat(120)}`, () => undefined)).rejects.toThrow('too long');
 });
+
+test('whoever sends without end does not keep this process from anything else', async () => {
+  const path = join(folder, 'flood');
+  let got = 0;
+  let gotInTurn = 0;
+  let most = 0;
+  const newTurn = () => {
+    most = Math.max(most, gotInTurn);
+    gotInTurn = 0;
+    turns = setImmediate(newTurn);
+  };
+  let turns = setImmediate(newTurn);
+  const socket = await DatagramSocket.bind(path, () => {
+    if (got >= 2000) flood.kill('SIGKILL');
+    got++;
+    gotInTurn++;
+    // Slower than the sender is.
+    const end = performance.now() + 0.2;
+    while (performance.now() < end);
+  });
+  const script = `use Socket; socket(S,AF_UNIX,SOCK_DGRAM,0)||die; my $to = sockaddr_un($ARGV[0]);
+    while (1) { send(S,"STATUS=x",0,$to) }`;
+  const flood = spawn('perl', ['-e', script, path], { stdio: 'ignore' });
+  while (got < 1000) await new Promise((resolve) => setTimeout(resolve, 20));
+  flood.kill('SIGKILL');
+  newTurn();
+  clearImmediate(turns);
+  socket.close();
+  expect(most).toBeLessThan(200);
+});

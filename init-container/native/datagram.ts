@@ -14,12 +14,16 @@ const F_SETOWN = 8;
 const O_NONBLOCK = 0o4000;
 const O_ASYNC = 0o20000;
 const MSG_DONTWAIT = 0x40;
+const MSG_PEEK = 0x02;
 /** Linux's numbers of system calls that are the same on every architecture. */
 const pidfdOpen = 434;
 const pidfdGetfd = 438;
 
 /** Longest message taken; what is longer is cut. */
 const longest = 4096;
+/** Messages taken at once, and the pause before more: whoever sends without end must not keep this process from its work. */
+const atOnce = 32;
+const pauseMs = 10;
 /** sockaddr_un: the path, its final zero included. */
 const longestPath = 108;
 
@@ -39,13 +43,26 @@ export class DatagramSocket {
   readonly fd: number;
   readonly #libc: Libc;
   readonly #read: () => void;
+  /** More may have come than was taken. */
+  #pause: NodeJS.Timeout | undefined;
   #closed = false;
 
   private constructor(libc: Libc, fd: number, onMessage: (message: Buffer) => void) {
     this.#libc = libc;
     this.fd = fd;
     this.#read = () => {
-      for (let message = this.#receive(); message !== undefined; message = this.#receive()) onMessage(message);
+      if (this.#pause) return;
+      for (let taken = 0; taken < atOnce; taken++) {
+        const message = this.#receive(MSG_PEEK);
+        if (message === undefined) return;
+        onMessage(message);
+        // Gone only when it has been dealt with: should this process end before, the next one gets it.
+        this.#receive(0);
+      }
+      this.#pause = setTimeout(() => {
+        this.#pause = undefined;
+        this.#read();
+      }, pauseMs);
     };
     listenForSigio();
     readers.add(this.#read);
@@ -97,14 +114,15 @@ export class DatagramSocket {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    clearTimeout(this.#pause);
     readers.delete(this.#read);
     closeSync(this.fd);
   }
 
-  #receive(): Buffer | undefined {
+  #receive(flags: number): Buffer | undefined {
     if (this.#closed) return undefined;
     const buffer = Buffer.alloc(longest);
-    const length = Number(this.#libc.recv(this.fd, buffer, buffer.length, MSG_DONTWAIT));
+    const length = Number(this.#libc.recv(this.fd, buffer, buffer.length, MSG_DONTWAIT | flags));
     return length < 0 ? undefined : buffer.subarray(0, length);
   }
 }

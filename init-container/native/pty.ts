@@ -46,6 +46,8 @@ export async function spawnPty(argv: string[], options: PtyOptions): Promise<Pty
       child.once('error', reject);
       child.once('exit', (code, signal) => resolve(code ?? 128 + (signal ? osConstants.signals[signal] : 0)));
     });
+    // A command that cannot be started is told below, and nobody waits for its end then.
+    exited.catch(() => undefined);
     await new Promise<void>((resolve, reject) => {
       child.once('spawn', resolve);
       child.once('error', reject);

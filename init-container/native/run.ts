@@ -12,12 +12,18 @@ export interface RunResult {
 
 const outputLimit = 64 * 1024;
 
+/** How long output may come after the command itself has ended: what it left running in the background may hold it open. */
+const lateOutputMs = 500;
+
 /** Runs a command in the device's mount namespace to its end. Rejects only when it cannot be started at all. */
 export function runOnHost(argv: string[], options: { timeoutMs?: number } = {}): Promise<RunResult> {
   return run(hostCommand(argv), options);
 }
 
-/** Runs a command to its end; SIGKILL at `timeoutMs`. Rejects only when it cannot be started at all. */
+/**
+ * Runs a command to its end, not to that of what it leaves running; SIGKILL at `timeoutMs`. Rejects only when it cannot be
+ * started at all.
+ */
 export function run(argv: string[], options: { timeoutMs?: number } = {}): Promise<RunResult> {
   return new Promise((resolve, reject) => {
     const [file = '', ...args] = argv;
@@ -41,8 +47,15 @@ export function run(argv: string[], options: { timeoutMs?: number } = {}): Promi
       clearTimeout(timer);
       reject(new Error(`cannot run ${argv.join(' ')}: ${error.message}`, { cause: error }));
     });
-    child.on('close', (code) => {
+    let late: NodeJS.Timeout | undefined;
+    child.on('exit', () => {
       clearTimeout(timer);
+      late = setTimeout(() => {
+        for (const name of ['stdout', 'stderr'] as const) child[name].destroy();
+      }, lateOutputMs);
+    });
+    child.on('close', (code) => {
+      clearTimeout(late);
       resolve({ code: code ?? undefined, ...output, timedOut });
     });
   });

@@ -3,12 +3,16 @@ import { once } from 'node:events';
 import { closeSync, constants, existsSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { errorCode } from '../store/errors.ts';
 
 /** Bit of linux/watchdog.h: the letter V, written last, stops it when its file is closed. */
 const WDIOF_MAGICCLOSE = 0x0100;
 
 /** How long busybox may take to set the time. */
 const settingMs = 5000;
+
+/** The launcher feeds it as well until this process answers, and has it open for a moment then. */
+const busyMs = 2000;
 
 export interface WatchdogPaths {
   /** The first that exists is taken. */
@@ -38,7 +42,7 @@ export async function openWatchdog(
   if (path === undefined) return undefined;
   const attributes = join(paths.sysfs, basename(path));
   if ((read(attributes, 'timeout') ?? 0) < wantedSeconds) await lengthen(path, attributes, wantedSeconds);
-  const fd = openSync(path, constants.O_WRONLY);
+  const fd = await openFree(path);
   keepArmed(attributes);
   return {
     path,
@@ -49,6 +53,16 @@ export async function openWatchdog(
       closeSync(fd);
     },
   };
+}
+
+async function openFree(path: string): Promise<number> {
+  for (const end = performance.now() + busyMs; ; await delay(50)) {
+    try {
+      return openSync(path, constants.O_WRONLY);
+    } catch (error) {
+      if (errorCode(error) !== 'EBUSY' || performance.now() >= end) throw error;
+    }
+  }
 }
 
 /**

@@ -1,4 +1,4 @@
-import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ComponentSpec, Revision } from '../../src/shared/definition/revision.ts';
 import { hexOf } from '../../src/shared/oci/digest.ts';
@@ -17,19 +17,32 @@ export function nameOf(spec: ComponentSpec, factory: Revision): string {
   return own ? factoryName : hexOf(digest);
 }
 
-/** Makes the folder of an image that the scripts start it from: there as a whole, and on the disk, or not at all. */
+/**
+ * Makes the folder of an image that the scripts start it from: there as a whole, and on the disk, or not at all. One that is
+ * not as it should be (a power cut while it was being removed, a damaged disk) is made anew.
+ */
 export async function writeImageFolder(
   folder: string,
   files: { name: string; text: string; mode: number }[],
 ): Promise<void> {
-  if (await exists(folder)) return;
+  if (await holds(folder, files)) return;
   const temporary = `${folder}.new`;
   await rm(temporary, { recursive: true, force: true });
   await mkdir(temporary, { recursive: true, mode: 0o700 });
   for (const { name, text, mode } of files) await writeFile(join(temporary, name), text, { mode });
   await syncFileSystem(temporary);
+  await rm(folder, { recursive: true, force: true });
   await rename(temporary, folder);
   await syncDirectory(join(folder, '..'));
+}
+
+async function holds(folder: string, files: { name: string; text: string; mode: number }[]): Promise<boolean> {
+  for (const { name, text, mode } of files) {
+    const stat = await lstat(join(folder, name)).catch(() => undefined);
+    if (!stat?.isFile() || (stat.mode & 0o777) !== mode) return false;
+    if ((await readFile(join(folder, name), 'utf8')) !== text) return false;
+  }
+  return true;
 }
 
 /** Images that the scripts may start, also those of another root image: what they are made of must stay. */

@@ -71,6 +71,19 @@ describe('the initramfs', () => {
     expect([read('current'), read('lost')]).toEqual(['factory', expect.stringMatching(/^a\nit was started 3 times/)]);
   });
 
+  it('tries nothing that it cannot note as tried', () => {
+    write('current', 'a');
+    write('try', 'b');
+    const boot = join(data, 'boot');
+    execFileSync('mount', ['--bind', boot, boot]);
+    try {
+      execFileSync('mount', ['-o', 'remount,bind,ro', boot]);
+      expect(choose(['a', 'b'])).toBe('a');
+    } finally {
+      execFileSync('umount', [boot]);
+    }
+  });
+
   it('starts the image when no slot can be started, and when it is the image that is tried', () => {
     write('current', 'b');
     write('previous', 'a');

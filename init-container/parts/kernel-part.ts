@@ -47,7 +47,7 @@ export class KernelPart implements PartSwapper {
       await slots.forgetTrial();
       return 'reboot';
     }
-    const slot = (await slots.find(content)) ?? (await this.#write(change, side));
+    const slot = (await slots.findWhole(content)) ?? (await this.#write(change, side));
     // The old one was found healthy before: it needs no trial.
     if (side === 'old') await slots.keep(slot);
     else await slots.try(slot);

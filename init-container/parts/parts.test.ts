@@ -73,6 +73,20 @@ describe('the init container', () => {
     expect(await part('factory').apply(swap, 'old')).toBe('live');
   });
 
+  it('of which a power cut left half a folder, or the disk a damaged one, gets a whole one', async () => {
+    const swap = change('init', 'init:1', 'init:2');
+    const own = join(folder, 'init/i/images', hex('init:2'));
+    await part('factory').apply(swap, 'new');
+    const start = readFileSync(join(own, 'start'), 'utf8');
+    rmSync(join(own, 'start'));
+    await part('factory').apply(swap, 'new');
+    expect(readFileSync(join(own, 'start'), 'utf8')).toBe(start);
+    writeFileSync(join(own, 'lower'), '/elsewhere');
+    await part('factory').apply(swap, 'new');
+    expect(readFileSync(join(own, 'lower'), 'utf8')).toContain(hex('init:2'));
+    expect(readdirSync(join(folder, 'init/i/images'))).toEqual([hex('init:2')]);
+  });
+
   it('that the launcher has given up is reported in its words, and nothing is left to do', async () => {
     const swap = change('init', 'init:1', 'init:2');
     await part('factory').apply(swap, 'new');
@@ -238,6 +252,15 @@ describe('the kernel', () => {
     // And back: found healthy before, so without a trial.
     expect(await next.kernel.apply(swap, 'old')).toBe('reboot');
     expect([await next.slots.current(), await next.slots.onTrial()]).toEqual(['factory', undefined]);
+  });
+
+  it('of whose slot only a part is left is written again', async () => {
+    const { slots, kernel } = part(fromDisk);
+    await kernel.apply(swap, 'new');
+    await slots.forgetTrial();
+    rmSync(join(slots.folder('a'), 'initrd.img'));
+    await kernel.apply(swap, 'new');
+    execFileSync('sha256sum', ['--check', '--quiet', 'sums'], { cwd: slots.folder('a') });
   });
 
   it('that did not come up is reported in the words of what started the old one', async () => {

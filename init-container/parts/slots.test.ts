@@ -54,6 +54,17 @@ describe('slots', () => {
     expect(readdirSync(join(data, 'boot')).sort()).toEqual(['a', 'b', 'current', 'previous']);
   });
 
+  it('of which a power cut left a part are not whole', async () => {
+    const slots = open();
+    await slots.write('1111.kernel', undefined, fill);
+    expect([await slots.findWhole('1111.kernel'), await slots.findWhole('factory')]).toEqual(['a', 'factory']);
+    writeFileSync(join(data, 'boot/a/kernel'), 'Kernel');
+    expect([await slots.find('1111.kernel'), await slots.findWhole('1111.kernel')]).toEqual(['a', undefined]);
+    rmSync(join(data, 'boot/a/kernel'));
+    expect(await slots.findWhole('1111.kernel')).toBeUndefined();
+    expect(await slots.findWhole('1111.other')).toBeUndefined();
+  });
+
   it('are filled one at a time', async () => {
     const slots = open();
     const refused: string[] = [];

@@ -4,7 +4,7 @@ import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { devicePaths } from '../../src/shared/device-paths.ts';
-import { exists, syncDirectory, syncFileSystem } from '../store/durable.ts';
+import { exists, readIfThere, syncDirectory, syncFileSystem } from '../store/durable.ts';
 import { type BootedAs, bootedAs, slotCommandLine } from './command-line.ts';
 import { factoryName } from './image-folders.ts';
 import { StateFolder } from './state-folder.ts';
@@ -59,6 +59,20 @@ export class Slots {
     return (await folder.word('loader')) === this.booted.loader ? folder.word('content') : undefined;
   }
 
+  /** As `find`, if the initramfs would start it: a power cut may have left a part of what was being replaced. */
+  async findWhole(content: string): Promise<string | undefined> {
+    const slot = await this.find(content);
+    if (slot === undefined || slot === factoryName) return slot;
+    const sums = await readIfThere(join(this.folder(slot), 'sums')).catch(() => undefined);
+    return sums !== undefined && sums === (await sumsOf(this.folder(slot)).catch(() => undefined)) ? slot : undefined;
+  }
+
+  /** The slot that the next write replaces; undefined when both are in use. */
+  async spare(): Promise<string | undefined> {
+    const inUse = [await this.current(), this.running];
+    return slotNames.find((name) => !inUse.includes(name));
+  }
+
   /** The slot that has it. */
   async find(content: string): Promise<string | undefined> {
     for (const slot of [factoryName, ...slotNames]) if ((await this.contentOf(slot)) === content) return slot;
@@ -102,8 +116,7 @@ export class Slots {
   }
 
   async #write(content: string, cmdline: string | undefined, fill: (folder: string) => Promise<void>): Promise<string> {
-    const inUse = [await this.current(), this.running];
-    const slot = slotNames.find((name) => !inUse.includes(name));
+    const slot = await this.spare();
     if (slot === undefined) throw new Error('both slots are in use: restart the device first');
     if ((await this.#state.word('previous')) === slot) await this.#state.write('previous', factoryName);
     await this.#state.remove('try', 'tried');
@@ -116,9 +129,7 @@ export class Slots {
       await writeFile(join(temporary, 'cmdline'), slotCommandLine(cmdline ?? this.#cmdline, slot, this.booted.loader));
       await writeFile(join(temporary, 'loader'), `${this.booted.loader}\n`);
       await writeFile(join(temporary, 'content'), `${content}\n`);
-      const sums: string[] = [];
-      for (const name of checked) sums.push(`${await sha256Of(join(temporary, name))}  ${name}\n`);
-      await writeFile(join(temporary, 'sums'), sums.join(''));
+      await writeFile(join(temporary, 'sums'), await sumsOf(temporary));
       await syncFileSystem(temporary);
       await rename(temporary, folder);
       await syncDirectory(this.#state.path);
@@ -159,6 +170,12 @@ export class Slots {
   async noteHealthy(): Promise<void> {
     if (await exists(join(this.#state.path, 'starts'))) await this.#state.remove('starts');
   }
+}
+
+async function sumsOf(folder: string): Promise<string> {
+  const sums: string[] = [];
+  for (const name of checked) sums.push(`${await sha256Of(join(folder, name))}  ${name}\n`);
+  return sums.join('');
 }
 
 async function sha256Of(path: string): Promise<string> {

@@ -1,3 +1,5 @@
+import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,9 +13,10 @@ let data: string;
 let ill: string | undefined;
 let rebooted: number;
 let swapping: boolean;
+let stuck: boolean;
 beforeEach(() => {
   data = mkdtempSync(join(tmpdir(), 'gantry-upgrade-'));
-  [ill, rebooted, swapping] = [undefined, 0, false];
+  [ill, rebooted, swapping, stuck] = [undefined, 0, false, false];
 });
 afterEach(() => rmSync(data, { recursive: true }));
 
@@ -41,6 +44,7 @@ async function open(cmdline = 'gantry.image=11111111', id: string = own.id) {
     },
   };
   const reboot = async () => {
+    if (stuck) throw new Error('busybox reboot failed');
     rebooted += 1;
   };
   const image = { ...own, id, bootModules: [] };
@@ -108,6 +112,36 @@ describe('an image', () => {
     await expect(started.upgrades.start(own.id, () => undefined)).rejects.toThrow('being tried');
     await started.upgrades.settle();
     expect(started.upgrades.busy).toBe(false);
+  });
+
+  it('for which the device cannot restart is not started by the next restart either', async () => {
+    const { slots, upgrades } = await open();
+    await upgrades.write(next, stream(whole));
+    stuck = true;
+    await expect(upgrades.start(next.id, () => undefined)).rejects.toThrow('busybox reboot failed');
+    expect([await slots.onTrial(), upgrades.busy]).toEqual([undefined, false]);
+  });
+
+  it('takes the room of the one that it replaces', async () => {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', data]);
+    try {
+      const root = randomBytes(3 << 20).toString('latin1');
+      const bytes = Buffer.from(root, 'latin1');
+      const files = next.files.map((file) =>
+        file.name === 'root.img' ? { ...file, size: bytes.length, digest: digestOf(bytes) } : file,
+      );
+      const large = { ...next, files } as UpgradeImage;
+      const pieces = async function* () {
+        yield Buffer.from(parts[0] + parts[1]);
+        yield bytes;
+      };
+      const { upgrades } = await open();
+      for (const id of ['22222222', '33333333', '44444444'])
+        await upgrades.write({ ...large, id, cmdline: `gantry.image=${id}` }, pieces());
+      expect(await upgrades.status()).toMatchObject({ id: '44444444', state: 'written' });
+    } finally {
+      execFileSync('umount', [data]);
+    }
   });
 
   it('that was kept long ago is not judged again', async () => {

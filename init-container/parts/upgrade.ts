@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { open, statfs } from 'node:fs/promises';
+import { lstat, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { type UpgradeImage, type UpgradeStatus, upgradeImageSchema } from '../../src/shared/api/types.ts';
 import type { ImageInfo } from '../../src/shared/device-paths.ts';
+import { diskUsage, fileSystemRoom } from '../store/disk-usage.ts';
 import { readIfThere, setAside, writeFileDurably } from '../store/durable.ts';
 import { messageOf, StoreError } from '../store/errors.ts';
 import type { Supervisor } from '../supervisor/types.ts';
@@ -69,7 +70,7 @@ export class Upgrades {
     this.#expectFitting(image);
     this.#writing = true;
     try {
-      await this.#expectRoom(image);
+      await this.#expectRoom(image, slots);
       await slots.write(image.id, image.cmdline, (folder) => writeFiles(folder, image, source));
       await this.#note({ image, started: false });
     } finally {
@@ -82,7 +83,7 @@ export class Upgrades {
     const slots = this.#slots();
     this.#expectIdle();
     const record = await this.#record();
-    const slot = await slots.find(id);
+    const slot = await slots.findWhole(id);
     if (record?.image.id !== id || slot === undefined)
       throw new StoreError('unknown', `the image ${id} is not on this device; send it first`);
     if (slot === slots.running) throw new StoreError('refused', `the image ${id} runs already`);
@@ -94,6 +95,7 @@ export class Upgrades {
       await this.#options.reboot();
     } catch (error) {
       this.#trying = false;
+      await slots.forgetTrial();
       throw error;
     }
   }
@@ -160,11 +162,14 @@ export class Upgrades {
       throw new StoreError('invalid', `the command line of the image does not name it (gantry.image=${image.id})`);
   }
 
-  async #expectRoom(image: UpgradeImage): Promise<void> {
-    const { bavail, bsize } = await statfs(this.#options.data);
+  async #expectRoom(image: UpgradeImage, slots: Slots): Promise<void> {
+    const { freeBytes } = await fileSystemRoom(this.#options.data);
     const needed = image.files.reduce((sum, { size }) => sum + size, reserveBytes);
-    if (bavail * bsize >= needed) return;
-    const words = `the image needs ${Math.ceil(needed / 2 ** 20)} MiB of the data partition, which has ${Math.floor((bavail * bsize) / 2 ** 20)} MiB left`;
+    // What is in the slot goes first.
+    const spare = await slots.spare();
+    const room = freeBytes + (spare === undefined ? 0 : await freedBytes(slots.folder(spare)));
+    if (room >= needed) return;
+    const words = `the image needs ${Math.ceil(needed / 2 ** 20)} MiB of the data partition, which has ${Math.floor(room / 2 ** 20)} MiB left for it`;
     throw new StoreError('full', `${words}; nothing was changed`);
   }
 
@@ -184,6 +189,12 @@ export class Upgrades {
   async #note(record: UpgradeRecord): Promise<void> {
     await writeFileDurably(this.#path, JSON.stringify(record));
   }
+}
+
+/** What the disk gets back when a slot is emptied: a root image may have a second name in the other one. */
+async function freedBytes(folder: string): Promise<number> {
+  const root = await lstat(join(folder, 'root.img')).catch(() => undefined);
+  return (await diskUsage(folder)) - (root !== undefined && root.nlink > 1 ? root.blocks * 512 : 0);
 }
 
 /** Splits the stream into the image's files and checks each against its digest. */

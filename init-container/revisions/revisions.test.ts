@@ -113,6 +113,51 @@ describe('revisions', () => {
     expect(next.trying()).toEqual([3]);
   });
 
+  it('that were in force stay so when the line about it was lost, whatever comes after', async () => {
+    const { revisions, open, own } = await fresh();
+    await revisions.commit((await revisions.append(web(2), 'swap web')).number);
+    // As a full disk, or a power cut just after the pointer was written, leaves it.
+    const path = join(own, 'log.ndjson');
+    const lines = (await readFile(path, 'utf8')).split('\n').filter((line) => !line.includes('"committed"'));
+    await writeFile(path, lines.join('\n'));
+    const next = await open();
+    await next.commit((await next.append(web(3), 'swap web')).number);
+    await next.commit((await next.append(web(4), 'swap web')).number);
+    const last = await open();
+    expect(last.committed()).toEqual([0, 1, 2, 3]);
+    expect(last.trying()).toEqual([]);
+  });
+
+  it('that were in force stay so when the disk had no room for the line about it', async () => {
+    const { revisions, open, log } = await fresh();
+    const { number } = await revisions.append(web(2), 'swap web');
+    const real = fsPromises.open;
+    fsPromises.open = async (path, ...more) => {
+      if (String(path).endsWith('log.ndjson')) throw Object.assign(new Error('no space left'), { code: 'ENOSPC' });
+      return real(path, ...more);
+    };
+    syncBuiltinESMExports();
+    await revisions.commit(number).finally(() => {
+      fsPromises.open = real;
+      syncBuiltinESMExports();
+    });
+    expect(log).toEqual([expect.stringContaining('the log of revisions cannot be written')]);
+    await revisions.commit((await revisions.append(web(3), 'swap web')).number);
+    const next = await open();
+    expect([next.committed(), next.trying()]).toEqual([[0, 1, 2], []]);
+  });
+
+  it('that are made while one with the same content is collected keep their content', async () => {
+    for (let turn = 0; turn < 20; turn++) {
+      const { revisions, open } = await fresh();
+      for (const version of [2, 3, 4])
+        await revisions.commit((await revisions.append(web(version), 'swap web')).number);
+      const both = [() => revisions.collect([1]), () => revisions.append(web(2), 'rollback to 1')];
+      await Promise.all((turn % 2 ? both : both.toReversed()).map((work) => work()));
+      expect((await open()).get(4)?.revision).toEqual(web(2));
+    }
+  });
+
   it('that differ in the configuration alone are the same for the next process', async () => {
     const { revisions, open, log } = await fresh();
     const other = { ...specOfWeb(1), config: { env: ['A=1'] } };

@@ -1,20 +1,14 @@
-import { readdir, readFile, rm } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { RevisionList, RevisionSummary } from '../../src/shared/api/types.ts';
-import { canonicalJson } from '../../src/shared/canonical-json.ts';
-import {
-  type ComponentSpec,
-  type Revision,
-  revisionDigest,
-  revisionSchema,
-} from '../../src/shared/definition/revision.ts';
+import { type ComponentSpec, type Revision, revisionDigest } from '../../src/shared/definition/revision.ts';
 import { devicePaths } from '../../src/shared/device-paths.ts';
-import { hexOf } from '../../src/shared/oci/digest.ts';
 import type { Digest } from '../../src/shared/oci/types.ts';
 import { specKey } from '../engine/record.ts';
-import { ensureFolder, readIfThere, setAside, syncDirectory, writeFileDurably } from '../store/durable.ts';
+import { ensureFolder, setAside } from '../store/durable.ts';
 import { messageOf } from '../store/errors.ts';
+import { Mutex } from '../supervisor/mutex.ts';
 import { describeChanges } from './changes.ts';
+import { Contents, readFactory } from './contents.ts';
 import { appendLog, type LogRecord, readLog } from './log.ts';
 import { type Pointers, readPointers, writePointers } from './pointers.ts';
 import type { NumberedRevision, Refusal, Refused, Revisions } from './types.ts';
@@ -79,10 +73,15 @@ class StoredRevisions implements Revisions {
   readonly #folder: string;
   readonly #factory: NumberedRevision;
   readonly #log: (message: string) => void;
+  readonly #contents: Contents;
+  /** The files have one writer: a collection may be under way when a swap begins. */
+  readonly #writing = new Mutex();
   readonly #entries = new Map<number, Entry>();
   readonly #collected = new Map<number, Collected>();
   /** Numbers of those in the log. */
   readonly #gone = new Set<number>();
+  /** Were in force, and the log has no line about it. */
+  readonly #unnoted = new Set<number>();
   /** Above every number in the log, also of revisions whose files are lost. */
   #nextNumber = 1;
   #pointers: Pointers;
@@ -91,6 +90,7 @@ class StoredRevisions implements Revisions {
     this.#folder = folder;
     this.#factory = factory;
     this.#log = log;
+    this.#contents = new Contents(folder, factory, log);
     this.#pointers = { factory: factory.digest, current: 0, refused: [] };
   }
 
@@ -102,17 +102,18 @@ class StoredRevisions implements Revisions {
     }
     for (const record of records) if (record.type === 'collected') this.#gone.add(record.number);
     for (const record of records) await this.#replay(record);
-    // What a power cut left: half-written files, and those of revisions that were being collected.
-    const files = await readdir(this.#folder);
-    for (const name of files) if (name.endsWith('.tmp')) await rm(join(this.#folder, name), { recursive: true });
-    for (const { digest } of this.#collected.values())
-      if (files.includes(basename(this.#fileOf(digest)))) await this.#removeFile(digest);
+    const collected = [...this.#collected.values()].map(({ digest }) => digest);
+    await this.#contents.tidy(collected.filter((digest) => !this.#isContent(digest)));
     if (pointers) this.#pointers = pointers;
     const wanted = pointers?.current ?? this.#newestCommitted();
     const current = this.#entries.has(wanted) ? wanted : this.#newestCommitted();
-    const entry = this.#entries.get(current);
     // The line that says so is written after the pointer; a power cut may have come between.
-    if (entry) entry.committed = true;
+    for (const number of [this.#pointers.previous, current]) {
+      const entry = number === undefined ? undefined : this.#entries.get(number);
+      if (!entry || entry.committed) continue;
+      entry.committed = true;
+      this.#unnoted.add(entry.number);
+    }
     if (current === pointers?.current) return;
     if (pointers) this.#log(`revision ${wanted} is lost or damaged: revision ${current} is in force instead`);
     else if (records.length > 1) this.#log(`revision ${current} is in force: the newest that is whole`);
@@ -145,56 +146,60 @@ class StoredRevisions implements Revisions {
     return { current, previous: this.previous()?.number, revisions };
   }
 
-  async append(revision: Revision, reason: string): Promise<NumberedRevision> {
-    const digest = revisionDigest(revision);
-    const number = this.#nextNumber;
-    const base = this.current();
-    const changes = describeChanges(base.revision, revision);
-    if (digest !== this.#factory.digest) await writeFileDurably(this.#fileOf(digest), canonicalJson(revision));
-    const at = now();
-    await this.#record({ type: 'made', number, digest, at, reason, base: base.number, changes });
-    this.#nextNumber = number + 1;
-    const entry = { number, digest, revision, createdAt: at, reason, base: base.number, changes, committed: false };
-    this.#entries.set(number, entry);
-    return { number, digest, revision };
-  }
-
-  async commit(number: number): Promise<void> {
-    const entry = this.#entries.get(number);
-    if (!entry) throw new Error(`there is no revision ${number} to put in force`);
-    const { current, refused } = this.#pointers;
-    if (number === current) return;
-    const isIn = (refusal: Refusal) => {
-      const spec = entry.revision.components[refusal.component];
-      return spec !== undefined && applies(refusal, spec);
-    };
-    await this.#writePointers({
-      ...this.#pointers,
-      current: number,
-      previous: current,
-      refused: refused.filter((r) => !isIn(r)),
-    });
-    entry.committed = true;
-    // The pointer is what counts. This line only helps to find the newest one again, should the pointer be lost.
-    await this.#record({ type: 'committed', number, at: now() }).catch((error: unknown) => {
-      this.#log(`revision ${number} is in force, but the log of revisions cannot be written: ${messageOf(error)}`);
+  append(revision: Revision, reason: string): Promise<NumberedRevision> {
+    return this.#writing.run(async () => {
+      const digest = revisionDigest(revision);
+      const number = this.#nextNumber;
+      const base = this.current();
+      const changes = describeChanges(base.revision, revision);
+      await this.#contents.keep(digest, revision);
+      const at = now();
+      await this.#record({ type: 'made', number, digest, at, reason, base: base.number, changes });
+      this.#nextNumber = number + 1;
+      const entry = { number, digest, revision, createdAt: at, reason, base: base.number, changes, committed: false };
+      this.#entries.set(number, entry);
+      return { number, digest, revision };
     });
   }
 
-  async fail(number: number, why: { failure: string; interrupted: boolean; refuse: Refused[] }): Promise<void> {
-    const { failure, interrupted, refuse } = why;
-    const entry = this.#entries.get(number);
-    if (!entry || entry.failure !== undefined) return;
-    const at = now();
-    if (refuse.length > 0) {
-      const isSame = (a: Refused, b: Refused) =>
-        a.component === b.component && a.digest === b.digest && a.spec === b.spec;
-      const others = this.#pointers.refused.filter((known) => !refuse.some((each) => isSame(each, known)));
-      const refused = [...others, ...refuse.map((each) => ({ ...each, at, reason: failure }))];
-      await this.#writePointers({ ...this.#pointers, refused });
-    }
-    await this.#record({ type: 'failed', number, at, failure, refused: refuse.length > 0, interrupted });
-    Object.assign(entry, { failure, interrupted });
+  commit(number: number): Promise<void> {
+    return this.#writing.run(async () => {
+      const entry = this.#entries.get(number);
+      if (!entry) throw new Error(`there is no revision ${number} to put in force`);
+      const { current, refused } = this.#pointers;
+      if (number === current) return;
+      const isIn = (refusal: Refusal) => {
+        const spec = entry.revision.components[refusal.component];
+        return spec !== undefined && applies(refusal, spec);
+      };
+      await this.#writePointers({
+        ...this.#pointers,
+        current: number,
+        previous: current,
+        refused: refused.filter((r) => !isIn(r)),
+      });
+      entry.committed = true;
+      this.#unnoted.add(number);
+      await this.#noteCommitted();
+    });
+  }
+
+  fail(number: number, why: { failure: string; interrupted: boolean; refuse: Refused[] }): Promise<void> {
+    return this.#writing.run(async () => {
+      const { failure, interrupted, refuse } = why;
+      const entry = this.#entries.get(number);
+      if (!entry || entry.failure !== undefined) return;
+      const at = now();
+      if (refuse.length > 0) {
+        const isSame = (a: Refused, b: Refused) =>
+          a.component === b.component && a.digest === b.digest && a.spec === b.spec;
+        const others = this.#pointers.refused.filter((known) => !refuse.some((each) => isSame(each, known)));
+        const refused = [...others, ...refuse.map((each) => ({ ...each, at, reason: failure }))];
+        await this.#writePointers({ ...this.#pointers, refused });
+      }
+      await this.#record({ type: 'failed', number, at, failure, refused: refuse.length > 0, interrupted });
+      Object.assign(entry, { failure, interrupted });
+    });
   }
 
   trying(): number[] {
@@ -207,33 +212,47 @@ class StoredRevisions implements Revisions {
     return this.#pointers.refused.find((known) => known.component === component && applies(known, spec));
   }
 
-  async fallBack(number: number, why: string): Promise<void> {
-    const { current } = this.#pointers;
-    if (!this.#entries.has(number)) throw new Error(`there is no revision ${number} to fall back to`);
-    // Told first: a line too many does no harm, and a power cut before the pointer only makes the next start do this again.
-    await this.#record({ type: 'failed', number: current, at: now(), failure: why, refused: false });
-    const entry = this.#entries.get(current);
-    if (entry) entry.failure = why;
-    await this.#writePointers({ ...this.#pointers, current: number, previous: undefined });
+  fallBack(number: number, why: string): Promise<void> {
+    return this.#writing.run(async () => {
+      const { current } = this.#pointers;
+      if (!this.#entries.has(number)) throw new Error(`there is no revision ${number} to fall back to`);
+      // Told first: a line too many does no harm, and a power cut before the pointer only makes the next start do this again.
+      await this.#record({ type: 'failed', number: current, at: now(), failure: why, refused: false });
+      const entry = this.#entries.get(current);
+      if (entry) entry.failure = why;
+      await this.#writePointers({ ...this.#pointers, current: number, previous: undefined });
+    });
   }
 
   async collect(numbers: readonly number[]): Promise<void> {
-    for (const number of numbers) {
-      const entry = this.#entries.get(number);
-      if (!entry || this.#isKept(entry)) throw new Error(`revision ${number} is needed, or there is none`);
-      await this.#record({ type: 'collected', number, at: now() });
-      this.#entries.delete(number);
-      const { revision: _content, ...rest } = entry;
-      this.#collected.set(number, rest);
-      await this.#removeFile(entry.digest);
+    for (const number of numbers) await this.#writing.run(() => this.#collect(number));
+  }
+
+  async #collect(number: number): Promise<void> {
+    const entry = this.#entries.get(number);
+    if (!entry || this.#isKept(entry)) throw new Error(`revision ${number} is needed, or there is none`);
+    await this.#record({ type: 'collected', number, at: now() });
+    this.#entries.delete(number);
+    const { revision: _content, ...rest } = entry;
+    this.#collected.set(number, rest);
+    if (!this.#isContent(entry.digest)) await this.#contents.remove(entry.digest);
+  }
+
+  /** The pointer is what counts. These lines only tell later which revisions were in force. */
+  async #noteCommitted(): Promise<void> {
+    for (const number of this.#unnoted) {
+      try {
+        await this.#record({ type: 'committed', number, at: now() });
+        this.#unnoted.delete(number);
+      } catch (error) {
+        this.#log(`revision ${number} is in force, but the log of revisions cannot be written: ${messageOf(error)}`);
+      }
     }
   }
 
-  /** Unless another revision has the same content. */
-  async #removeFile(digest: Digest): Promise<void> {
-    if ([...this.#entries.values()].some((entry) => entry.digest === digest)) return;
-    await rm(this.#fileOf(digest), { recursive: true, force: true });
-    await syncDirectory(this.#folder);
+  /** Whether a revision has this content. */
+  #isContent(digest: Digest): boolean {
+    return [...this.#entries.values()].some((entry) => entry.digest === digest);
   }
 
   /** What a device must always be able to go back to. */
@@ -251,30 +270,11 @@ class StoredRevisions implements Revisions {
         this.#collected.set(number, known);
         return;
       }
-      const revision = await this.#read(record.digest);
+      const revision = await this.#contents.read(record.digest);
       if (revision) this.#entries.set(number, { ...known, revision });
     } else if (entry && record.type === 'committed') entry.committed = true;
     else if (entry && record.type === 'failed')
       Object.assign(entry, { failure: record.failure, interrupted: record.interrupted });
-  }
-
-  /** Undefined when the file is missing or not what its name says; then it is set aside. */
-  async #read(digest: Digest): Promise<Revision | undefined> {
-    if (digest === this.#factory.digest) return this.#factory.revision;
-    const path = this.#fileOf(digest);
-    try {
-      const text = await readIfThere(path);
-      if (text === undefined) {
-        this.#log(`the revision ${digest} is missing`);
-        return undefined;
-      }
-      const revision = revisionSchema.parse(JSON.parse(text));
-      if (revisionDigest(revision) === digest) return revision;
-      this.#log(`a revision is not what its name says; kept as ${await setAside(path)}`);
-    } catch (error) {
-      this.#log(`a revision is damaged (${messageOf(error)}); kept as ${await setAside(path)}`);
-    }
-    return undefined;
   }
 
   #newestCommitted(): number {
@@ -296,10 +296,6 @@ class StoredRevisions implements Revisions {
     return entry.interrupted ? 'interrupted' : 'failed';
   }
 
-  #fileOf(digest: Digest): string {
-    return join(this.#folder, `${hexOf(digest)}.json`);
-  }
-
   async #record(record: LogRecord): Promise<void> {
     await appendLog(join(this.#folder, 'log.ndjson'), record);
   }
@@ -316,16 +312,6 @@ class StoredRevisions implements Revisions {
       throw error;
     }
     this.#pointers = pointers;
-  }
-}
-
-async function readFactory(path: string): Promise<NumberedRevision> {
-  try {
-    const revision = revisionSchema.parse(JSON.parse(await readFile(path, 'utf8')));
-    return { number: 0, digest: revisionDigest(revision), revision };
-  } catch (error) {
-    const message = `the factory revision ${path} cannot be read: ${messageOf(error)}; the image was not built whole`;
-    throw new Error(message, { cause: error });
   }
 }
 

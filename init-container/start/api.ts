@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { devicePaths, machinePaths } from '../../src/shared/device-paths.ts';
+import { attachUpgrade } from '../api/attach.ts';
 import type { ApiContext } from '../api/context.ts';
 import { execUpgrade } from '../api/exec.ts';
 import { ExecSessions } from '../api/exec-sessions.ts';
@@ -49,7 +50,7 @@ export async function serveApi(
     collector,
     upgrades,
   });
-  const api = createApiServer(image.gantry, routes, [execUpgrade(context)]);
+  const api = createApiServer(image.gantry, routes, [execUpgrade(context), attachUpgrade(context)]);
   await api.listen(apiSocket);
   await replaceFile(readyMark, `${process.pid}\n`, 0o644);
   journal(`the API answers at ${apiSocket}; revision ${revisions.current().number}`);

@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import fsPromises, { cp, mkdir, readdir, writeFile } from 'node:fs/promises';
+import fsPromises, { cp, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { hexOf } from '../../src/shared/oci/digest.ts';
 import { collectingDevice, largeLayer, shared } from './collector.testing.ts';
 import { describe as inWords } from './collector.ts';
@@ -131,6 +132,63 @@ describe('what may go', () => {
     // No revision has it any more, and it is still not to be removed.
     expect(await collector.whyNeeded(image.digest)).toMatch(/go back to it by itself/);
     expect(await collector.collectImages(image.digest)).toEqual({ items: [], bytes: 0 });
+  });
+
+  it('is not taken for being there by who announces it just then', async () => {
+    const { collector, store, swap } = await collectingDevice();
+    const own = await largeLayer(10_000);
+    const image = await swap('web:1', [shared, own]);
+    for (const name of ['web:2', 'web:3']) await swap(name, [shared, await largeLayer(1000)]);
+    // Announced when the image goes and before its layer does; whether that waits is what is tried.
+    let announced: ReturnType<typeof collector.announce> | undefined;
+    const forget = store.forget.bind(store);
+    store.forget = async (digest) => {
+      await forget(digest);
+      announced = collector.announce(image);
+      const offered = announced.then(() => true);
+      for (let turn = 0; turn < 2000; turn++) if (await Promise.race([offered, nextTurn(false)])) return;
+    };
+    expect(words((await collector.collect()).items)).toContain(layerItem(own));
+    expect((await announced)?.missing.map(({ diffId }) => diffId)).toEqual([own.diffId]);
+    await collector.putLayer(own.diffId, own.digest, own.mediaType, pieces(own.blob));
+    expect((await store.get(image.digest)).layers.length).toBe(2);
+  });
+
+  it('is not what was sent for a swap whose last layer takes longer than all the others', async () => {
+    const { collector, layers } = await collectingDevice();
+    const [one, two] = [await largeLayer(10_000), await largeLayer(10_000)];
+    await collector.announce(imageOf('web:1', [one, two]));
+    await collector.putLayer(one.diffId, one.digest, one.mediaType, pieces(one.blob));
+    const rest = Promise.withResolvers<void>();
+    const slow = async function* () {
+      yield two.blob.subarray(0, 100);
+      await rest.promise;
+      yield two.blob.subarray(100);
+    };
+    const arriving = collector.putLayer(two.diffId, two.digest, two.mediaType, slow());
+    const now = performance.now();
+    const clock = vi.spyOn(performance, 'now').mockReturnValue(now + 3_600_000);
+    onTestFinished(() => clock.mockRestore());
+    expect(await collector.collect()).toEqual({ items: [], bytes: 0 });
+    rest.resolve();
+    await arriving;
+    expect(await collector.collect()).toEqual({ items: [], bytes: 0 });
+    clock.mockReturnValue(now + 7_200_000);
+    expect((await collector.collect()).items).toHaveLength(3);
+    expect((await layers()).size).toBe(0);
+  });
+
+  it('is no trouble when it has lost its seal', async () => {
+    const { collector, paths, swap } = await collectingDevice();
+    const own = await largeLayer(1000);
+    for (const [name, layer] of [
+      ['web:1', own],
+      ['web:2', shared],
+      ['web:3', shared],
+    ] as const)
+      await swap(name, [layer]);
+    await rm(join(paths.data, 'seals', hexOf(own.diffId)));
+    expect(words((await collector.collect()).items)).toContain(layerItem(own));
   });
 
   it('never is what was quarantined', async () => {

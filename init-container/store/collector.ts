@@ -3,6 +3,7 @@ import type { AnnounceImage, ImageOffer, StorageInfo } from '../../src/shared/ap
 import { type Digest, mediaTypes } from '../../src/shared/oci/types.ts';
 import { countKinds } from '../../src/shared/text/count-kinds.ts';
 import { formatBytes } from '../../src/shared/text/format.ts';
+import { Mutex } from '../supervisor/mutex.ts';
 import { diskUsage, fileSystemRoom } from './disk-usage.ts';
 import { quarantineName } from './durable.ts';
 import { StoreError } from './errors.ts';
@@ -44,8 +45,8 @@ export class Collector {
   readonly #inventory: InventoryReader;
   readonly #needed: Needed;
   #figures: { atMs: number; storage: Promise<StorageInfo> } | undefined;
-  /** One collection at a time. */
-  #collecting: Promise<unknown> = Promise.resolve();
+  /** One collection at a time, and no image is announced meanwhile: what is about to go would be taken for being there. */
+  readonly #turns = new Mutex();
 
   constructor(options: CollectorOptions) {
     this.#options = options;
@@ -64,13 +65,15 @@ export class Collector {
    * when it cannot begin.
    */
   collect(wanted?: number): Promise<Collection> {
-    const done = this.#collecting.then(() => this.#collect(wanted));
-    this.#collecting = done.catch(() => undefined);
-    return done;
+    return this.#turns.run(() => this.#collect(wanted));
   }
 
   /** Removes images that no revision and no container needs; with a digest only that one. Revisions all stay. */
-  async collectImages(only?: Digest): Promise<Collection> {
+  collectImages(only?: Digest): Promise<Collection> {
+    return this.#turns.run(() => this.#collectImages(only));
+  }
+
+  async #collectImages(only: Digest | undefined): Promise<Collection> {
     this.#expectIdle();
     const needs = await this.#needed.needs();
     const inventory = await this.#inventory.read(needs);
@@ -100,7 +103,7 @@ export class Collector {
   async announce(image: AnnounceImage): Promise<ImageOffer> {
     this.#needed.noteAnnounced(image.digest);
     if ((await this.#freeBytes()) < 0) await this.#makeRoom(reserveBytes);
-    const offer = await this.#explained(() => this.#options.store.announce(image));
+    const offer = await this.#explained(() => this.#turns.run(() => this.#options.store.announce(image)));
     this.#figures = undefined;
     const needBytes = offer.missing.reduce((sum, layer) => sum + estimate(layer), 0);
     const least = offer.missing.reduce((sum, { size }) => sum + size, 0);
@@ -121,7 +124,7 @@ export class Collector {
   /** As the store's; a full disk is explained. */
   async putLayer(...layer: Parameters<LayerStore['putLayer']>): Promise<void> {
     try {
-      await this.#explained(() => this.#options.store.putLayer(...layer));
+      await this.#explained(() => this.#needed.whileUploading(() => this.#options.store.putLayer(...layer)));
     } finally {
       this.#figures = undefined;
     }

@@ -70,7 +70,6 @@ async function swappedTwice() {
   const { revisions, store, journal } = await open();
   for (const version of [first, second]) await swapIn(version, revisions, store);
   await journal.write({
-    schema: 1,
     boot: 'b',
     startedAt: '2026-01-01T00:00:00Z',
     reason: 'swap web',

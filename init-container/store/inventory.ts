@@ -93,7 +93,8 @@ export class InventoryReader {
     for (const name of await namesIn(join(data, 'volumes/revision'))) {
       const folder = join('volumes/revision', name);
       const keys = await sizes(join(data, folder), (path) => diskUsage(path));
-      for (const [key, bytes] of keys) found.set(join(folder, key), bytes);
+      // What a swap has set aside comes back at the next start, should it still be there.
+      for (const [key, bytes] of keys) if (!key.endsWith('.former')) found.set(join(folder, key), bytes);
     }
     return found;
   }

@@ -19,6 +19,8 @@ export interface NeededOptions {
 export class Needed {
   readonly #options: NeededOptions;
   readonly #announced = new Map<Digest, { atMs: number; newest: number }>();
+  /** Layers that are arriving. */
+  #uploads = 0;
 
   constructor(options: NeededOptions) {
     this.#options = options;
@@ -28,6 +30,17 @@ export class Needed {
   noteAnnounced(digest: Digest): void {
     const newest = Math.max(...this.#options.revisions.list().revisions.map(({ number }) => number));
     this.#announced.set(digest, { atMs: performance.now(), newest });
+  }
+
+  /** A layer is arriving, which may take longer than anything: what was announced stays until then, and a while after. */
+  async whileUploading<T>(work: () => Promise<T>): Promise<T> {
+    this.#uploads += 1;
+    try {
+      return await work();
+    } finally {
+      this.#uploads -= 1;
+      for (const announced of this.#announced.values()) announced.atMs = performance.now();
+    }
   }
 
   /** What must stay, and these images. */
@@ -69,7 +82,8 @@ export class Needed {
     const numbers = revisions.list().revisions.map(({ number }) => number);
     for (const [digest, { atMs, newest }] of this.#announced) {
       const taken = numbers.some((n) => n > newest && imagesOf(revisions.get(n)?.revision).includes(digest));
-      if (taken || performance.now() - atMs > announcedMs) this.#announced.delete(digest);
+      const late = this.#uploads === 0 && performance.now() - atMs > announcedMs;
+      if (taken || late) this.#announced.delete(digest);
     }
     return [...this.#announced.keys()];
   }

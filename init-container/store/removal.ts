@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { GarbageItem } from '../../src/shared/api/types.ts';
 import type { Revisions } from '../revisions/types.ts';
 import { syncDirectory } from './durable.ts';
+import { errorCode } from './errors.ts';
 import type { Inventory } from './garbage.ts';
 import type { LayerStore } from './image-store.ts';
 
@@ -47,7 +48,13 @@ async function removeImage({ store, data }: RemovalParts, name: string, { images
 async function discard(data: string, name: string): Promise<void> {
   const path = join(data, name);
   const gone = join(data, 'staging', `gone-${randomUUID()}`);
-  await rename(path, gone);
+  try {
+    await rename(path, gone);
+  } catch (error) {
+    // It went with something else, or a damaged disk has lost it.
+    if (errorCode(error) === 'ENOENT') return;
+    throw error;
+  }
   await syncDirectory(join(path, '..'));
   await rm(gone, { recursive: true, force: true });
 }

@@ -113,21 +113,29 @@ export class Component extends ComponentView {
     this.waiting.cancel();
     return this.#mutex.run(async () => {
       if (this.running) await this.#stop('swap', {});
-      const { wish, restarts } = this.state;
-      next.waiting.cancel();
-      next.#health.pause();
-      const clearOld = this.succession.leaveFor(next.instance);
-      this.record = next.record;
-      this.spec = next.spec;
-      this.state = next.state;
-      this.activity = undefined;
-      this.detail = undefined;
-      this.#notes.save({ wish, restarts: restarts + next.state.restarts, beside: undefined });
-      this.#health.takeOver(next.#health);
-      this.#notes.changed();
-      clearOld();
-      this.end.notice();
+      // It has lived its own life meanwhile: it may just be starting again.
+      await next.#mutex.run(async () => this.#goOnAs(next));
     });
+  }
+
+  #goOnAs(next: Component): void {
+    const { wish, restarts } = this.state;
+    next.waiting.end();
+    next.#health.pause();
+    const clearOld = this.succession.leaveFor(next.instance);
+    this.record = next.record;
+    this.spec = next.spec;
+    this.state = next.state;
+    // What it still hears of is no business of its own any more.
+    next.state = { ...freshState };
+    this.activity = undefined;
+    this.detail = undefined;
+    this.#notes.save({ wish, restarts: restarts + this.state.restarts, beside: undefined });
+    this.#health.takeOver(next.#health);
+    this.#notes.changed();
+    clearOld();
+    this.end.notice();
+    if (this.state.restartAtMs !== undefined) this.restarts.resume();
   }
 
   /** Removes the container, which must not run. */
@@ -230,11 +238,15 @@ export class Component extends ComponentView {
     this.#notes.ended(exitCode, oomKilled);
     if (oomKilled) this.#notes.event('oom');
     this.#notes.event('die', { exitCode: String(exitCode), execDuration: String(Math.round(ranMs / 1000)) });
-    if (this.activity !== 'stopping') {
-      if (this.kind === 'service') journal(`${this.name}: ended with exit code ${exitCode}`);
+    // Without a PID namespace of its own, other processes of it outlive the first. What else is left can wait for a swap,
+    // which clears it away when the next one is up.
+    const canWait = this.state.stopReason === 'swap' && this.config.pid !== 'host';
+    if (!canWait)
       void this.#mutex
         .run(() => (this.running ? Promise.resolve() : this.#engine.cleanUp(this.instance)))
         .catch((error: Error) => journal(`${this.name}: ${error.message}`));
+    if (this.activity !== 'stopping') {
+      if (this.kind === 'service') journal(`${this.name}: ended with exit code ${exitCode}`);
       this.restarts.afterRun(exitCode, ranMs);
     }
     this.#notes.changed();

@@ -12,6 +12,8 @@ test('restart policies', () => {
   expect(restarts('no', 1, 0)).toBe(false);
   expect([restarts('on-failure', 0, 0), restarts('on-failure', 1, 50)]).toEqual([false, true]);
   expect([restarts('on-failure:3', 1, 2), restarts('on-failure:3', 1, 3)]).toEqual([true, false]);
+  // Docker's word for "no limit".
+  expect([restarts('on-failure:0', 0, 0), restarts('on-failure:0', 1, 50)]).toEqual([false, true]);
   expect([restarts('always', 0, 0, 'onboot'), restarts('always', 1, 0, 'onboot')]).toEqual([false, true]);
 });
 

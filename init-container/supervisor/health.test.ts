@@ -7,6 +7,10 @@ import { probe, splitAddress, testCommand } from './probe.ts';
 
 const target = { name: 'x', pid: 1, hostNetwork: true };
 
+test('an interval that no timer can count is the longest that one can', () => {
+  expect(healthSettings({ interval: '1000h' }).intervalMs).toBe(2 ** 31 - 1);
+});
+
 describe('judging', () => {
   beforeEach(() => {
     vi.useFakeTimers();

@@ -10,6 +10,9 @@ export interface ProbeResult {
   output: string;
 }
 
+/** A timer of Node's that is longer would be due at once. */
+const longestTimerMs = 2 ** 31 - 1;
+
 export type HealthStatus = 'starting' | 'healthy' | 'unhealthy';
 
 export interface HealthSettings {
@@ -22,7 +25,8 @@ export interface HealthSettings {
 
 /** Compose's names; the defaults are shorter than Docker's 30 s, because a person waits for the answer. */
 export function healthSettings(check: Healthcheck): HealthSettings {
-  const ms = (text: string | undefined, fallback: number) => (text && parseDuration(text)) || fallback;
+  const ms = (text: string | undefined, fallback: number) =>
+    Math.min(longestTimerMs, (text && parseDuration(text)) || fallback);
   const intervalMs = ms(check.interval, 10_000);
   return {
     intervalMs,

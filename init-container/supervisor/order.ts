@@ -10,7 +10,11 @@ const onShutdownMs = 30_000;
 
 /** Runs the onboot components in order, then starts the services. Resolves when the onboot components have ended. */
 export async function startUp(fleet: Fleet): Promise<void> {
-  for (const component of fleet.ofKind('onboot')) await passOnboot(fleet, component);
+  for (const component of fleet.ofKind('onboot')) {
+    if (fleet.shuttingDown()) return;
+    await passOnboot(fleet, component);
+  }
+  if (fleet.shuttingDown()) return;
   const services = fleet.ofKind('service');
   const graph = await graphOf(fleet, services);
   const cycle = inCycle(graph);

@@ -28,7 +28,9 @@ export function shouldRestart({ policy, kind, exitCode, failures }: Ending): boo
   if (policy === 'always' || policy === 'unless-stopped') return true;
   const onFailure = /^on-failure(?::(\d+))?$/.exec(policy);
   if (!onFailure || exitCode === 0) return false;
-  return onFailure[1] === undefined || failures < Number(onFailure[1]);
+  // No number, or 0: without end, as with Docker.
+  const most = Number(onFailure[1] ?? 0);
+  return most === 0 || failures < most;
 }
 
 /** What is done when a component has failed and its restart policy gives up. */

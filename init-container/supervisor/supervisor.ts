@@ -153,6 +153,11 @@ export class ContainerSupervisor implements Supervisor {
     await this.#swapping.settle(await this.#container(name), keep);
   }
 
+  async keepForSwap(name: string): Promise<void> {
+    const { state } = await this.#container(name);
+    if (state.wish === 'stop') await this.start(name);
+  }
+
   async waitHealthy(name: string, signal: AbortSignal): Promise<void> {
     await this.#swapping.waitHealthy(await this.#container(name), signal);
   }

@@ -63,6 +63,11 @@ export interface Supervisor {
   /** Ends one of the two; afterwards there is one. Does nothing when there is one only. */
   settleForSwap(name: string, keep: 'old' | 'new'): Promise<void>;
   /**
+   * What a swap started is in force: it is wanted from now on, also when a person had stopped the one before. Does nothing
+   * for what nobody had stopped.
+   */
+  keepForSwap(name: string): Promise<void>;
+  /**
    * Resolves when the component is healthy: its health check passed, or, without one, it stayed up for 3 s (an
    * `onboot` or `onshutdown` component: it ended with 0). While there are two, the new one. Rejects with the reason: exit
    * code and last log lines, the last probe's output, or the deadline of `signal`.

@@ -1,7 +1,7 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import fsPromises from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
-import { basename } from 'node:path';
+import { basename, dirname } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { temporaryFolder } from '../store/test-support.ts';
@@ -104,6 +104,8 @@ interface Story {
   ends: 'done' | 'failed';
   /** The device reboots on the way: everything is started anew. */
   reboots?: boolean;
+  /** Data are copied by programs, which takes a while: every other moment of each kind of death must do. */
+  copies?: boolean;
 }
 
 /** Thousands of files are synced here, and what is tried is the order, not the disk. */
@@ -143,6 +145,7 @@ const stories: Story[] = [
         retry: false,
       }),
     ends: 'failed',
+    copies: true,
   },
   {
     name: 'a swap of the configuration alone',
@@ -197,6 +200,23 @@ const stories: Story[] = [
     begin: ({ swaps }) => swaps.swap(swapTo('kernel', 'kernel:dead')),
     ends: 'failed',
     reboots: true,
+  },
+  {
+    name: 'a swap to what ran before, with data of its own',
+    prepare: ({ swaps }) => last(swaps.swap(swapTo('store', 'store:2'))),
+    begin: ({ swaps }) => swaps.swap(swapTo('store', 'store:1')),
+    ends: 'done',
+    copies: true,
+  },
+  {
+    name: 'a swap to what ran before, with data of its own, and does not any more',
+    prepare: async ({ swaps, machine }) => {
+      await last(swaps.swap(swapTo('store', 'store:2')));
+      machine.broken.set('store:1', 'unhealthy');
+    },
+    begin: ({ swaps }) => swaps.swap(swapTo('store', 'store:1')),
+    ends: 'failed',
+    copies: true,
   },
   {
     name: 'a rollback of two components',
@@ -298,11 +318,30 @@ function expectWhole({ machine, revisions }: Device): void {
   for (const [name, { runs }] of machine.parts) expect(runs, name).toBe(components[name]?.image.ref);
 }
 
+/** Data that belong to a revision hold what those wrote who ran on them: each leaves its name there. */
+function expectData({ machine, revisions }: Device): void {
+  const { revisions: all } = revisions.list();
+  const committed = revisions.committed().map((number) => ({
+    store: revisions.get(number)?.revision.components.store,
+    reason: all.find((one) => one.number === number)?.reason,
+  }));
+  // Only a swap back to it that succeeded brought it the data of its successor.
+  const again = committed.some(({ store, reason }) => store?.image.ref === 'store:1' && reason === 'swap store');
+  for (const { store } of committed) {
+    for (const folder of store ? machine.data(store) : []) {
+      const both = store?.image.ref === 'store:2' || again;
+      expect(readdirSync(folder).toSorted()).toEqual(both ? ['store:1', 'store:2'] : ['store:1']);
+      expect(readdirSync(dirname(folder)).filter((name) => name.endsWith('.former'))).toEqual([]);
+    }
+  }
+}
+
 describe.each(stories)('$name', (story) => {
   it('ends as it should when nothing dies', async () => {
     const { seen, device } = await begin(story, new CrashPoints());
     expect(seen.at(-1)).toBe(story.ends);
     expectWhole(device);
+    expectData(device);
   });
 
   it.each(deaths)(
@@ -312,7 +351,8 @@ describe.each(stories)('$name', (story) => {
       const changed = await changedIn(story, points);
       expect(points.passed.length).toBeGreaterThan(15);
       // How the next supervisor comes up matters little where: a third of the moments shows it.
-      for (let at = 0; at < points.passed.length; at += replace ? 3 : 1) {
+      const first = story.copies && power ? 1 : 0;
+      for (let at = first; at < points.passed.length; at += replace ? 3 : story.copies ? 2 : 1) {
         const { folder, machine, before, seen, pids } = await begin(story, new CrashPoints(at));
         const untouched = [...pids.keys()].filter((name) => !changed.includes(name));
         if (power) machine.cutPower();
@@ -320,6 +360,7 @@ describe.each(stories)('$name', (story) => {
 
         const device = await comeUp(folder, machine, { replace });
         expectWhole(device);
+        expectData(device);
         // Nothing that was not to be swapped was touched.
         for (const name of untouched)
           if (!power && !story.reboots) expect(machine.up.get(name)?.pid, `${name} ${context}`).toBe(pids.get(name));
@@ -344,7 +385,7 @@ describe.each(stories)('$name', (story) => {
         expectWhole(again);
       }
     },
-    60_000,
+    240_000,
   );
 });
 
@@ -353,7 +394,7 @@ describe.each(stories)('$name, on a disk that fails once', (story) => {
     const points = new DiskFaults();
     await begin(story, points);
     expect(points.passed.length).toBeGreaterThan(10);
-    for (let at = 0; at < points.passed.length; at++) {
+    for (let at = 0; at < points.passed.length; at += story.copies ? 2 : 1) {
       const { folder, machine, before, seen, device } = await begin(story, new DiskFaults(at));
       const context = `after a fault at "${points.passed[at]}"`;
       expect(['done', 'failed'], context).toContain(seen.at(-1));
@@ -363,11 +404,12 @@ describe.each(stories)('$name, on a disk that fails once', (story) => {
 
       const next = await comeUp(folder, machine);
       expectWhole(next);
+      expectData(next);
       expect(next.revisions.current().number, context).toBe(number);
       expect(next.revisions.trying(), context).toEqual([]);
       expect(await last(next.swaps.swap(swapTo('web', 'web:3'))), context).toMatchObject({ stage: 'done' });
     }
-  }, 60_000);
+  }, 240_000);
 });
 
 it('the old or the new revision is left, whole, however often the next process dies as well', async () => {
@@ -386,8 +428,9 @@ it('the old or the new revision is left, whole, however often the next process d
       }
       const device = await comeUp(folder, machine);
       expectWhole(device);
+      expectData(device);
       if (story.ends === 'failed') expect(device.revisions.current().number).toBe(before.number);
     }),
     { numRuns: 60 },
   );
-}, 60_000);
+}, 240_000);

@@ -1,7 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { swapStages } from '../../src/shared/api/types.ts';
-import { componentName } from '../../src/shared/definition/revision.ts';
+import { canonicalJson } from '../../src/shared/canonical-json.ts';
+import { componentName, digestSchema } from '../../src/shared/definition/revision.ts';
+import { digestOf } from '../../src/shared/oci/digest.ts';
 import { readIfThere, setAside, writeFileDurably } from '../store/durable.ts';
 import { messageOf } from '../store/errors.ts';
 
@@ -27,7 +29,6 @@ const appliedSchema = z.strictObject({
 export type Applied = z.infer<typeof appliedSchema>;
 
 const recordSchema = z.strictObject({
-  schema: z.literal(1),
   /** `/proc/sys/kernel/random/boot_id` of the boot the swap began in. */
   boot: z.string(),
   startedAt: z.string(),
@@ -52,6 +53,8 @@ const recordSchema = z.strictObject({
   failure: z.strictObject({ reason: z.string(), atFault: z.array(z.string()), interrupted: z.boolean() }).optional(),
   events: z.array(eventSchema),
 });
+/** One flipped bit could name another revision: the digest of the record stands beside it. */
+const fileSchema = z.strictObject({ schema: z.literal(1), digest: digestSchema, record: recordSchema });
 export type SwapRecord = z.infer<typeof recordSchema>;
 export type Failure = NonNullable<SwapRecord['failure']>;
 
@@ -75,7 +78,9 @@ export class FileJournal implements SwapJournal {
     try {
       const text = await readIfThere(this.#path);
       if (text === undefined) return undefined;
-      return recordSchema.parse(JSON.parse(text));
+      const { digest, record } = fileSchema.parse(JSON.parse(text));
+      if (digest !== digestOf(canonicalJson(record))) throw new Error('its digest is wrong');
+      return record;
     } catch (error) {
       this.#report(
         `the journal of the newest swap is damaged (${messageOf(error)}); kept as ${await setAside(this.#path)}`,
@@ -85,7 +90,8 @@ export class FileJournal implements SwapJournal {
   }
 
   async write(record: SwapRecord): Promise<void> {
-    await writeFileDurably(this.#path, JSON.stringify(record), record.phase);
+    const file = { schema: 1, digest: digestOf(canonicalJson(record)), record };
+    await writeFileDurably(this.#path, JSON.stringify(file), record.phase);
   }
 }
 

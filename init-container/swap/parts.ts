@@ -3,6 +3,7 @@ import type { ComponentConfig } from '../../src/shared/definition/component-conf
 import type { ComponentKind, ComponentSpec, Revision } from '../../src/shared/definition/revision.ts';
 import { specKey } from '../engine/record.ts';
 import type { NumberedRevision, Revisions } from '../revisions/types.ts';
+import { messageOf } from '../store/errors.ts';
 import type { ImageStore } from '../store/types.ts';
 import type { Supervisor } from '../supervisor/types.ts';
 import type { SwapJournal } from './journal.ts';
@@ -33,12 +34,14 @@ export interface PartSwapper {
 /** The data of components that belong to a revision. */
 export interface RevisionVolumes {
   /** Rejects with a sentence when what would be copied for a revision does not fit: before anything stops for it. */
-  mustFit(from: Revision, to: Revision): Promise<void>;
+  mustFit(from: Revision, to: Revision, options: { fresh: boolean }): Promise<void>;
   /**
    * Gives a volume its data in the revision `to`, when nothing that binds it runs. `fresh`: it replaces what an earlier
-   * swap to the same left there; otherwise (going back to a revision) what is there is kept.
+   * swap to the same left there, and which is set aside; otherwise (going back to a revision) what is there is kept.
    */
   copyRevisionVolume(name: string, from: Revision, to: Revision, options: { fresh: boolean }): Promise<void>;
+  /** When no swap is under way any more: what was set aside comes back, unless its copy belongs to the revision in force. */
+  settleCopies(): Promise<void>;
 }
 
 /** What a swap works with. */
@@ -58,6 +61,13 @@ export interface SwapParts {
   volumes: RevisionVolumes;
   /** For the device's log. */
   log: (message: string) => void;
+}
+
+/** As that of the volumes; trouble is only told, and the next start tries again. */
+export async function settleCopies({ volumes, log }: Pick<SwapParts, 'volumes' | 'log'>): Promise<void> {
+  await volumes.settleCopies().catch((error: unknown) => {
+    log(`data that a swap has set aside could not be put back: ${messageOf(error)}`);
+  });
 }
 
 /** Services are replaced while the device runs, kernel, base and init in their own way; the others run when they run. */

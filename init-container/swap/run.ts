@@ -3,7 +3,7 @@ import { messageOf } from '../store/errors.ts';
 import { StepError } from './errors.ts';
 import type { SwapEvents } from './event-log.ts';
 import type { Failure, SwapRecord } from './journal.ts';
-import { type Change, howItRuns, namesOf, type SwapParts } from './parts.ts';
+import { type Change, howItRuns, namesOf, type SwapParts, settleCopies } from './parts.ts';
 import { plan, type Side } from './planner.ts';
 import { JournalError, SwapProgress } from './progress.ts';
 import { UnstableError } from './stability.ts';
@@ -56,8 +56,9 @@ export class SwapRun {
 
   /** Brings the old components back where they were touched, and notes why. Never rejects. */
   async goBack(failure: Failure): Promise<void> {
-    const { phase, applied } = this.#progress.record;
-    const touched = phase !== 'stage' || applied.length > 0;
+    const { events, applied } = this.#progress.record;
+    // Something may be made ahead of time after something else was touched.
+    const touched = applied.length > 0 || events.some(({ stage }) => stage !== 'stage');
     this.#progress.note({ failure });
     if (touched) {
       const words = `${failure.reason}; going back to ${imagesOf(this.#changes, 'old')}`;
@@ -72,6 +73,7 @@ export class SwapRun {
 
   /** After a restart of this process: the new revision had just been put in force. */
   async finishCommitted(): Promise<void> {
+    await this.#steps.keepNew();
     const words = `${this.#doneMessage()}; the init container was restarted just then`;
     await this.#finish('done', words, this.#progress.record.target);
   }
@@ -161,6 +163,7 @@ export class SwapRun {
   }
 
   async #finish(stage: 'done' | 'failed', message: string, revision: number | undefined): Promise<void> {
+    await settleCopies(this.#parts);
     const downtimeMs = stage === 'done' ? this.#steps.downtimeMs : undefined;
     const more = { revision, ...(downtimeMs === undefined ? {} : { downtimeMs }) };
     await this.#progress.announceAnyway(stage, message, more);

@@ -153,7 +153,8 @@ export class SwapSteps {
       this.#changes.map(({ name }) => name),
       configs,
     );
-    await this.#parts.volumes.mustFit(this.#base.revision, this.#revision);
+    const options = { fresh: this.#progress.record.refuses };
+    await this.#parts.volumes.mustFit(this.#base.revision, this.#revision, options);
     this.#configs = configs;
   }
 
@@ -186,7 +187,17 @@ export class SwapSteps {
     await this.#progress.announce('commit', `putting revision ${target} in force`);
     await this.#partSteps.confirm(this.#changes);
     await this.#parts.revisions.commit(target);
-    for (const change of this.#changes) this.#parts.supervisor.setSpec(change.name, change.new);
+    await this.keepNew();
+  }
+
+  /** The new revision is in force. Never rejects: nothing can be taken back any more. */
+  async keepNew(): Promise<void> {
+    const { supervisor, log } = this.#parts;
+    for (const { name, old, new: spec } of this.#changes) {
+      supervisor.setSpec(name, spec);
+      if (howItRuns(old.kind) !== 'live') continue;
+      await supervisor.keepForSwap(name).catch((error: unknown) => log(`${name}: ${messageOf(error)}`));
+    }
   }
 
   /** What was swapped, and what else must not suffer from it: all that were well and depend on it. */

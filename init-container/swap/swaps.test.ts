@@ -366,6 +366,23 @@ function restarts(machine: Machine) {
   return { next };
 }
 
+it('what came up beside the old one ends with a swap that fails before anything else was touched', async () => {
+  const { swaps, machine, supervisor, revisions } = await freshDevice();
+  machine.broken.set('web:2', 'cannot be made');
+  machine.up.delete('web');
+  const startBeside = supervisor.startBesideForSwap.bind(supervisor);
+  supervisor.startBesideForSwap = async (name) => {
+    await startBeside(name);
+    // A person starts it just now.
+    const { web } = revisions.current().revision.components;
+    if (web) machine.up.set('web', machine.run(web));
+  };
+  const changes = ['app', 'web'].map((name) => ({ name, image: imageOf(`${name}:2`) }));
+  const events = await allOf(swaps.swap({ changes, retry: false }));
+  expect(events.at(-1)).toMatchObject({ stage: 'failed', message: expect.stringContaining('no program in the image') });
+  expect([[...machine.beside.keys()], machine.up.get('app')?.spec.image.ref]).toEqual([[], 'app:1']);
+});
+
 describe('rollback', () => {
   it('goes to the previous revision, and forth again', async () => {
     const { swaps, revisions, machine } = await freshDevice();
@@ -386,6 +403,15 @@ describe('rollback', () => {
     await allOf(swaps.swap(swapTo('sshd', 'sshd:2')));
     await allOf(swaps.rollback({ name: 'web' }));
     expect([machine.runs('web'), machine.runs('sshd')]).toEqual([imageDigest('web:1'), imageDigest('sshd:2')]);
+  });
+
+  it('never takes what failed, or was refused, by another name', async () => {
+    const { swaps, machine } = await freshDevice();
+    machine.broken.set('web:2', 'unhealthy');
+    await allOf(swaps.swap(swapTo('web', 'web:2')));
+    for (const request of [{ revision: 1 }, { revision: 1, name: 'web' }])
+      expect(() => swaps.rollback(request)).toThrow('revision 1 was never in force');
+    expect(swaps.latest?.ended).toBe(true);
   });
 
   it('brings back every component that differs, as one', async () => {
@@ -420,6 +446,18 @@ describe('the events of the newest swap', () => {
     for await (const event of events.follow(gone.signal)) if (event.stage === 'stop') gone.abort();
     await allOf(events);
     expect(revisions.current().number).toBe(1);
+  });
+
+  it('are forgotten when a flipped bit names another revision in the journal', async () => {
+    const { folder, swaps, machine } = await freshDevice();
+    await allOf(swaps.swap(swapTo('web', 'web:2')));
+    const path = join(folder, 'data/swap.json');
+    const text = await readFile(path, 'utf8');
+    expect(text).toContain('"base":0');
+    await writeFile(path, text.replace('"base":0', '"base":1'));
+    const again = await openDevice(folder, machine);
+    expect(again.swaps.latest).toBeUndefined();
+    expect(again.log.join()).toMatch(/journal of the newest swap is damaged/);
   });
 
   it('are forgotten, and the file kept, when the journal is damaged', async () => {

@@ -12,7 +12,7 @@ import { SwapError } from './errors.ts';
 import { SwapEvents } from './event-log.ts';
 import type { SwapRecord } from './journal.ts';
 import { isUp, isWell, pendingEffect } from './observe.ts';
-import { changesBetween, namesOf, type SwapParts } from './parts.ts';
+import { changesBetween, namesOf, type SwapParts, settleCopies } from './parts.ts';
 import { type PreviewStorage, previewSwap } from './preview.ts';
 import { SwapRun } from './run.ts';
 import { expectSwappable, refusalOf, type Wanted, wantedByRollback, wantedBySwap } from './wanted.ts';
@@ -99,6 +99,8 @@ export class Swaps {
     this.#unfinished = undefined;
     await this.#noteLeftovers(record);
     if (record) await this.#end(record);
+    // The journal may be lost.
+    else await settleCopies(this.#options);
   }
 
   async #end(record: SwapRecord): Promise<void> {
@@ -143,7 +145,6 @@ export class Swaps {
 
   #begin(wanted: Wanted, refuses: boolean): SwapEvents {
     const record: SwapRecord = {
-      schema: 1,
       boot: this.#options.bootId,
       startedAt: new Date().toISOString(),
       reason: wanted.reason,

@@ -1,13 +1,16 @@
 import { EventEmitter } from 'node:events';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ComponentStatus, SwapEvent } from '../../src/shared/api/types.ts';
 import { canonicalJson } from '../../src/shared/canonical-json.ts';
+import { boundVolumes } from '../../src/shared/definition/bind.ts';
 import type { ComponentConfig } from '../../src/shared/definition/component-config.ts';
 import type { ComponentKind, ComponentSpec, Revision } from '../../src/shared/definition/revision.ts';
-import { digestOf } from '../../src/shared/oci/digest.ts';
+import { digestOf, hexOf } from '../../src/shared/oci/digest.ts';
 import type { Digest } from '../../src/shared/oci/types.ts';
 import { specKey } from '../engine/record.ts';
+import { Volumes } from '../engine/volumes.ts';
 import { openRevisions } from '../revisions/revisions.ts';
 import type { Revisions } from '../revisions/types.ts';
 import type { ImageStore } from '../store/types.ts';
@@ -65,6 +68,8 @@ export class Machine {
   readonly broken = new Map<string, 'ends' | 'unhealthy' | 'no start' | 'cannot be made'>();
   /** What of each part (kernel, base, init) is in place, and what of it is running. */
   readonly parts = new Map<string, { placed: string; runs: string; effect: Effect }>();
+  /** Where the data are of what a container binds. */
+  data: (spec: ComponentSpec) => string[] = () => [];
   /** Volumes that were copied: "data: fresh". */
   readonly copies: string[] = [];
   /** Images of parts that start from now on. */
@@ -75,8 +80,13 @@ export class Machine {
   onRestart: (effect: Effect) => void = () => undefined;
   #pids = 100;
 
+  /** A container that is started leaves its image's name in its volumes. */
   run(spec: ComponentSpec): Running {
     this.#pids += 1;
+    for (const folder of this.data(spec)) {
+      mkdirSync(folder, { recursive: true });
+      writeFileSync(join(folder, spec.image.ref), '');
+    }
     return { spec, pid: this.#pids };
   }
 
@@ -245,6 +255,8 @@ export class SimulatedSupervisor implements Supervisor {
       throw new Error('ended with exit code 1; its last words: oh no');
   }
 
+  keepForSwap = async (): Promise<void> => undefined;
+
   start = (): Promise<void> => Promise.reject(new Error('for people only'));
   stop = (): Promise<void> => Promise.reject(new Error('for people only'));
   restart = (): Promise<void> => Promise.reject(new Error('for people only'));
@@ -305,6 +317,15 @@ export async function openDevice(folder: string, machine: Machine, options: Devi
   await mkdir(paths.data, { recursive: true });
   await writeFile(paths.factoryRevision, canonicalJson(options.factory ?? factory));
   const revisions = await openRevisions({ imageId: 'os', paths, log: report });
+  const volumes = new Volumes({
+    revision: () => revisions.current().revision,
+    configFor: async ({ config }) => config,
+    paths: { data: paths.data, run: join(folder, 'run') },
+  });
+  machine.data = (spec) => {
+    const binds = boundVolumes(spec.config.binds);
+    return binds.map((name) => join(paths.data, 'volumes/revision', name, hexOf(specKey(spec))));
+  };
   const supervisor = new SimulatedSupervisor(machine, revisions.current().revision);
   supervisor.bringUp(options.replace ?? false);
   const swaps = await openSwaps({
@@ -326,13 +347,16 @@ export async function openDevice(folder: string, machine: Machine, options: Devi
       return new Promise(() => undefined);
     },
     volumes: {
-      mustFit: async () => {
+      mustFit: async (from, to, options) => {
         if (machine.full) throw new Error('the volume "data" does not fit');
+        await volumes.mustFit(from, to, options);
       },
-      copyRevisionVolume: async (volume, _from, _to, { fresh }) => {
+      copyRevisionVolume: async (volume, from, to, options) => {
         if (machine.up.has('store')) throw new Error(`${volume} is in use`);
-        machine.copies.push(`${volume}${fresh ? ' fresh' : ''}`);
+        machine.copies.push(`${volume}${options.fresh ? ' fresh' : ''}`);
+        await volumes.copyRevisionVolume(volume, from, to, options);
       },
+      settleCopies: () => volumes.settleCopies(),
     },
     persistent: options.persistent ?? true,
     log: report,

@@ -87,6 +87,10 @@ function wanted(base: NumberedRevision, revision: Revision, names: string[], rea
 /** The whole revision to go back to. */
 function targetOf(revisions: Revisions, number: number | undefined): NumberedRevision {
   const target = number === undefined ? revisions.previous() : revisions.get(number);
+  if (target && !revisions.committed().includes(target.number)) {
+    const why = `revision ${target.number} was never in force, so there is nothing to go back to`;
+    throw new SwapError('conflict', `${why}. To take it: swap what it names, with --retry where that was refused`);
+  }
   if (target) return target;
   if (number === undefined)
     throw new SwapError('conflict', 'there is no previous revision to go back to: nothing was swapped yet');

@@ -14,6 +14,8 @@ export const routeWords: Record<string, string> = {
   'POST /containers/{id}/kill': 'Send it a signal. Query: `signal`.',
   'POST /containers/{id}/wait': 'Wait until it ends. Query: `condition`.',
   'GET /containers/{id}/logs': 'Its log. Query: `stdout`, `stderr`, `follow`, `tail`, `since`, `until`, `timestamps`.',
+  'POST /containers/{id}/attach':
+    'What it writes from now on, with or without an upgrade. Query: `stream`, `logs` (also what it wrote before), `stdout`, `stderr`.',
   'GET /containers/{id}/stats': 'What it uses. Query: `stream`, `one-shot`.',
   'GET /containers/{id}/top': 'Its processes.',
   'POST /containers/{id}/exec': 'Make a process in it.',
@@ -23,6 +25,7 @@ export const routeWords: Record<string, string> = {
   'GET /events': 'What happens to system containers. Query: `since`, `until`, `filters`.',
   'GET /images/json': 'The images on the device.',
   'GET /images/{name*}/json': 'Inspect one.',
+  'GET /images/{name*}/history': 'How it was made.',
   'DELETE /images/{name*}': 'Remove an image that no revision and no container needs, or one of its names.',
   'POST /images/prune': 'Remove all images that no revision and no container needs.',
   'GET /networks': 'An empty list.',

@@ -1,5 +1,5 @@
 import { basename, resolve } from 'node:path';
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import type { Arch } from '../shared/oci/types.ts';
 import { note, printJson } from './output.ts';
 
@@ -7,7 +7,7 @@ export const hostArch: Arch = process.arch === 'arm64' ? 'arm64' : 'amd64';
 
 export function parseArch(text: string): Arch {
   if (text === 'amd64' || text === 'arm64') return text;
-  throw new Error(`no architecture ${text}; Gantry builds amd64 and arm64`);
+  throw new InvalidArgumentError('Gantry builds amd64 and arm64.');
 }
 
 /** `gantry build OS.yml…`: an OS definition becomes a bootable image. */
@@ -78,7 +78,7 @@ const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
 
 function parseFormat(text: string): BuildCommandOptions['format'] {
   if (text === 'image' || text === 'host') return text;
-  throw new Error(`no format ${text}; Gantry writes image and host`);
+  throw new InvalidArgumentError('Gantry writes image and host.');
 }
 
 interface BuildCommandOptions {

@@ -100,6 +100,7 @@ const routes: Route[] = [
       sendJson(response, 200, plan);
     },
   },
+  jsonRoute('GET', '/gantry/v1/upgrade', () => ({ id: 'abcdef01', name: 'demo2', state: 'trying', more: 1 })),
   jsonRoute('POST', '/gantry/v1/images', () => ({ digest: image.manifest.digest, missing: [] })),
   { method: 'POST', pattern: '/gantry/v1/swap', handler: swapStream },
   { method: 'POST', pattern: '/gantry/v1/rollback', handler: swapStream },
@@ -121,6 +122,16 @@ const routes: Route[] = [
         factory: false,
         reason: 'swap web',
         changes: [{ name: 'web', from: 'web:1', to: 'web:2' }],
+      },
+      {
+        number: 0,
+        digest: digestOf('0'),
+        createdAt: '2030-01-01T00:00:00Z',
+        state: 'refused',
+        factory: false,
+        reason: 'swap web',
+        changes: [{ name: 'web', from: 'web:1', to: 'web:1', fields: ['env'] }],
+        failure: 'it ended with exit code 1',
       },
     ],
   })),
@@ -203,6 +214,7 @@ describe('reading', () => {
     const results = await Promise.all([gantry('info'), gantry('revisions'), gantry('inspect', 'web', '--json')]);
     expect(results.map(({ code }) => code)).toEqual([0, 0, 0]);
     expect(results[0]?.out).toMatch(/host name +bench\n/);
+    expect(results[0]?.out).toMatch(/upgrade +demo2 \(abcdef01\) is on trial/);
     expect(results[0]?.out).toMatch(
       /watchdog +\/dev\/watchdog0 IS NOT FED \(web has not been well for 90 s\): .* 60 s\n/,
     );
@@ -211,6 +223,7 @@ describe('reading', () => {
         'damage          revision 2 is damaged on the disk\n',
     );
     expect(results[1]?.out).toMatch(/1 +current +2030-01-01T00:00:00Z +swap web +web: web:1 → web:2\n/);
+    expect(results[1]?.out).toMatch(/0 +refused .* web: env; rolled back: it ended with exit code 1\n/);
     expect(JSON.parse(results[2]?.out ?? '')).toEqual({ Name: '/web', Config: { Env: ['A=1'] } });
     expect(JSON.parse((await gantry('stats', '--no-stream', '--json')).out)).toContainEqual({
       name: 'web',
@@ -268,6 +281,9 @@ describe('mistakes', () => {
     [['swap', 'web', './no-such-image'], 1, /there is no OCI layout or tar \.\/no-such-image/],
     [[], 2, /the terminal UI needs a terminal/],
     [['top'], 2, /gantry stats/],
+    [['build', '--arch', 'vax', 'os.yml'], 2, /Gantry builds amd64 and arm64/],
+    [['build', '--format', 'iso', 'os.yml'], 2, /Gantry writes image and host/],
+    [['rollback', '9999999999'], 2, /Give the number of a revision/],
   ])('%j ends with %i', async (words, expected, message) => {
     const { out, err, code } = await gantry(...words);
     expect(err).toMatch(message);
@@ -391,8 +407,8 @@ Would be refused without --retry: web:2 was rolled back at noon: HTTP 500
     expect(await gantry('swap', ...words)).toMatchObject({ code: 2, err: expect.stringMatching(message) });
   });
 
-  it('says at Ctrl-C that the device goes on', async () => {
-    stages = ['stop'];
+  it.each(['stage', 'stop'] as const)('says at Ctrl-C that the device goes on, also from its %s on', async (stage) => {
+    stages = [stage];
     endless = true;
     const child = start('-d', device, 'swap', 'web', join(dir, 'image'));
     let said = '';
@@ -400,7 +416,7 @@ Would be refused without --retry: web:2 was rolled back at noon: HTTP 500
     child.stderr?.on('data', (chunk: Buffer) => {
       said += chunk.toString();
       // Once, as a person does: a second one ends it at once.
-      if (said.includes('stop it') && !interrupted) interrupted = child.kill('SIGINT');
+      if (said.includes(`${stage} it`) && !interrupted) interrupted = child.kill('SIGINT');
     });
     const { err, code } = await child.done;
     expect(err).toMatch(/the device goes on with the swap by itself\. Follow it: gantry ps/);

@@ -23,7 +23,7 @@ export function register(program: Command): void {
 }
 
 function describe({ name, field, from, to }: RevisionChange): string {
-  const show = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value));
+  const show = (value: unknown) => (typeof value === 'string' && !value.includes('\n') ? value : JSON.stringify(value));
   if (field === undefined) return from === undefined ? `+ ${name} ${show(to)}` : `- ${name} ${show(from)}`;
   return `~ ${name} ${field}: ${from === undefined ? 'none' : show(from)} → ${to === undefined ? 'none' : show(to)}`;
 }

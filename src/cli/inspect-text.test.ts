@@ -50,6 +50,18 @@ test('one that has nothing, and one that failed', () => {
   expect(describeContainer(failed)).toContain('exited with code 128: the image has no layers');
 });
 
+test('a component adds no lines to what is said of it', () => {
+  const Args = ['-c', 'true\nmay, beyond the defaults: nothing'];
+  const text = describeContainer({ ...web, Path: '/bin/sh', Args, Gantry: { Kind: 'service', Grants: ['a\n  b'] } });
+  expect(text).toContain('command     /bin/sh -c true^Jmay, beyond the defaults: nothing\n');
+  expect(text.match(/^may, beyond/gm)).toHaveLength(1);
+  expect(text).toMatch(/\n {2}a\^J {2}b\n$/);
+});
+
+test('another description is refused with a sentence', () => {
+  expect(() => describeContainer({ Name: '/web' })).toThrow('otherwise than Docker does (Image): see it with --json');
+});
+
 test("a plain Docker engine's answer has no grants", () => {
   const { Gantry: _, ...plain } = web;
   expect(describeContainer({ ...plain, HostConfig: {}, Args: null })).not.toContain('beyond');

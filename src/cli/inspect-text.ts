@@ -32,7 +32,14 @@ type Description = z.infer<typeof description>;
 
 /** A system container in words, a fact a line. */
 export function describeContainer(document: unknown): string {
-  const known = description.parse(document);
+  const parsed = description.safeParse(document);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    throw new Error(
+      `the device describes it otherwise than Docker does (${issue?.path.join('.')}): see it with --json`,
+    );
+  }
+  const known = parsed.data;
   const facts: [string, string][] = [
     ['name', known.Name.replace(/^\//, '')],
     ['image', `${known.Config.Image} (${known.Image.slice(0, 19)})`],
@@ -50,7 +57,7 @@ export function describeContainer(document: unknown): string {
       `${Destination} ← ${Source || 'not there yet'} (${RW ? 'read-write' : 'read-only'})`,
   );
   return [
-    ...facts.map(([name, value]) => `${name.padEnd(12)}${value}\n`),
+    ...facts.map(([name, value]) => `${name.padEnd(12)}${oneLine(value)}\n`),
     ...list('mounts', mounts),
     ...(known.Gantry ? list('may, beyond the defaults', known.Gantry.Grants, 'nothing') : []),
   ].join('');
@@ -72,7 +79,12 @@ function limitsOf({ HostConfig: limits }: Description): string {
   return words.join(', ') || 'none';
 }
 
+/** A fact is one line: a component must not add others to what is said of it. */
+function oneLine(text: string): string {
+  return text.replaceAll('\n', '^J');
+}
+
 function list(title: string, lines: string[], none?: string): string[] {
-  if (lines.length > 0) return [`${title}:\n`, ...lines.map((line) => `  ${line}\n`)];
+  if (lines.length > 0) return [`${title}:\n`, ...lines.map((line) => `  ${oneLine(line)}\n`)];
   return none === undefined ? [] : [`${title}: ${none}\n`];
 }

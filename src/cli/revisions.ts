@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { describeRevision } from '../device/readings/revision-changes.ts';
 import type { RevisionSummary } from '../shared/api/types.ts';
 import { addDeviceOptions } from './device-options.ts';
 import { addJsonOption, paint, printJson, table } from './output.ts';
@@ -29,20 +30,13 @@ const tones: Record<RevisionSummary['state'], Parameters<typeof paint>[0]> = {
   collected: 'dim',
 };
 
-/** "web: web:1 → web:2 (env)"; the settings that differ in brackets. */
-function describeChange({ name, from, to, fields }: RevisionSummary['changes'][number]): string {
-  const settings = fields === undefined ? '' : fields.join(', ');
-  if (from === to) return `${name}: ${settings}`;
-  return `${name}: ${from ?? 'none'} → ${to ?? 'none'}${settings === '' ? '' : ` (${settings})`}`;
-}
-
 function revisionTable(revisions: RevisionSummary[], color: boolean): string {
   const rows = revisions.map((revision) => [
     String(revision.number),
     paint(tones[revision.state], revision.state, color),
     revision.createdAt,
     revision.reason,
-    revision.failure ?? revision.changes.map(describeChange).join(', '),
+    revision.factory && revision.failure === undefined ? '' : describeRevision(revision),
   ]);
   return table(['REVISION', 'STATE', 'CREATED', 'REASON', 'CHANGES'], rows);
 }

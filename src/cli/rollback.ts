@@ -13,17 +13,17 @@ export function register(program: Command): void {
       'Goes back to the previous revision; with REVISION (a number) to that one; with NAME only that component, to what ' +
         'it was before. See: gantry revisions',
     )
-    .argument('[name|revision]', 'a component, or the number of a revision');
-  addJsonOption(addDeviceOptions(command)).action(async (what: string | undefined, options: { json?: boolean }) => {
+    .argument('[name|revision]', 'a component, or the number of a revision', rollbackRequest);
+  type Options = { json?: boolean };
+  addJsonOption(addDeviceOptions(command)).action(async (request: RollbackRequest | undefined, options: Options) => {
     await withDevice(command, async ({ device, color, signal }) => {
-      await showSwap(device.rollback(rollbackRequest(what)), { json: options.json, color, signal });
+      await showSwap(device.rollback(request ?? {}), { json: options.json, color, signal });
     });
   });
 }
 
-/** A number is a revision, anything else a component. */
-function rollbackRequest(what: string | undefined): RollbackRequest {
-  if (what === undefined) return {};
+/** For commander: a number is a revision, anything else a component. */
+function rollbackRequest(what: string): RollbackRequest {
   return /^\d+$/.test(what) ? { revision: revisionNumber(what) } : { name: what };
 }
 

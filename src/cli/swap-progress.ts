@@ -15,16 +15,12 @@ export async function showSwap(
   // Said at once, whatever `events` is waiting for.
   const onAbort = () => {
     line.end();
-    note(
-      begun
-        ? 'Interrupted here; the device goes on with the swap by itself. Follow it: gantry ps, gantry revisions'
-        : 'Interrupted before the swap began; nothing on the device was changed.',
-    );
+    note(interruptedWords(begun, last));
   };
   signal.addEventListener('abort', onAbort);
   try {
     for await (const event of events) {
-      begun ||= event.stage !== 'stage';
+      begun ||= event.sending !== true;
       last = event;
       if (json) printJson(event);
       else line.show(event, color);
@@ -35,6 +31,15 @@ export async function showSwap(
   }
   if (last?.stage === 'failed') throw new ExitError(exitCodes.rolledBack);
   if (last?.stage !== 'done') throw new ExitError(exitCodes.failed, 'the device ended the swap without saying how');
+}
+
+function interruptedWords(begun: boolean, last: SwapEvent | undefined): string {
+  const follow = 'gantry ps, gantry revisions';
+  if (begun) return `Interrupted here; the device goes on with the swap by itself. Follow it: ${follow}`;
+  const isSending = last?.sending && last.progress?.done !== last.progress?.total;
+  if (isSending) return 'Interrupted before the swap began; nothing on the device was changed.';
+  // The order may be on its way.
+  return `Interrupted here; if the device has the order already, it goes on by itself. See: ${follow}`;
 }
 
 /** One line a stage; on a terminal the line of an upload is written over. */

@@ -1,21 +1,12 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { TuiUnderTest } from '../../test/support/tui.ts';
+import { abruptWaysOut, leaveAndExpectGivenBack, startInShell, type WayOut } from '../../test/support/given-back.ts';
+import type { TuiUnderTest } from '../../test/support/tui.ts';
 
 const program = join(import.meta.dirname, '../../test/support/dashboard-fixture.ts');
-const clean = {
-  alternateScreen: false,
-  cursorHidden: false,
-  mouse: false,
-  bracketedPaste: false,
-  applicationKeys: false,
-};
-const quote = (words: string[]) => words.map((word) => `'${word}'`).join(' ');
-
 /** The dashboard under a shell that says afterwards how it ended and in which state the terminal is. */
 async function open(env: Record<string, string> = {}, columns = 120): Promise<TuiUnderTest> {
-  const wrap = (command: string[]) => ['/bin/sh', '-c', `${quote(command)}; echo "ended with $?"; stty -a; echo END`];
-  const dashboard = await TuiUnderTest.start(program, { wrap, env, columns, rows: 34 });
+  const dashboard = await startInShell(program, { env, columns, rows: 34 });
   await dashboard.terminal.waitFor(/web +running/);
   return dashboard;
 }
@@ -90,25 +81,15 @@ it('fits any window', async () => {
 });
 
 describe('the terminal is given back', () => {
-  const paths: [name: string, leave: (dashboard: TuiUnderTest) => unknown, ended: RegExp][] = [
+  const ways: WayOut[] = [
     ['q', ({ terminal }) => terminal.type('q'), /runDashboard has returned\s+ended with 0/],
     ['ctrl-c', ({ terminal }) => terminal.press('ctrl-c'), /runDashboard has returned\s+ended with 0/],
     ['escape', ({ terminal }) => terminal.press('escape'), /runDashboard has returned\s+ended with 0/],
-    ['an exception', (it) => it.device('throw'), /thrown on purpose[\s\S]*onExit was called\s+ended with 1/],
-    ['a rejection', (it) => it.device('reject'), /rejected on purpose[\s\S]*onExit was called\s+ended with 1/],
-    ['process.exit', (it) => it.device('exit'), /ended with 3/],
-    ['SIGTERM', (it) => it.device('signal', 'SIGTERM'), /onExit was called\s+ended with 143/],
-    ['SIGHUP', (it) => it.device('signal', 'SIGHUP'), /onExit was called\s+ended with 129/],
+    ...abruptWaysOut,
   ];
 
-  it.each(paths)('after %s', async (_name, leave, ended) => {
+  it.each(ways)('after %s', async (...way) => {
     await using dashboard = await open();
-    await Promise.race([leave(dashboard), dashboard.terminal.exit]);
-    const screen = await dashboard.terminal.waitFor('END');
-    expect(screen).toMatch(ended);
-    expect(screen).toMatch(/[^-]icanon/);
-    expect(screen).toMatch(/[^-]echo /);
-    expect(dashboard.terminal.modes()).toEqual(clean);
-    expect(screen).not.toContain('RESTARTS');
+    expect(await leaveAndExpectGivenBack(dashboard, way)).not.toContain('RESTARTS');
   });
 });

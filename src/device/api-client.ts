@@ -6,6 +6,7 @@ import { sanitizeLine } from '../shared/text/sanitize.ts';
 import { TransportError } from '../transport/transport.ts';
 import { cleanJson } from './clean.ts';
 import { ApiError, ImageError } from './errors.ts';
+import { unexpectedAnswer, unknownRoute, versionOf } from './version-mismatch.ts';
 
 /** One host name for all requests, ours and dockerode's, so that they share the agent's idle connections. */
 export const apiHost = 'gantry';
@@ -20,6 +21,9 @@ export interface CallOptions {
   signal?: AbortSignal;
 }
 
+/** What becomes of the texts in an answer: one line each, several, or as they are, for what is sent back and not shown. */
+export type Texts = 'line' | 'lines' | 'raw';
+
 /** HTTP to a device's API socket: JSON, JSON lines and raw streams, checked and made safe to show. */
 export class ApiClient {
   readonly #agent: Agent;
@@ -29,18 +33,18 @@ export class ApiClient {
   }
 
   /**
-   * A JSON answer. `lines` keeps newlines inside texts. Rejects with `ApiError` (the device refuses), `TransportError`
+   * A JSON answer. Rejects with `ApiError` (the device refuses), `TransportError`
    * (the connection), or an error that says what in the answer is wrong.
    */
   async get<T>(
     path: string,
     schema: z.ZodType<T>,
-    options: { signal?: AbortSignal; lines?: boolean } = {},
+    options: { signal?: AbortSignal | undefined; texts?: Texts } = {},
   ): Promise<T> {
     const deadline = AbortSignal.timeout(readTimeoutMs);
     const signal = options.signal ? AbortSignal.any([options.signal, deadline]) : deadline;
     try {
-      return parse(path, await readText(await this.stream('GET', path, { signal })), schema, options.lines ?? false);
+      return await parsed(path, await this.stream('GET', path, { signal }), schema, options.texts);
     } catch (error) {
       if (!deadline.aborted || options.signal?.aborted) throw error;
       throw new TransportError(`the device did not answer GET ${path} within ${readTimeoutMs / 1000} s`, {
@@ -51,7 +55,7 @@ export class ApiClient {
   }
 
   async post<T>(path: string, schema: z.ZodType<T>, options: CallOptions = {}): Promise<T> {
-    return parse(path, await readText(await this.stream('POST', path, options)), schema, false);
+    return parsed(path, await this.stream('POST', path, options), schema);
   }
 
   /** For answers without a body worth reading. */
@@ -62,6 +66,7 @@ export class ApiClient {
   /** One element per line of the answer. A stream that breaks throws a `TransportError`; one that ends just ends. */
   async *lines<T>(method: string, path: string, schema: z.ZodType<T>, options: CallOptions = {}): AsyncGenerator<T> {
     const response = await this.stream(method, path, options);
+    const version = versionOf(response);
     let rest = '';
     try {
       response.setEncoding('utf8');
@@ -70,7 +75,7 @@ export class ApiClient {
         rest = lines.pop() ?? '';
         if (rest.length > longestLine) throw new Error(`the device's answer to ${path} has a line over 1 MiB`);
         for (const line of lines) {
-          if (line.trim() !== '') yield parse(path, line, schema, false);
+          if (line.trim() !== '') yield parse(path, line, schema, { version });
         }
       }
     } catch (error) {
@@ -78,7 +83,7 @@ export class ApiClient {
     } finally {
       response.destroy();
     }
-    if (rest.trim() !== '') yield parse(path, rest, schema, false);
+    if (rest.trim() !== '') yield parse(path, rest, schema, { version });
   }
 
   /** Sends a stream of known length. Rejects with the stream's error, or with the device's. */
@@ -145,7 +150,7 @@ export class ApiClient {
         if (status >= 200 && status < 300) resolve(answer);
         else {
           readText(answer).then(
-            (text) => reject(new ApiError(status, refusal(text, method, path, status))),
+            (text) => reject(new ApiError(status, refusal(text, method, path, answer))),
             (error: unknown) => reject(error),
           );
         }
@@ -171,7 +176,21 @@ async function readText(response: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
-function parse<T>(path: string, text: string, schema: z.ZodType<T>, lines: boolean): T {
+async function parsed<T>(
+  path: string,
+  response: IncomingMessage,
+  schema: z.ZodType<T>,
+  texts: Texts = 'line',
+): Promise<T> {
+  return parse(path, await readText(response), schema, { texts, version: versionOf(response) });
+}
+
+function parse<T>(
+  path: string,
+  text: string,
+  schema: z.ZodType<T>,
+  { texts = 'line', version }: { texts?: Texts; version: string | undefined },
+): T {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -180,20 +199,22 @@ function parse<T>(path: string, text: string, schema: z.ZodType<T>, lines: boole
       cause,
     });
   }
-  const result = schema.safeParse(cleanJson(value, { lines }));
+  const result = schema.safeParse(texts === 'raw' ? value : cleanJson(value, { lines: texts === 'lines' }));
   if (result.success) return result.data;
-  const issue = result.error.issues[0];
   throw new Error(
-    `the device answered ${path} with something unexpected (${issue?.path.join('.') || 'the whole'}: ` +
-      `${issue?.message ?? 'invalid'}): is it another version of Gantry?`,
+    `the device answered ${path} with something unexpected ${unexpectedAnswer(result.error, value, version)}`,
   );
 }
 
 /** The device's own sentence, if it gave one. */
-function refusal(text: string, method: string, path: string, status: number): string {
+function refusal(text: string, method: string, path: string, answer: IncomingMessage): string {
+  const status = answer.statusCode ?? 0;
   try {
     const { message } = JSON.parse(text) as { message?: unknown };
-    if (typeof message === 'string' && message !== '') return sanitizeLine(message, { color: false });
+    if (typeof message === 'string' && message !== '' && message !== 'page not found') {
+      const hint = unknownRoute(status, message, versionOf(answer));
+      return `${sanitizeLine(message, { color: false })}${hint === undefined ? '' : `. ${hint}`}`;
+    }
   } catch {
     // Not JSON: no device of ours.
   }

@@ -14,6 +14,11 @@ describe('a change of a configuration', () => {
     expect(changeConfig({ env: ['A=1', 'C=3'] }, { env }, ['PATH=/bin'])).toEqual({ env: ['A=x=y', 'C=3'] });
   });
 
+  it('takes a variable without a value for none', () => {
+    const env = [{ name: 'A', value: '1' }];
+    expect(changeConfig({}, { env }, ['PATH=/bin', 'EMPTY', 'B='])).toEqual({ env: ['PATH=/bin', 'B=', 'A=1'] });
+  });
+
   it('is checked', () => {
     expect(() => changeConfig({}, { fields: { stop_grace_period: 'soon' } }, [])).toThrow(
       'the configuration is not valid: stop_grace_period: not a duration',

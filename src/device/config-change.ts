@@ -27,9 +27,10 @@ export function changeConfig(
   }
   if (env.length === 0) return result.data;
   const variables = new Map(
-    (result.data.env ?? environment).map((entry) => {
+    (result.data.env ?? environment).flatMap((entry) => {
       const at = entry.indexOf('=');
-      return [entry.slice(0, at), entry.slice(at + 1)] as const;
+      // An image may name a variable without a value, which sets nothing.
+      return at > 0 ? [[entry.slice(0, at), entry.slice(at + 1)] as const] : [];
     }),
   );
   for (const { name, value } of env) {

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { messageOf } from '../shared/message-of.ts';
+import { sanitizeLine } from '../shared/text/sanitize.ts';
 import { type Transport, TransportError } from '../transport/transport.ts';
 import type { ConnectionState, ConnectionWatch } from './device.ts';
 
@@ -45,11 +46,16 @@ export class Connection implements ConnectionWatch {
     const giveUpAt = performance.now() + patienceMs;
     for (let delay = firstDelayMs; ; delay = Math.min(delay * 2, longestDelayMs)) {
       try {
-        this.#keep(await this.#transport.open());
+        const stream = await this.#transport.open();
+        if (this.#isClosed()) {
+          stream.destroy();
+          throw new Error('closed meanwhile');
+        }
+        this.#keep(stream);
         this.#set({ state: 'connected' });
         return;
       } catch (error) {
-        if (this.#state.state === 'closed') throw new TransportError('the connection was closed', { retry: false });
+        if (this.#isClosed()) throw new TransportError('the connection was closed', { retry: false });
         const left = giveUpAt - performance.now();
         if (!canRetry(error) || left <= 0) {
           await this.#end(messageOf(error));
@@ -167,7 +173,9 @@ export class Connection implements ConnectionWatch {
     });
   }
 
-  #set(state: ConnectionState): void {
+  #set(to: ConnectionState): void {
+    // A reason can quote the device.
+    const state = 'detail' in to ? { ...to, detail: sanitizeLine(to.detail, { color: false }) } : to;
     this.#state = state;
     for (const listener of [...this.#listeners]) listener(state);
   }

@@ -57,6 +57,8 @@ export interface Device {
   collectGarbage(dryRun: boolean): Promise<GarbageList>;
   /** Sends a whole composed image and restarts the device into it; the last value says whether the device kept it. */
   upgrade(dir: string, options?: { signal?: AbortSignal }): AsyncGenerator<UpgradeProgress, UpgradeStatus>;
+  /** What became of the newest whole image that was sent; undefined when there never was one. */
+  upgradeStatus(): Promise<UpgradeStatus | undefined>;
   power(action: 'reboot' | 'poweroff'): Promise<void>;
 
   /** A raw stream to the device's API socket. */

@@ -20,6 +20,14 @@ export class SwapLostError extends Error {
   }
 }
 
+/** The connection broke, and the device has never heard of the order. */
+class OrderLostError extends Error {
+  constructor() {
+    super('the connection broke before the device took the order: nothing was changed, try again');
+    this.name = 'OrderLostError';
+  }
+}
+
 interface FollowContext {
   api: ApiClient;
   connection: Connection;
@@ -40,7 +48,7 @@ export async function* followSwap(
   const before = await firstOfNewest(context);
   const seen: SwapEvent[] = [];
   let events = api.lines('POST', path, swapEventSchema, { body, signal });
-  for (let skip = 0; ; ) {
+  for (let skip = 0, broken = false; ; ) {
     try {
       for await (const event of events) {
         if (skip > 0) {
@@ -50,7 +58,7 @@ export async function* followSwap(
         }
         // Nothing had come before the break: was it taken at all, or is this the replay of an older swap?
         if (seen.length === 0 && before && isSame(event, before)) {
-          throw new Error(`the connection broke before the device took the order: nothing was changed, try again`);
+          throw new OrderLostError();
         }
         seen.push(event);
         yield event;
@@ -58,12 +66,15 @@ export async function* followSwap(
       }
     } catch (error) {
       signal?.throwIfAborted();
-      if (error instanceof ApiError && error.status === 404 && skip > 0) throw new SwapLostError(what);
+      if (broken && error instanceof ApiError && error.status === 404) {
+        throw seen.length > 0 ? new SwapLostError(what) : new OrderLostError();
+      }
       if (!(error instanceof TransportError && error.retry)) throw error;
     }
     // Broken off, or ended without an end: an init container that is itself swapped does that.
     await sleep(pauseMs, undefined, { signal });
     await connection.whenConnected(signal);
+    broken = true;
     skip = seen.length;
     events = api.lines('GET', replayPath, swapEventSchema, { signal });
   }

@@ -76,8 +76,40 @@ describe('reading', () => {
   it('says which part of an answer is unexpected', async () => {
     const { device } = await connect([jsonRoute('GET', '/gantry/v1/device', () => ({ ...testInfo, arch: 'vax' }))]);
     await expect(device.info()).rejects.toThrow(
-      /\/gantry\/v1\/device with something unexpected \(arch: .*another version/,
+      /\/gantry\/v1\/device with something unexpected \(arch: .*the device is newer than this gantry/,
     );
+  });
+
+  const { cpus: _new, ...older } = testInfo;
+  it.each([
+    ['0.0.9', testInfo.cpus, 'the device (Gantry 0.0.9) is older than this gantry (0.1.0). Swap its init container'],
+    ['99.0.0', testInfo.cpus, 'the device (Gantry 99.0.0) is newer than this gantry (0.1.0). Use the gantry'],
+    ['0.1.0', undefined, 'the device is older than this gantry (0.1.0). Swap its init container'],
+    ['0.1.0\x1b', 'two', 'is it another version of Gantry?'],
+  ])('says which side is older: %j with cpus: %j', async (version, cpus, words) => {
+    const { device } = await connect([
+      {
+        method: 'GET',
+        pattern: '/gantry/v1/device',
+        handler: ({ response }) => {
+          response.setHeader('Server', `Docker/${version.replace('\x1b', '')} (linux)`);
+          sendJson(response, 200, { ...older, kernel: cpus === testInfo.cpus ? 6 : '6.12', cpus });
+        },
+      },
+    ]);
+    await expect(device.info()).rejects.toThrow(words);
+  });
+
+  it('says that a device which lacks a route is older, and that a Docker engine is no device', async () => {
+    const { device } = await connect([]);
+    await expect(device.collectGarbage(true)).rejects.toThrow(
+      /POST \/gantry\/v1\/gc is not part of this device's API\. the device is older than this gantry/,
+    );
+    const page = () => {
+      throw new HttpError(404, 'page not found');
+    };
+    const { device: engine } = await connect([{ method: 'GET', pattern: '/gantry/v1/device', handler: page }]);
+    await expect(engine.info()).rejects.toThrow('knows no GET /gantry/v1/device: is it a Gantry device');
   });
 
   it('passes on why the device refuses', async () => {
@@ -252,11 +284,11 @@ describe('events', () => {
     time: 1893456000,
     timeNano: 1893456000_000000000,
   };
-  const route = (end: boolean): Route => ({
+  const route = (end: boolean, more: object = {}): Route => ({
     method: 'GET',
     pattern: '/events',
     handler: ({ response }) => {
-      response.write(`${JSON.stringify(event)}\n`);
+      response.write(`${JSON.stringify({ ...event, ...more })}\n`);
       if (end) response.end();
     },
   });
@@ -269,6 +301,11 @@ describe('events', () => {
       stop.abort();
     }
     expect(stop.signal.aborted).toBe(true);
+  });
+
+  it('of a time that is none are refused with a sentence', async () => {
+    const { device } = await connect([route(true, { timeNano: 1e300 })]);
+    await expect(all(device.events(new AbortController().signal))).rejects.toThrow(/something unexpected \(timeNano/);
   });
 
   it('throw when the device ends them', async () => {

@@ -1,14 +1,15 @@
 import type { Duplex } from 'node:stream';
 import type { ExecCreateOptions } from 'dockerode';
-import type {
-  ComponentStatus,
-  DeviceInfo,
-  GarbageList,
-  RevisionList,
-  RollbackRequest,
-  SwapEvent,
-  SwapPlan,
-  UpgradeStatus,
+import {
+  type ComponentStatus,
+  type DeviceInfo,
+  type GarbageList,
+  type RevisionList,
+  type RollbackRequest,
+  type SwapEvent,
+  type SwapPlan,
+  type UpgradeStatus,
+  upgradeStatusSchema,
 } from '../shared/api/types.ts';
 import { type Revision, revisionSchema } from '../shared/definition/revision.ts';
 import { sanitizeName } from '../shared/text/sanitize.ts';
@@ -86,7 +87,7 @@ export class GantryDevice implements Device {
   }
 
   revision(number: number): Promise<Revision> {
-    return this.#api.get(`/gantry/v1/revisions/${number}`, revisionSchema, { lines: true });
+    return this.#api.get(`/gantry/v1/revisions/${number}`, revisionSchema, { texts: 'lines' });
   }
 
   start(name: string): Promise<void> {
@@ -163,6 +164,15 @@ export class GantryDevice implements Device {
   async *upgrade(dir: string, options: { signal?: AbortSignal } = {}): AsyncGenerator<UpgradeProgress, UpgradeStatus> {
     const { upgradeDevice } = await import('./upgrade.ts');
     return yield* upgradeDevice({ api: this.#api, connection: this.#connection, signal: options.signal }, dir);
+  }
+
+  async upgradeStatus(): Promise<UpgradeStatus | undefined> {
+    try {
+      return await this.#api.get('/gantry/v1/upgrade', upgradeStatusSchema);
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 404) return undefined;
+      throw error;
+    }
   }
 
   power(action: 'reboot' | 'poweroff'): Promise<void> {

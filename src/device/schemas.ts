@@ -152,6 +152,7 @@ export const dockerEventSchema = z.object({
   Type: z.string(),
   Action: z.string(),
   Actor: z.object({ ID: z.string().optional(), Attributes: z.record(z.string(), z.string()).default({}) }),
-  time: z.number().optional(),
-  timeNano: z.number().optional(),
+  // As much as a Date can say.
+  time: z.number().min(0).max(8.64e12).optional(),
+  timeNano: z.number().min(0).max(8.64e21).optional(),
 });

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readJson, sendEmpty, sendJson, startJsonStream } from '../../init-container/api/respond.ts';
 import { HttpError, type Route } from '../../init-container/api/router.ts';
@@ -15,10 +16,15 @@ import {
 } from '../shared/api/types.ts';
 import { digestOf, hexOf } from '../shared/oci/digest.ts';
 import { UnixTransport } from '../transport/unix.ts';
+import { TransportAgent } from './agent.ts';
+import { ApiClient } from './api-client.ts';
 import { jsonRoute, TestDevice, testComponent, testInfo } from './api-server.testing.ts';
+import { Connection } from './connection.ts';
 import type { SwapOrder } from './device.ts';
 import { GantryDevice } from './gantry-device.ts';
 import { makeImage, type TestImage, writeLayout } from './image-source/images.testing.ts';
+import { openImageSource } from './image-source/index.ts';
+import { uploadImage } from './upload.ts';
 
 let dir: string;
 let image: TestImage;
@@ -112,16 +118,17 @@ const routes: Route[] = [
   },
 ];
 
-const spec = (name: string, order: number, config = {}) => ({
+const spec = (name: string, order: number, config: object = {}) => ({
   kind: 'service',
   image: { ref: `${name}:1`, digest: digestOf(name) },
   order,
   config,
 });
-const revision = {
+const makeRevision = () => ({
   schema: 1,
   components: { web: spec('web', 0), sshd: spec('sshd', 1, { net: 'host', restart: 'always' }) },
-};
+});
+let revision = makeRevision();
 
 beforeEach(async () => {
   dir = mkdtempSync(join(tmpdir(), 'gantry-swap-'));
@@ -135,6 +142,7 @@ beforeEach(async () => {
   duringSwap = () => undefined;
   takesOrders = true;
   room = undefined;
+  revision = makeRevision();
   server = await new TestDevice(routes).start();
   device = new GantryDevice('bench', new UnixTransport(server.path));
   await device.connect();
@@ -190,6 +198,19 @@ describe('swap', () => {
     );
   });
 
+  it('changes nothing of a configuration but what was asked for', async () => {
+    const files = [{ path: '/etc/x', contents: 'a:\n\tb\x1b[1mc\r\n' }];
+    revision.components.sshd.config = { files, env: ['A=1\t2'] };
+    await swap({}, [{ name: 'sshd', config: { env: [{ name: 'B', value: '3' }] } }]);
+    expect(orders).toEqual([{ changes: [{ name: 'sshd', config: { files, env: ['A=1\t2', 'B=3'] } }], retry: false }]);
+  });
+
+  it('finds no variables in what is no container', async () => {
+    revision.components.sshd.kind = 'init';
+    const config = { env: [{ name: 'B', value: '3' }] };
+    await expect(swap({}, [{ name: 'sshd', config }])).rejects.toThrow('sshd is no system container');
+  });
+
   it('asks for a plan without sending a layer', async () => {
     const plan = await device.planSwap([{ name: 'web', image: dir }]);
     expect(plan.send).toEqual([{ ref: 'web:2', bytes: 7, layers: 1 }]);
@@ -239,6 +260,27 @@ describe('swap', () => {
     expect(received.size).toBe(0);
   });
 
+  it('names the image when it cannot be read to its end, and shows its name as text', async () => {
+    const transport = new UnixTransport(server.path);
+    const connection = new Connection(transport);
+    await connection.connect();
+    const api = new ApiClient(new TransportAgent(() => connection.dial()));
+    const source = await openImageSource(dir, { arch: 'amd64' });
+    const broken = async function* () {
+      yield Buffer.from('a');
+      throw new Error('the registry hung up');
+    };
+    const told: string[] = [];
+    const upload = async () => {
+      const unreadable = { ...source, ref: 'web\x1b]0;x\x07:2\n', openLayer: async () => Readable.from(broken()) };
+      for await (const { message } of uploadImage({ api, connection, component: 'web' }, unreadable))
+        told.push(message);
+    };
+    await expect(upload()).rejects.toThrow(/cannot be read to its end: the registry hung up; nothing was changed/);
+    expect(new Set(told)).toEqual(new Set(['sending web:2']));
+    await connection.close();
+  });
+
   it('goes on with an upload after the connection broke, without sending again what arrived', async () => {
     let cuts = 0;
     duringLayer = (complete) => {
@@ -270,6 +312,19 @@ describe('swap', () => {
     await swap();
     takesOrders = false;
     await expect(swap()).rejects.toThrow('the connection broke before the device took the order: nothing was changed');
+  });
+
+  it('says so also where nothing was swapped before', async () => {
+    takesOrders = false;
+    await expect(swap()).rejects.toThrow('the connection broke before the device took the order: nothing was changed');
+  });
+
+  it('tells its own sending from what the device does', async () => {
+    stages = ['stage', 'stop', 'done'];
+    const events = await swap();
+    const first = events.findIndex(({ sending }) => !sending);
+    expect(events.slice(0, first).every(({ stage }) => stage === 'stage')).toBe(true);
+    expect(events.slice(first).map(({ stage }) => stage)).toEqual(stages);
   });
 
   it('says that a swap is lost when the device has forgotten it', async () => {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { SwapChange, SwapEvent, SwapPlan, SwapPlanRequest, SwapRequest } from '../shared/api/types.ts';
 import type { ComponentConfig } from '../shared/definition/component-config.ts';
-import type { Revision } from '../shared/definition/revision.ts';
+import { type Revision, revisionSchema } from '../shared/definition/revision.ts';
 import type { ApiClient } from './api-client.ts';
 import { changeConfig, environmentOf } from './config-change.ts';
 import type { Connection } from './connection.ts';
@@ -9,12 +9,13 @@ import type { Device, SwapOrder } from './device.ts';
 import { UnknownComponentError } from './errors.ts';
 import { followSwap } from './follow-swap.ts';
 import type { ImageSource } from './image-source/types.ts';
+import { isContainer } from './readings/component-rows.ts';
 import { swapPlanSchema } from './schemas.ts';
 
 export interface SwapContext {
   api: ApiClient;
   connection: Connection;
-  device: Pick<Device, 'info' | 'inspect' | 'revision'>;
+  device: Pick<Device, 'info'>;
   signal?: AbortSignal | undefined;
 }
 
@@ -61,7 +62,9 @@ export async function planSwap(context: SwapContext, orders: readonly SwapOrder[
 /** Finds the images and works out the configurations: before a byte travels, wrong names are found. */
 async function prepare(context: SwapContext, orders: readonly SwapOrder[]): Promise<Prepared> {
   const { arch, revision: inForce } = await context.device.info();
-  const revision = await context.device.revision(inForce.number);
+  // As it is: what of it stays is sent back, and a tab in a file must stay one.
+  const path = `/gantry/v1/revisions/${inForce.number}`;
+  const revision = await context.api.get(path, revisionSchema, { texts: 'raw', signal: context.signal });
   for (const { name } of orders) {
     if (!Object.hasOwn(revision.components, name)) {
       throw new UnknownComponentError(name, Object.keys(revision.components));
@@ -100,14 +103,18 @@ async function configOf(
   const present = revision.components[name]?.config;
   if (!change || !present) return undefined;
   const asks = (change.env ?? []).length > 0;
+  if (asks && !source && !isContainer({ kind: revision.components[name]?.kind ?? 'service' })) {
+    throw new Error(`${name} is no system container: it has no variables to change`);
+  }
   const environment = source ? environmentOf(source.config) : asks ? await environmentNow(context, name) : [];
   return changeConfig(present, change, environment);
 }
 
 const inspectedSchema = z.object({ Config: z.object({ Env: z.array(z.string()).default([]) }) });
 
-async function environmentNow({ device }: SwapContext, name: string): Promise<string[]> {
-  return inspectedSchema.parse(await device.inspect(name)).Config.Env;
+async function environmentNow({ api, signal }: SwapContext, name: string): Promise<string[]> {
+  const path = `/containers/${encodeURIComponent(name)}/json`;
+  return (await api.get(path, inspectedSchema, { texts: 'raw', signal })).Config.Env;
 }
 
 async function close({ images }: Prepared): Promise<void> {

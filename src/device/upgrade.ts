@@ -37,12 +37,32 @@ export async function describeImage(dir: string): Promise<UpgradeImage> {
       cause,
     });
   });
-  const { id, name, arch, board, cmdline } = manifestSchema.parse(JSON.parse(text));
+  const { id, name, arch, board, cmdline } = checked(dir, manifestSchema, parsed(text));
   const files: object[] = [];
   for (const file of ['kernel', 'initrd.img', 'root.img']) {
-    files.push({ name: file, size: (await stat(join(dir, file))).size, digest: await digestOfFile(join(dir, file)) });
+    const path = join(dir, file);
+    const { size } = await stat(path).catch((cause: unknown) => {
+      throw new Error(`${dir} is not whole: it has no ${file}. Build it again`, { cause });
+    });
+    files.push({ name: file, size, digest: await digestOfFile(path) });
   }
-  return upgradeImageSchema.parse({ id, name, arch, board, cmdline, files });
+  return checked(dir, upgradeImageSchema, { id, name, arch, board, cmdline, files });
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function checked<T>(dir: string, schema: z.ZodType<T>, value: unknown): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  const what = `${issue?.path.join('.') || 'the whole'}: ${issue?.message ?? 'invalid'}`;
+  throw new Error(`${join(dir, 'image.json')} does not describe a composed image (${what}). Build it again`);
 }
 
 /**

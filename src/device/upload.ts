@@ -2,8 +2,10 @@ import { createHash } from 'node:crypto';
 import { PassThrough, type Readable, Transform } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ImageOffer, SwapEvent } from '../shared/api/types.ts';
+import { messageOf } from '../shared/message-of.ts';
 import { type Digest, mediaTypes } from '../shared/oci/types.ts';
 import { formatBytes } from '../shared/text/format.ts';
+import { sanitizeLine } from '../shared/text/sanitize.ts';
 import { TransportError } from '../transport/transport.ts';
 import type { ApiClient } from './api-client.ts';
 import type { Connection } from './connection.ts';
@@ -145,11 +147,22 @@ function verified(
       } else done(null, held);
     },
   });
-  blob.on('error', (error) => check.destroy(error));
+  blob.on('error', (error) => {
+    const damaged = `${ref}: the layer ${digest} cannot be read to its end: ${messageOf(error)}; nothing was changed`;
+    check.destroy(error instanceof ImageError ? error : new ImageError(damaged, error));
+  });
   check.on('close', () => blob.destroy());
   return blob.pipe(check);
 }
 
 function stage(component: string, message: string, progress?: SwapEvent['progress']): SwapEvent {
-  return { stage: 'stage', component, at: new Date().toISOString(), message, ...(progress && { progress }) };
+  const at = new Date().toISOString();
+  return {
+    stage: 'stage',
+    component,
+    at,
+    message: sanitizeLine(message, { color: false }),
+    sending: true,
+    ...(progress && { progress }),
+  };
 }

@@ -1,24 +1,15 @@
-import { once } from 'node:events';
-import { connect as connectTcp, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { Client, ClientChannel, ServerHostKeyAlgorithm } from 'ssh2';
+import type { Client } from 'ssh2';
 import { devicePaths, machinePaths } from '../shared/device-paths.ts';
-import { type Credentials, gatherCredentials } from './ssh/auth.ts';
 import { ChannelStream } from './ssh/channel-stream.ts';
-import { resolveSsh, type SshOptions, type SshSettings, type SshTarget } from './ssh/config.ts';
-import { Deadline } from './ssh/deadline.ts';
-import { explainLogin, explainTcp } from './ssh/explain.ts';
-import { HostKeyCheck } from './ssh/host-key.ts';
-import { readKnownHosts } from './ssh/known-hosts.ts';
+import type { SshOptions, SshTarget } from './ssh/config.ts';
+import { connectSsh, type SshConnection } from './ssh/connection.ts';
+import { answers, openChannel } from './ssh/open-channel.ts';
 import { type Transport, TransportError } from './transport.ts';
 
 export type { HostKeyQuestion, SshOptions, SshTarget } from './ssh/config.ts';
 
 const relayCommand = 'docker system dial-stdio';
-/** A device that answers none of three keep-alive messages is gone. */
-const keepaliveIntervalMs = 5_000;
-const keepaliveCountMax = 3;
-const channelTimeoutMs = 10_000;
 
 /** Where an API may listen there: that of Gantry on top of a distribution goes before a Docker engine beside it. */
 const usualSockets = [machinePaths.apiSocket, devicePaths.apiSocket];
@@ -27,11 +18,6 @@ const usualSockets = [machinePaths.apiSocket, devicePaths.apiSocket];
 const prohibited = 1;
 const unknownChannelType = 3;
 
-interface Connection {
-  client: Client;
-  socket: Socket;
-}
-
 /** One SSH connection to a device, made at the first `open()` and again after it was lost; a channel per stream. */
 export class SshTransport implements Transport {
   readonly kind = 'ssh';
@@ -39,7 +25,7 @@ export class SshTransport implements Transport {
   readonly #options: SshOptions;
   readonly #listeners = new Set<(reason: string) => void>();
   readonly #streams = new Set<ChannelStream>();
-  #connection: Promise<Connection> | undefined;
+  #connection: Promise<SshConnection> | undefined;
   #closed = false;
   #useRelay = false;
   /** Those to try; once one has answered, only that one, so that a restart of it does not lead to another's. */
@@ -93,7 +79,7 @@ export class SshTransport implements Transport {
       // Forwarding switched off, an older dropbear, a forced command: the way the docker CLI takes may still be open.
       // OpenSSH gives the same reason when it may not forward and when nothing listens, so the relay must show itself.
       try {
-        await answers(await this.#openRelay(client));
+        await answers(await this.#openRelay(client), relayCommand);
       } catch (error) {
         throw this.#explain(refused as Error, error as Error);
       }
@@ -107,7 +93,7 @@ export class SshTransport implements Transport {
     let refused: unknown;
     for (const path of this.#apiSockets) {
       try {
-        const opened = await channel((done) => client.openssh_forwardOutStreamLocal(path, done));
+        const opened = await openChannel((done) => client.openssh_forwardOutStreamLocal(path, done));
         this.#apiSockets = [path];
         return new ChannelStream(opened);
       } catch (error) {
@@ -119,7 +105,7 @@ export class SshTransport implements Transport {
   }
 
   async #openRelay(client: Client): Promise<ChannelStream> {
-    return new ChannelStream(await channel((done) => client.exec(relayCommand, done)), relayCommand);
+    return new ChannelStream(await openChannel((done) => client.exec(relayCommand, done)), relayCommand);
   }
 
   #explain(refused: Error & { reason?: unknown }, relay: Error): TransportError {
@@ -137,106 +123,14 @@ export class SshTransport implements Transport {
     );
   }
 
-  async #connect(): Promise<Connection> {
-    const settings = await resolveSsh(this.#target, this.#options);
-    const { default: ssh2 } = await import('ssh2');
-    const credentials = await gatherCredentials(ssh2, settings);
-    const check = new HostKeyCheck(settings, this.#options, await readKnownHosts(settings.knownHostsFiles));
-    const deadline = new Deadline(settings.connectTimeoutMs);
-    const socket = await this.#connectTcp(settings, deadline);
-    const client = new ssh2.Client();
-    try {
-      await this.#logIn(client, socket, { settings, credentials, check, deadline });
-    } catch (error) {
-      client.on('error', () => undefined);
-      client.destroy();
-      socket.destroy();
-      throw error;
-    } finally {
-      deadline.stop();
-    }
-    this.#watch(client);
+  async #connect(): Promise<SshConnection> {
+    const connection = await connectSsh(this.#target, this.#options);
+    this.#watch(connection.client);
     if (this.#closed) {
-      client.end();
+      connection.client.end();
       throw new TransportError(`${this.description} was closed`, { retry: false });
     }
-    return { client, socket };
-  }
-
-  #connectTcp(settings: SshSettings, deadline: Deadline): Promise<Socket> {
-    const { host, port } = settings;
-    return new Promise((resolve, reject) => {
-      const socket = connectTcp({ host, port, noDelay: true });
-      const fail = (error: Error) => {
-        socket.destroy();
-        reject(error instanceof TransportError ? error : explainTcp(error, host, port));
-      };
-      deadline.onExpiry = () =>
-        fail(
-          new TransportError(
-            `${host}:${port} does not answer within ${deadline.seconds} s: is the device on, and is this its address?`,
-            { retry: true },
-          ),
-        );
-      socket.once('error', fail);
-      socket.once('connect', () => {
-        socket.off('error', fail);
-        resolve(socket);
-      });
-    });
-  }
-
-  #logIn(
-    client: Client,
-    sock: Socket,
-    known: { settings: SshSettings; credentials: Credentials; check: HostKeyCheck; deadline: Deadline },
-  ): Promise<void> {
-    const { settings, credentials, check, deadline } = known;
-    return new Promise((resolve, reject) => {
-      // What the check says is the cause; ssh2 then only knows that the handshake failed.
-      let refusal: unknown;
-      deadline.onExpiry = () =>
-        reject(
-          new TransportError(
-            `${settings.host}:${settings.port} took the connection but did not finish the SSH handshake within ` +
-              `${deadline.seconds} s: is it an SSH server, or is the device overloaded?`,
-            { retry: true },
-          ),
-        );
-      client.once('ready', () => resolve());
-      client.once('error', (error) => reject(refusal ?? explainLogin(error, settings, credentials)));
-      client.once('close', () =>
-        reject(
-          refusal ??
-            new TransportError(`${settings.host}:${settings.port} closed the connection during the SSH handshake`, {
-              retry: true,
-            }),
-        ),
-      );
-      client.connect({
-        sock,
-        username: settings.user,
-        authHandler: credentials.methods,
-        algorithms: { serverHostKey: check.serverHostKey as ServerHostKeyAlgorithm[] },
-        hostVerifier: (key: Buffer, done: (accepted: boolean) => void) => {
-          deadline.pause();
-          check.verify(key).then(
-            () => {
-              deadline.resume();
-              done(true);
-            },
-            (error: unknown) => {
-              refusal = error;
-              done(false);
-              reject(error);
-            },
-          );
-        },
-        readyTimeout: 0,
-        keepaliveInterval: keepaliveIntervalMs,
-        keepaliveCountMax,
-      });
-    });
+    return connection;
   }
 
   #watch(client: Client): void {
@@ -256,45 +150,4 @@ export class SshTransport implements Transport {
     client.once('end', lost);
     client.once('close', lost);
   }
-}
-
-/** Resolves when something answers a ping on this stream; then ends it. */
-async function answers(stream: ChannelStream): Promise<void> {
-  stream.write('HEAD /_ping HTTP/1.1\r\nHost: gantry\r\nConnection: close\r\n\r\n');
-  try {
-    const signal = AbortSignal.timeout(channelTimeoutMs);
-    await Promise.race([
-      once(stream, 'data', { signal }),
-      once(stream, 'end', { signal }).then(() => {
-        throw new Error(`"${relayCommand}" there ended without an answer`);
-      }),
-    ]);
-  } finally {
-    stream.on('error', () => undefined);
-    stream.destroy();
-  }
-}
-
-/** Opens a channel; ssh2 throws at once when the connection is gone, and says nothing if the device never answers. */
-function channel(
-  open: (done: (error: Error | undefined, made: ClientChannel) => void) => unknown,
-): Promise<ClientChannel> {
-  return new Promise((resolve, reject) => {
-    let late = false;
-    const deadline = setTimeout(() => {
-      late = true;
-      reject(new TransportError('the device did not open a channel in time', { retry: true }));
-    }, channelTimeoutMs);
-    try {
-      open((error, made) => {
-        clearTimeout(deadline);
-        if (error) reject(error);
-        else if (late) made.close();
-        else resolve(made);
-      });
-    } catch (cause) {
-      clearTimeout(deadline);
-      reject(new TransportError('the SSH connection was lost', { retry: true, cause }));
-    }
-  });
 }

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import { sanitizeText } from '../shared/text/sanitize.ts';
 
 /** How the host reaches a device. Gives byte streams to the device's API socket and nothing else. */
 export interface Transport {
@@ -15,11 +16,14 @@ export interface Transport {
   close(): Promise<void>;
 }
 
-/** `retry`: whether trying again later can help (a refused key cannot be mended by waiting). */
+/**
+ * `retry`: whether trying again later can help (a refused key cannot be mended by waiting). The message may quote what the
+ * other end said, so it is made safe to show here.
+ */
 export class TransportError extends Error {
   readonly retry: boolean;
   constructor(message: string, options: { retry: boolean; cause?: unknown }) {
-    super(message, { cause: options.cause });
+    super(sanitizeText(message, { color: false }), { cause: options.cause });
     this.name = 'TransportError';
     this.retry = options.retry;
   }

@@ -40,6 +40,11 @@ describe('UnixTransport', () => {
       message: `there is no socket ${path}: does what serves it run?`,
       retry: true,
     });
+    const long = new UnixTransport(`/tmp/${'x'.repeat(103)}`);
+    await expect(long.open()).rejects.toMatchObject({
+      message: expect.stringContaining('is 1 bytes too long for a socket (at most 107)'),
+      retry: false,
+    });
     writeFileSync(path, '');
     await expect(transport.open()).rejects.toMatchObject({
       message: expect.stringContaining('nothing answers on'),

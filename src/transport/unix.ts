@@ -2,6 +2,9 @@ import { connect } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type Transport, TransportError } from './transport.ts';
 
+/** The kernel's limit is 108 bytes, the final zero included. Longer ones would be cut off, and name another file. */
+const longestPath = 107;
+
 export interface UnixOptions {
   /** Milliseconds that one connection may take. */
   connectTimeoutMs?: number;
@@ -23,6 +26,13 @@ export class UnixTransport implements Transport {
   }
 
   open(): Promise<Duplex> {
+    const excess = Buffer.byteLength(this.#path) - longestPath;
+    if (excess > 0) {
+      const why = `${this.#path} is ${excess} bytes too long for a socket (at most ${longestPath})`;
+      return Promise.reject(
+        new TransportError(`${why}: give a shorter path, such as a symbolic link`, { retry: false }),
+      );
+    }
     if (this.#closed) return Promise.reject(new TransportError(`${this.description} was closed`, { retry: false }));
     return new Promise((resolve, reject) => {
       const socket = connect({ path: this.#path, allowHalfOpen: true });

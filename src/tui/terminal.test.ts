@@ -2,28 +2,28 @@ import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bundleForTerminal } from '../../test/support/bundle.ts';
+import {
+  abruptWaysOut,
+  cleanModes,
+  leaveAndExpectGivenBack,
+  startInShell,
+  type WayOut,
+} from '../../test/support/given-back.ts';
 import { TestTerminal } from '../../test/support/terminal.ts';
-import { TuiUnderTest } from '../../test/support/tui.ts';
+import type { TuiUnderTest } from '../../test/support/tui.ts';
 
 let program = '';
 beforeAll(async () => {
   program = await bundleForTerminal(join(import.meta.dirname, '../../test/support/tui-fixture.tsx'));
 });
-afterAll(() => rm(dirname(program), { recursive: true, force: true }));
-
-const clean = {
-  alternateScreen: false,
-  cursorHidden: false,
-  mouse: false,
-  bracketedPaste: false,
-  applicationKeys: false,
-};
-const quote = (words: string[]) => words.map((word) => `'${word}'`).join(' ');
+afterAll(async () => {
+  // Without a program there is no folder of ours.
+  if (program !== '') await rm(dirname(program), { recursive: true, force: true });
+});
 
 /** The UI under a shell that says afterwards how it ended and in which state the terminal is. */
 async function openInShell(): Promise<TuiUnderTest> {
-  const wrap = (command: string[]) => ['/bin/sh', '-c', `${quote(command)}; echo "ended with $?"; stty -a; echo END`];
-  const tui = await TuiUnderTest.start(program, { wrap, env: { CI: 'true' }, rows: 40 });
+  const tui = await startInShell(program, { env: { CI: 'true' }, rows: 40 });
   await tui.terminal.waitFor(/web +web:1 +running/);
   expect(tui.terminal.modes()).toMatchObject({ alternateScreen: true, bracketedPaste: true });
   return tui;
@@ -35,7 +35,7 @@ describe('a shell', () => {
     const { terminal } = tui;
     terminal.type('!');
     await terminal.waitFor('shell on the device');
-    expect(terminal.modes()).toEqual(clean);
+    expect(terminal.modes()).toEqual(cleanModes);
     const typed = Buffer.from([0x64, 0x73, 0x79, 0xff, 0xfe, 0xc3, 0xa9, 0x03, 0x1a, 0x1d, 0x1b, 0x5b, 0x41, 0x71]);
     for (const byte of typed) {
       const before = terminal.written().length;
@@ -95,7 +95,7 @@ describe('a shell', () => {
     expect(terminal.modes()).toMatchObject({ mouse: false, applicationKeys: false });
     terminal.type('q');
     await terminal.waitFor('END');
-    expect(terminal.modes()).toEqual(clean);
+    expect(terminal.modes()).toEqual(cleanModes);
   });
 
   it('can be left when the connection is lost under it', async () => {
@@ -111,26 +111,16 @@ describe('a shell', () => {
 });
 
 describe('the terminal is given back', () => {
-  const paths: [name: string, leave: (tui: TuiUnderTest) => unknown, ended: RegExp][] = [
+  const ways: WayOut[] = [
     ['q', (tui) => tui.terminal.type('q'), /onExit was called\s+runTui has returned\s+ended with 0/],
     ['ctrl-c', (tui) => tui.terminal.press('ctrl-c'), /onExit was called\s+runTui has returned\s+ended with 0/],
-    ['an exception', (tui) => tui.device('throw'), /thrown on purpose[\s\S]*onExit was called\s+ended with 1/],
-    ['a rejection', (tui) => tui.device('reject'), /rejected on purpose[\s\S]*onExit was called\s+ended with 1/],
-    ['process.exit', (tui) => tui.device('exit'), /ended with 3/],
-    ['SIGTERM', (tui) => tui.device('signal', 'SIGTERM'), /onExit was called\s+ended with 143/],
-    ['SIGHUP', (tui) => tui.device('signal', 'SIGHUP'), /onExit was called\s+ended with 129/],
-    ['SIGINT', (tui) => tui.device('signal', 'SIGINT'), /onExit was called\s+ended with 130/],
+    ['SIGINT', (ui) => ui.device('signal', 'SIGINT'), /onExit was called\s+ended with 130/],
+    ...abruptWaysOut,
   ];
 
-  it.each(paths)('after %s', async (_name, leave, ended) => {
+  it.each(ways)('after %s', async (...way) => {
     await using tui = await openInShell();
-    await Promise.race([leave(tui), tui.terminal.exit]);
-    const screen = await tui.terminal.waitFor('END');
-    expect(screen).toMatch(ended);
-    expect(screen).toMatch(/[^-]icanon/);
-    expect(screen).toMatch(/[^-]echo /);
-    expect(tui.terminal.modes()).toEqual(clean);
-    expect(screen).not.toContain('NAME');
+    expect(await leaveAndExpectGivenBack(tui, way)).not.toContain('NAME');
   });
 
   it('after a signal while a shell has it', async () => {
@@ -143,7 +133,7 @@ describe('the terminal is given back', () => {
     await Promise.race([tui.device('signal', 'SIGTERM'), terminal.exit]);
     expect(await terminal.waitFor('END')).toMatch(/ended with 143/);
     expect(terminal.screen()).toMatch(/[^-]icanon/);
-    expect(terminal.modes()).toEqual(clean);
+    expect(terminal.modes()).toEqual(cleanModes);
   });
 
   it('on ctrl-z, and taken again by fg', async () => {

@@ -9,7 +9,10 @@ let program = '';
 beforeAll(async () => {
   program = await bundleForTerminal(join(import.meta.dirname, '../../test/support/tui-fixture.tsx'));
 });
-afterAll(() => rm(dirname(program), { recursive: true, force: true }));
+afterAll(async () => {
+  // Without a program there is no folder of ours.
+  if (program !== '') await rm(dirname(program), { recursive: true, force: true });
+});
 
 /** The UI with its table on the screen. `CI` is set, as it is where these tests run: the UI must not care. */
 async function open(options: TerminalOptions = {}): Promise<TuiUnderTest> {
@@ -27,6 +30,38 @@ async function select(tui: TuiUnderTest, name: string): Promise<void> {
   tui.terminal.type(`g${'j'.repeat(order.indexOf(name))}`);
   await tui.terminal.waitFor(new RegExp(`▸ ${name} `));
 }
+
+describe('what is known of the device', () => {
+  it('is shown, with what could be removed and what became of an upgrade', async () => {
+    await using tui = await open();
+    const { terminal } = tui;
+    const storage = { totalBytes: 250e6, freeBytes: 100e6, reclaimableBytes: 12.3e6, quarantinedBytes: 0 };
+    await tui.device('tell', {
+      infoMore: { storage },
+      garbage: { items: [{ kind: 'image', name: 'web:2', bytes: 12.3e6 }], bytes: 12.3e6 },
+      upgradeState: { id: 'abcdef01', name: 'demo2', state: 'failed', detail: 'it did not\x1b]0;x\x07 start' },
+    });
+    terminal.type('I');
+    const screen = await terminal.waitFor('"gantry gc" would free 12.3 MB\n');
+    expect(screen).toMatch(/upgrade +demo2 \(abcdef01\) failed: it did not start/);
+    expect(screen).toMatch(/storage +100 MB free of 250 MB/);
+    expect(screen).toMatch(/watchdog +none/);
+    expect(screen).toMatch(/image +12\.3 MB {2}web:2/);
+    terminal.type('q');
+    await terminal.waitFor(/▸ dhcp/);
+  });
+
+  it('says at the top that the watchdog is not fed', async () => {
+    await using tui = await open();
+    const watchdog = { device: '/dev/watchdog0', timeoutSeconds: 60, feeding: false, reason: 'web is ill' };
+    await tui.device('tell', { infoMore: { watchdog } });
+    // A shell that has been left asks for everything anew.
+    tui.terminal.type('!');
+    await tui.terminal.waitFor('shell on the device');
+    tui.terminal.press('ctrl-d');
+    await tui.terminal.waitFor(/watchdog not fed: web is ill: I tells more · revision 1/);
+  });
+});
 
 describe('the table of components', () => {
   it.each([
@@ -302,6 +337,23 @@ describe('what changes the device', () => {
     terminal.press('right', 'enter');
     await terminal.waitFor('✓ commit');
     expect(await tui.device('calls')).toEqual(['swap web web:bad retry']);
+  });
+
+  it('says what the device would remove for it, and why it refuses', async () => {
+    await using tui = await open({ columns: 140 });
+    const { terminal } = tui;
+    const items = [{ kind: 'layer', name: 'a', bytes: 5e6 }];
+    await tui.device('tell', { planMore: { frees: { items, bytes: 5e6 }, refused: 'web:7 failed\x1b[2J at noon' } });
+    await select(tui, 'web');
+    terminal.type('x');
+    await terminal.waitFor('image:');
+    terminal.type('web:7\r');
+    await terminal.waitFor(
+      /removes 5\.0 MB for it \(1 layer\)[\s\S]*Refused unless you insist: web:7 failed at noon[\s\S]*\[ Cancel \] +Retry/,
+    );
+    terminal.press('right', 'enter');
+    await terminal.waitFor('✓ commit');
+    expect(await tui.device('calls')).toEqual(['swap web web:7 retry']);
   });
 
   it('rolls back one component when its name is typed', async () => {

@@ -1,8 +1,9 @@
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connectDevice } from '../../src/device/connect.ts';
 import type { GarbageList, RevisionList } from '../../src/shared/api/types.ts';
 import { cutPowerManyTimes } from '../soak/powercut/run.ts';
 import { AtEnd } from '../support/at-end.ts';
+import { needRoot } from '../support/needs-root.ts';
 import { onDevice } from '../support/on-device.ts';
 import { composeWebs, sayWithTime } from './support/compose.ts';
 import { gantry, gantryJson, gantryOk } from './support/gantry.ts';
@@ -54,28 +55,25 @@ describe('a device with a data disk', () => {
 
 describe('a power cut', () => {
   const atEnd = new AtEnd();
+  beforeAll(() => needRoot('Loop mounts'));
   afterAll(() => atEnd.run());
 
-  it.skipIf(process.getuid?.() !== 0)(
-    'at any moment of swaps and rollbacks leaves one revision or the other, whole',
-    async () => {
-      const say = sayWithTime();
-      await composeWebs('amd64', say);
-      const options = {
-        arch: 'amd64',
-        image: imageDir('amd64'),
-        seed: 3,
-        prefixes: 60,
-        boots: 0,
-        rounds: 1,
-        say,
-      } as const;
-      const result = await cutPowerManyTimes(options, atEnd);
-      expect(result.wrong).toEqual([]);
-      expect(Object.values(result.checked).reduce((sum, count) => sum + count, 0)).toBe(60);
-      expect(result.promises).toBe(8);
-      expect(result.dropped).toBeGreaterThan(0);
-    },
-    400_000,
-  );
+  it('at any moment of swaps and rollbacks leaves one revision or the other, whole', async () => {
+    const say = sayWithTime();
+    await composeWebs('amd64', say);
+    const options = {
+      arch: 'amd64',
+      image: imageDir('amd64'),
+      seed: 3,
+      prefixes: 60,
+      boots: 0,
+      rounds: 1,
+      say,
+    } as const;
+    const result = await cutPowerManyTimes(options, atEnd);
+    expect(result.wrong).toEqual([]);
+    expect(Object.values(result.checked).reduce((sum, count) => sum + count, 0)).toBe(60);
+    expect(result.promises).toBe(8);
+    expect(result.dropped).toBeGreaterThan(0);
+  }, 400_000);
 });

@@ -1,14 +1,15 @@
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type NativeDevice, startNative } from '../e2e/support/native.ts';
 import { root } from '../e2e/support/paths.ts';
 import { until } from '../e2e/support/until.ts';
+import { armFaults } from '../killed/moments.ts';
 
 const definition = (name: string) => join(root, `test/e2e/supervision/${name}.yml`);
 
 /** The life of containers under real crun and conmon, on this machine's kernel. */
-describe.skipIf(process.getuid?.() !== 0)('system containers', () => {
+describe('system containers', () => {
   let device: NativeDevice;
   beforeAll(async () => {
     device = await startNative(definition('life'), 'life');
@@ -127,6 +128,58 @@ describe.skipIf(process.getuid?.() !== 0)('system containers', () => {
     expect((await device.component('talker')).pid).toBe(alive);
   });
 
+  it('forgets no READY=1 when it is killed on hearing it', async () => {
+    await armFaults(device);
+    await act('ready', 'restart');
+    await device.untilIs('ready', { state: 'running', health: 'starting' });
+    const { pid } = (await device.info()).init;
+    const order = { action: 'kill', point: 'before ready state.json', nth: 1 };
+    writeFileSync(device.path('/run/gantry/faults'), JSON.stringify(order));
+    await act('ready', 'kill?signal=USR1');
+    await until('the next init container', 90, async () => (await device.info()).init.pid !== pid);
+    await device.untilIs('ready', { health: 'healthy' });
+  });
+
+  it('ends all of a container that shares the processes of the device', async () => {
+    await device.untilIs('shared', { state: 'running' });
+    const cgroup = device.path('/sys/fs/cgroup/gantry/containers/shared');
+    await until('its second process', 10, async () => linesOf(`${cgroup}/cgroup.procs`) > 1);
+    await act('shared', 'stop');
+    await until('both to be gone', 20, async () => !existsSync(cgroup));
+  });
+
+  it('is not held up by what a health check leaves running', async () => {
+    await device.untilIs('checked', { health: 'healthy' });
+  });
+
+  it('gives up an init container on trial that hangs, and the watchdog is fed until then', async () => {
+    // The launcher as it is, with less patience and a watchdog that is a file.
+    const path = device.path('/usr/lib/gantry/launcher');
+    const launcher = readFileSync(path, 'utf8');
+    const shortened = launcher
+      .replace('ready_limit=120', 'ready_limit=13')
+      .replace('/sys/class/watchdog/watchdog0/state', '/run/watchdog-state')
+      .replace('>/dev/watchdog0', '>>/run/watchdog');
+    writeFileSync(path, shortened);
+    writeFileSync(device.path('/run/watchdog-state'), 'active\n');
+    // The one that runs was started by the launcher as it was.
+    await device.killInit();
+    const { image, init } = await device.info();
+    const state = device.path(`/var/lib/gantry/init/${image.id}`);
+    mkdirSync(`${state}/images/abc`, { recursive: true });
+    copyFileSync(device.path('/gantry/init/lower'), `${state}/images/abc/lower`);
+    const hangs = '#!/bin/sh\necho waiting for nothing\nexec sleep 1000\n';
+    writeFileSync(`${state}/images/abc/start`, hangs, { mode: 0o755 });
+    writeFileSync(`${state}/trial`, 'abc\n');
+    process.kill(device.pidHere(init.pid), 'SIGKILL');
+    await until('the one before', 120, async () => (await device.info()).init.pid !== init.pid);
+    const why = readFileSync(`${state}/failed`, 'utf8');
+    expect(why).toMatch(/^abc\nit did not answer within 13 s; its last words: waiting for nothing/);
+    // Every 5 s.
+    expect(readFileSync(device.path('/run/watchdog'), 'utf8').length).toBeGreaterThanOrEqual(2);
+    writeFileSync(path, launcher);
+  });
+
   describe('kill -9 of the init container in the middle of', () => {
     beforeAll(() => {
       renameSync(device.path('/usr/bin/crun'), device.path('/usr/bin/crun.real'));
@@ -165,6 +218,28 @@ describe.skipIf(process.getuid?.() !== 0)('system containers', () => {
       expect(() => device.pidHere(old ?? 0)).toThrow('no process');
     });
 
+    it('a start, and its conmon hangs: what that one still says is not taken for the end of the next', async () => {
+      await act('talker', 'stop');
+      const { pid } = (await device.info()).init;
+      writeFileSync(device.path('/run/kill-at'), 'create after, conmon stopped');
+      await expect(act('talker', 'start')).rejects.toThrow();
+      await untilKilled(pid);
+      const running = await device.untilIs('talker', { state: 'running' });
+      const conmon = Number(readFileSync(device.path('/run/stopped-conmon'), 'utf8'));
+      const isThere = () => {
+        try {
+          return device.pidHere(conmon);
+        } catch {
+          return undefined;
+        }
+      };
+      const stopped = isThere();
+      if (stopped !== undefined) process.kill(stopped, 'SIGCONT');
+      await until('the old conmon to be gone', 20, async () => isThere() === undefined);
+      expect(existsSync(device.path('/run/gantry/exits/talker'))).toBe(false);
+      expect(await device.component('talker')).toMatchObject({ state: 'running', pid: running.pid });
+    });
+
     it('a stop: it is stopped', async () => {
       await device.untilIs('stopper', { state: 'running' });
       const { pid } = (await device.info()).init;
@@ -190,10 +265,15 @@ end_init() { rm /run/kill-at; kill -9 $(cat /run/gantry/init.ready); }
 /usr/bin/crun.real "$@"
 code=$?
 [ "$last" = talker ] && [ "$point" = "$command after" ] && end_init
+if [ "$last" = talker ] && [ "$point" = "$command after, conmon stopped" ]; then
+	cp /run/gantry/containers/talker/conmon.pid /run/stopped-conmon
+	kill -STOP $(cat /run/stopped-conmon)
+	end_init
+fi
 exit $code
 `;
 
-describe.skipIf(process.getuid?.() !== 0)('a boot that stops', () => {
+describe('a boot that stops', () => {
   let device: NativeDevice;
   beforeAll(async () => {
     device = await startNative(definition('rescue'), 'rescue');
@@ -225,22 +305,33 @@ describe.skipIf(process.getuid?.() !== 0)('a boot that stops', () => {
   });
 });
 
-it.skipIf(process.getuid?.() !== 0)(
-  'restarts the device, in order, when a component says so and has failed for good',
-  async () => {
-    const device = await startNative(definition('doomed'), 'doomed');
-    try {
-      const reason = 'doomed has failed after 1 restart: exit code 9: restarting the device, as its on_failure says';
-      await until('the device to restart', 30, async () => device.journal().includes(reason));
-      await device.untilIs('quiet', { state: 'exited' });
-      await until('PID 1 to be asked', 30, async () =>
-        device.journal().includes('reboot: stopping the system containers'),
-      );
-    } finally {
-      await device.stop();
-    }
-  },
-);
+it('restarts the device, in order, when a component says so and has failed for good', async () => {
+  const device = await startNative(definition('doomed'), 'doomed');
+  try {
+    const reason = 'doomed has failed after 1 restart: exit code 9: restarting the device, as its on_failure says';
+    await until('the device to restart', 30, async () => device.journal().includes(reason));
+    await device.untilIs('quiet', { state: 'exited' });
+    await until('PID 1 to be asked', 30, async () =>
+      device.journal().includes('reboot: stopping the system containers'),
+    );
+  } finally {
+    await device.stop();
+  }
+});
+
+it('starts nothing more when it is to go down in the middle of its boot', async () => {
+  const device = await startNative(definition('poweroff'), 'poweroff');
+  try {
+    await device.untilIs('first', { state: 'running' });
+    await device.call('POST', '/gantry/v1/power', { action: 'reboot' });
+    await device.untilIs('farewell', { state: 'exited', exitCode: 0 });
+    expect(await device.component('first')).toMatchObject({ state: 'exited', exitCode: 0 });
+    expect(existsSync(device.path('/run/second-ran'))).toBe(false);
+    expect(await device.component('second')).toMatchObject({ state: 'created' });
+  } finally {
+    await device.stop();
+  }
+});
 
 async function healthOf(device: NativeDevice, name: string): Promise<string> {
   return JSON.stringify(JSON.parse(await device.call('GET', `/containers/${name}/json`)).State.Health);
@@ -257,3 +348,5 @@ function commandOf(pid: number): string {
     return '';
   }
 }
+
+const linesOf = (path: string) => readFileSync(path, 'utf8').split('\n').filter(Boolean).length;

@@ -1,4 +1,13 @@
-import { existsSync, readdirSync, readFileSync, readlinkSync, renameSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { ComponentConfig } from '../../src/shared/definition/component-config.ts';
@@ -171,6 +180,72 @@ describe('two containers', () => {
     await device.drive('prepareForSwap', name, { spec: next().spec });
     await device.killInit();
     await until('no container to be left over', 20, async () => leftovers().containers === 1);
+  });
+
+  it('of which the new one fails while the old one takes its time to end: it is started again all the same', async () => {
+    const holds = device.path('/run/hold');
+    const fails = device.path('/run/fail');
+    const binds = ['/run:/run'];
+    // Says nothing: what is said is counted elsewhere.
+    const slow = [
+      'sh',
+      '-c',
+      "trap 'while [ -e /run/hold ]; do usleep 20000; done; exit 0' TERM; while :; do usleep 20000; done",
+    ];
+    const old = next({ binds, command: slow, stop_grace_period: '60s' });
+    await device.drive('setSpec', name, { spec: old.spec });
+    await device.drive('startForSwap', name);
+    const fragile = ['sh', '-c', 'while [ ! -e /run/fail ]; do usleep 20000; done; exit 1'];
+    await device.drive('setSpec', name, { spec: next({ binds, command: fragile }).spec });
+    await device.drive('startBesideForSwap', name);
+    writeFileSync(holds, '');
+    const settled = device.drive('settleForSwap', name, { keep: 'new' });
+    await until('the old one to be asked to end', 20, async () =>
+      (await containers()).some(({ Names }) => Names[0] === `/${name}.new`),
+    );
+    writeFileSync(fails, '');
+    const { restarts } = await until('the new one to wait for its third start', 20, async () => {
+      const status = await device.component(name);
+      return status.restarts >= 2 && status.state === 'waiting' && status;
+    });
+    rmSync(fails);
+    rmSync(holds);
+    await settled;
+    const status = await device.untilIs(name, { state: 'running' });
+    expect(status.beside).toBeUndefined();
+    expect(status.restarts).toBeGreaterThan(restarts);
+    await device.drive('setSpec', name, { spec: factory });
+    await device.drive('startForSwap', name);
+  });
+
+  it('take no room from the device for what they write, and leave nothing of it, however deep it is', async () => {
+    const free = () => statfsSync(device.path('/run/gantry')).bfree;
+    const before = free();
+    // Deeper than the kernel takes a path as a whole.
+    const write = [
+      'd=$(printf %0200d 0)',
+      'for turn in $(seq 30); do mkdir $d && cd -P $d || exit 1; done',
+      'dd if=/dev/zero of=/fill bs=1M count=16 2>/dev/null',
+      'echo "$NAME has written"',
+      'exec sleep 100000',
+    ].join('\n');
+    const { called, spec } = next({ readonly: false, command: ['sh', '-c', write] });
+    await device.drive('setSpec', name, { spec });
+    await device.drive('startForSwap', name);
+    await until('it to have written', 30, async () => logLines().includes(`${called} has written`));
+    // 16 MiB are 4096 blocks.
+    expect(before - free()).toBeLessThan(1000);
+    await device.drive('setSpec', name, { spec: factory });
+    await device.drive('startForSwap', name);
+    await until('what it wrote to be gone', 20, async () => leftovers().containers === 1);
+  });
+
+  it('leave nothing behind of one that cannot be made ahead of time', async () => {
+    await until('one container', 20, async () => leftovers().containers === 1);
+    const before = leftovers();
+    const { spec } = next({ command: ['/no/such/program'] });
+    await expect(device.drive('prepareForSwap', name, { spec })).rejects.toThrow('/no/such/program');
+    expect(leftovers()).toMatchObject({ containers: 1, mounts: before.mounts, cgroups: before.cgroups });
   });
 
   it('leave nothing behind, however often', async () => {

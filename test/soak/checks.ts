@@ -89,6 +89,7 @@ async function expectTidy(world: World): Promise<true> {
       throw new Error(`${what}: ${names.join(' ')}, and not ${wanted.join(' ')}`);
   };
   expectEach('mounted roots', of('mount'), /^\/run\/gantry\/containers\/([^/]+)\/rootfs$/);
+  expectEach('writable layers', of('mount'), /^\/run\/gantry\/containers\/([^/]+)\/layer$/);
   expectEach('cgroups of containers', of('cgroup'), /\/gantry\/containers\/([^/]+)\/$/);
   expectEach('cgroups of conmon', of('cgroup'), /\/gantry\/conmon\/([^/]+)\/$/);
   const conmons = of('conmon').length;

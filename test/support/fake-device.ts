@@ -18,6 +18,7 @@ import type {
   RollbackRequest,
   SwapEvent,
   SwapPlan,
+  UpgradeStatus,
 } from '../../src/shared/api/types.ts';
 import type { Revision } from '../../src/shared/definition/revision.ts';
 import { recorderSession } from './recorder-session.ts';
@@ -33,6 +34,11 @@ export class FakeDevice implements Device {
   readonly calls: string[] = [];
   list: ComponentStatus[] = demoComponents();
   revisionNumber = 1;
+  /** Laid over what `info` and `planSwap` say. */
+  infoMore: Partial<DeviceInfo> = {};
+  planMore: Partial<SwapPlan> = {};
+  garbage: GarbageList = { items: [], bytes: 0 };
+  upgradeState: UpgradeStatus | undefined;
   /** While set, a swap waits before each stage until `release`. */
   holdSwaps = false;
   private readonly held: (() => void)[] = [];
@@ -88,6 +94,7 @@ export class FakeDevice implements Device {
       init: { version: '0.1.0', pid: 40, startedAt: time(bootedAt), residentBytes: 46e6, privateBytes: 9e6 },
       cpus: 2,
       memory: { totalBytes: 1024e6, availableBytes: 800e6 },
+      ...this.infoMore,
     };
   }
 
@@ -110,8 +117,10 @@ export class FakeDevice implements Device {
     return { current: this.revisionNumber, previous: this.revisionNumber - 1, revisions: this.history };
   }
 
-  async revision(): Promise<Revision> {
-    return { schema: 1, components: {} };
+  /** Each revision has `web`, as its number says. */
+  async revision(number: number): Promise<Revision> {
+    const image = { ref: `web:${number}`, digest };
+    return { schema: 1, components: { web: { kind: 'service', image, order: 0, config: {} } } };
   }
 
   async start(name: string): Promise<void> {
@@ -180,6 +189,7 @@ export class FakeDevice implements Device {
       restarts: [name],
       send: [{ ref: image, bytes: 12e6, layers: 2 }],
       frees: { items: [], bytes: 0 },
+      ...this.planMore,
     };
   }
 
@@ -190,7 +200,7 @@ export class FakeDevice implements Device {
       ...{ stage, component: name, at: time(Date.now()), message, ...more },
     });
     for (const done of [0, 6e6, 12e6]) {
-      yield event('stage', `sent ${done / 1e6} MB`, { progress: { done, total: 12e6 } });
+      yield event('stage', `sent ${done / 1e6} MB`, { sending: true, progress: { done, total: 12e6 } });
     }
     await this.hold();
     yield event('stop', `stopping ${name}`);
@@ -226,13 +236,18 @@ export class FakeDevice implements Device {
   async collectGarbage(dryRun: boolean): Promise<GarbageList> {
     this.mustBeConnected();
     if (!dryRun) this.calls.push('gc');
-    return { items: [], bytes: 0 };
+    return this.garbage;
   }
 
   async *upgrade(dir: string): ReturnType<Device['upgrade']> {
     this.calls.push(`upgrade ${dir}`);
     yield { message: `sending ${dir}` };
     return { id: 'abcdef0123456789', name: 'demo', state: 'kept' };
+  }
+
+  async upgradeStatus(): Promise<UpgradeStatus | undefined> {
+    this.mustBeConnected();
+    return this.upgradeState;
   }
 
   async power(action: 'reboot' | 'poweroff'): Promise<void> {

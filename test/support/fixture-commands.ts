@@ -15,6 +15,8 @@ export function serveCommands(path: string, device: FakeDevice): Server {
         Array.from({ length: count }, (_, index) => `burst line ${index}`.padEnd(length, '.')),
       ),
     change: (name: string, change: object) => device.change(name, change),
+    tell: (more: Partial<Pick<FakeDevice, 'infoMore' | 'planMore' | 'garbage' | 'upgradeState'>>) =>
+      Object.assign(device, more),
     lose: (detail: string, attempt: number) => device.lose(detail, attempt),
     comeBack: () => device.comeBack(),
     hold: () => {

@@ -6,6 +6,9 @@ import type { ComponentView } from '../component-view.ts';
 /** conmon writes the exit file a moment after the process ended; longer than this, and it will never come. */
 export const exitFileGraceMs = 3000;
 
+/** Of Node's timers. */
+const longestTimerMs = 2 ** 31 - 1;
+
 /** Finds out that a component's container has ended, and how. */
 export class EndWatch {
   readonly #component: ComponentView;
@@ -55,7 +58,8 @@ export class EndWatch {
     let timer: NodeJS.Timeout | undefined;
     const ended = new Promise<void>((resolve) => this.#waiters.push(resolve));
     const delay = new Promise<void>((resolve) => {
-      if (Number.isFinite(ms)) timer = setTimeout(resolve, ms);
+      // A timer of more than 24 days would be due at once.
+      if (ms <= longestTimerMs) timer = setTimeout(resolve, ms);
     });
     await Promise.race([ended, delay]);
     clearTimeout(timer);

@@ -37,7 +37,7 @@ export class HealthWatch {
     const { state, config, name, instance } = this.#component;
     if (state.conmon && saysWhenReady(config)) {
       const readiness = this.#newReadiness();
-      if (state.health === 'healthy') readiness.assumeReady();
+      if (state.ready || state.health === 'healthy') readiness.assumeReady();
       this.#readiness = readiness;
       await readiness
         .listenAgain(state.conmon.pid, containerPaths(instance).notifySocket)
@@ -50,7 +50,7 @@ export class HealthWatch {
   takeOver(other: HealthWatch): void {
     this.#readiness = other.#readiness;
     other.#readiness = undefined;
-    this.#readiness?.tellInstead(() => this.#component.monitor?.checkNow());
+    this.#readiness?.tellInstead(() => this.#becameReady());
     if (this.#component.running) this.#ask();
   }
 
@@ -68,7 +68,13 @@ export class HealthWatch {
   }
 
   #newReadiness(): Readiness {
-    return new Readiness(() => this.#component.monitor?.checkNow());
+    return new Readiness(() => this.#becameReady());
+  }
+
+  /** It says so once: it is written down before the message is gone. */
+  #becameReady(): void {
+    this.#notes.save({ ready: true });
+    this.#component.monitor?.checkNow();
   }
 
   #ask(): void {

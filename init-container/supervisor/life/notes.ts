@@ -44,7 +44,7 @@ export class Notes {
   /** A start has begun: should this process end before it knows more, the next one looks what came of it. */
   begin(): Began {
     const began = { at: new Date().toISOString(), atMs: monotonicMs() };
-    this.save({ starting: began, restartAtMs: undefined, gaveUp: undefined });
+    this.save({ starting: began, restartAtMs: undefined, gaveUp: undefined, ready: undefined });
     this.become('starting');
     return began;
   }

@@ -22,6 +22,14 @@ describe('loadDefinitions', () => {
     expect(merged.services.map((s) => s.name)).toEqual(['one', 'two']);
   });
 
+  it('keeps of the kernel what a later file does not say', async () => {
+    const first = definition(`kernel: {image: k, cmdline: a}\ninit: [base, init]\n`);
+    const image = await loadDefinitions([first, definition('kernel: {image: k2}\n')]);
+    expect(image.kernel).toEqual({ image: 'k2', cmdline: 'a' });
+    const cmdline = await loadDefinitions([first, definition('kernel: {cmdline: b}\n')]);
+    expect(cmdline.kernel).toEqual({ image: 'k', cmdline: 'b' });
+  });
+
   it('names a circle of dependencies', async () => {
     const path = definition(
       `${head}services:\n  - {name: a, image: x, depends_on: [b]}\n  - {name: b, image: x, depends_on: {a: {condition: healthy}}}\n`,

@@ -8,7 +8,7 @@ import { type OsDefinition, osDefinitionSchema, type SystemContainerSpec } from 
 
 export interface LoadedDefinition extends Omit<OsDefinition, 'kernel' | 'files'> {
   name: string;
-  kernel: NonNullable<OsDefinition['kernel']>;
+  kernel: { image: string; cmdline: string };
   /** Each with the folder that its relative `source` starts from. */
   files: { spec: FileSpec; baseDir: string; where: string }[];
   /** Folders of the definition files: recipes are looked for below them. */
@@ -38,7 +38,9 @@ export async function loadDefinitions(paths: string[], options: LoadOptions = {}
   for (const path of paths) {
     const definition = await readYaml(path, osDefinitionSchema);
     const dir = dirname(resolve(path));
-    if (definition.kernel !== undefined) merged.kernel = { ...merged.kernel, ...definition.kernel };
+    // What a later file does not say stays as it was.
+    const { image = merged.kernel.image, cmdline = merged.kernel.cmdline } = definition.kernel ?? {};
+    merged.kernel = { image, cmdline };
     merged.init.push(...definition.init);
     merged.onboot.push(...definition.onboot);
     merged.services.push(...definition.services);

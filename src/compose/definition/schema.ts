@@ -12,7 +12,7 @@ const volume = z.strictObject({ name: componentName, persistence: z.enum(persist
 
 /** The OS definition: LinuxKit's YAML (docs/yaml.md there), with our additions inside the containers. */
 export const osDefinitionSchema = z.strictObject({
-  kernel: z.strictObject({ image: z.string().min(1), cmdline: z.string().default('') }).optional(),
+  kernel: z.strictObject({ image: z.string().min(1).optional(), cmdline: z.string().optional() }).optional(),
   /** Images unpacked into the root, in order, except the init container (see `isInitContainer`), which runs as one. */
   init: z.array(z.string().min(1)).default([]),
   onboot: z.array(systemContainer).default([]),

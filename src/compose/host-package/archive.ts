@@ -9,11 +9,17 @@ import { pack, writeEntry } from '../oci/tar.ts';
 export async function writeArchive(path: string, entries: Entry[], large: string): Promise<void> {
   const tar = pack();
   const written = pipeline(tar, createWriteStream(path));
-  for (const entry of sortEntries(entries)) await writeEntry(tar, entry);
-  const { size } = await stat(large);
-  const slot = tar.entry({ name: 'root.img', size, mode: 0o644, mtime: new Date(0), uid: 0, gid: 0 });
-  await pipeline(createReadStream(large), slot);
-  tar.finalize();
+  // It is waited for in the end, and may fail before.
+  written.catch(() => undefined);
+  try {
+    for (const entry of sortEntries(entries)) await writeEntry(tar, entry);
+    const { size } = await stat(large);
+    const slot = tar.entry({ name: 'root.img', size, mode: 0o644, mtime: new Date(0), uid: 0, gid: 0 });
+    await pipeline(createReadStream(large), slot);
+    tar.finalize();
+  } catch (error) {
+    tar.destroy(error as Error);
+  }
   await written;
 }
 

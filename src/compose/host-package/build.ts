@@ -3,13 +3,15 @@ import { mkdir, mkdtemp, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { canonicalJson } from '../../shared/canonical-json.ts';
+import { longestSocketPath } from '../../shared/definition/listen.ts';
 import { revisionDigest } from '../../shared/definition/revision.ts';
-import type { ImageInfo } from '../../shared/device-paths.ts';
+import { type ImageInfo, machinePaths } from '../../shared/device-paths.ts';
 import { digestOf } from '../../shared/oci/digest.ts';
 import { gantryVersion } from '../../shared/version.ts';
 import { type BuildOsOptions, definitionFiles } from '../build-os.ts';
 import { loadDefinitions } from '../definition/load.ts';
 import { ComposeError } from '../errors.ts';
+import { checkSockets } from '../image/check-sockets.ts';
 import { factoryEntries, rootEntries, rootImageEntries } from '../image/contents.ts';
 import { makeRevision, resolveUserland } from '../image/resolve.ts';
 import { writeRootImage } from '../image/root-image.ts';
@@ -30,6 +32,9 @@ export interface BuiltHostPackage {
   leftOut: string[];
 }
 
+/** A unix socket of the machine's has a longer path in the service's own mount namespace. */
+const socketPathOnMachine = longestSocketPath - Buffer.byteLength(machinePaths.root);
+
 /** Raise when the same definition would give other bytes. */
 const formatVersion = 1;
 
@@ -45,6 +50,7 @@ export async function buildHostPackage(options: HostPackageOptions): Promise<Bui
   const chosen = new Map([...images.containers].filter(([name]) => isIn(definition, name)));
   // The base is this package's own: on a machine it changes only with the whole package.
   const revision = makeRevision(definition, { ...images, bases: [] });
+  checkSockets(revision, chosen, socketPathOnMachine);
   const added = await insideEntries(await definitionFiles(definition, []));
   const id = digestOf(
     canonicalJson({

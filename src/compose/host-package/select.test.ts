@@ -22,8 +22,14 @@ const definition: LoadedDefinition = {
 };
 
 const label = JSON.stringify({ annotations: { [deviceOnly]: 'the machine has a network' } });
+const labelled = (text: string) => ({ config: { config: { Labels: { [configLabel]: text } } } });
 const images = {
-  containers: new Map([['net', { config: { config: { Labels: { [configLabel]: label } } } }]]),
+  containers: new Map([
+    ['net', labelled(label)],
+    // What cannot be read says nothing; the device tells of it.
+    ['web', labelled('{"annotations"')],
+    ['db', labelled('{"annotations":7}')],
+  ]),
 } as unknown as ResolvedUserland;
 
 describe('selectForMachine', () => {

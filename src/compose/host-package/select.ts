@@ -1,6 +1,7 @@
-import { type ComponentConfig, configLabel, mergeConfig } from '../../shared/definition/component-config.ts';
+import { type ComponentConfig, mergeConfig } from '../../shared/definition/component-config.ts';
 import type { LoadedDefinition } from '../definition/load.ts';
 import type { SystemContainerSpec } from '../definition/schema.ts';
+import { configOfImage } from '../image/image-config.ts';
 import type { ResolvedUserland } from '../image/resolve.ts';
 
 /** Annotation of a component that makes no sense beside a distribution: why, as the end of a sentence. */
@@ -35,8 +36,7 @@ export function selectForMachine(definition: LoadedDefinition, images: ResolvedU
 }
 
 function configOf({ name, image: _image, ...config }: SystemContainerSpec, images: ResolvedUserland): ComponentConfig {
-  const label = images.containers.get(name)?.config.config?.Labels?.[configLabel];
-  return mergeConfig(label === undefined ? {} : (JSON.parse(label) as ComponentConfig), config);
+  return mergeConfig(configOfImage(images.containers.get(name)) ?? {}, config);
 }
 
 function withoutDependencies(container: SystemContainerSpec, gone: Set<string>): SystemContainerSpec {

@@ -4,7 +4,10 @@ import type { Revision } from '../../shared/definition/revision.ts';
 import type { ImageConfig } from '../../shared/oci/types.ts';
 import { checkSockets } from './check-sockets.ts';
 
-function check(components: Record<string, { image: ComponentConfig; definition?: ComponentConfig }>): void {
+function check(
+  components: Record<string, { image: ComponentConfig; definition?: ComponentConfig }>,
+  longestPath?: number,
+): void {
   const digest = `sha256:${'a'.repeat(64)}` as const;
   const entries = Object.entries(components);
   const revision: Revision = {
@@ -24,7 +27,7 @@ function check(components: Record<string, { image: ComponentConfig; definition?:
       rootfs: { type: 'layers', diff_ids: [] },
     },
   });
-  checkSockets(revision, new Map(entries.map(([name, { image: config }]) => [name, image(config)])));
+  checkSockets(revision, new Map(entries.map(([name, { image: config }]) => [name, image(config)])), longestPath);
 }
 
 test('what image and definition say together is checked', () => {
@@ -41,4 +44,11 @@ test('two components cannot have one address', () => {
   expect(() => check({ a: { image: { listen } }, b: { image: {}, definition: { listen } } })).toThrow(
     'a and b both listen at 0.0.0.0:80',
   );
+});
+
+test('on top of a distribution the path of a socket must be shorter', () => {
+  const web = { image: { listen: [`/run/${'x'.repeat(98)}`] } };
+  expect(() => check({ web })).not.toThrow();
+  expect(() => check({ web }, 103)).not.toThrow();
+  expect(() => check({ web }, 102)).toThrow(/^web: listen ".*": on top of a distribution .* at most 102 bytes$/);
 });

@@ -143,6 +143,8 @@ export interface SwapEvent {
   revision?: number;
   /** On `done`: milliseconds from the first stop to the last new one's health; absent when nothing was away. */
   downtimeMs?: number;
-  /** On host-side `stage` events: bytes sent so far and to send. */
+  /** On events of the host itself: it sends images, and has not ordered the swap yet. Never from a device. */
+  sending?: true;
+  /** With `sending`: bytes sent so far and to send. */
   progress?: { done: number; total: number };
 }

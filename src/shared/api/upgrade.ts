@@ -26,7 +26,7 @@ export type UpgradeImage = z.infer<typeof upgradeImageSchema>;
 export const upgradeRequestSchema = z.strictObject({ id: z.string() });
 
 /** `GET /gantry/v1/upgrade`: the newest one. 404 when there never was one. */
-export const upgradeStatusSchema = z.strictObject({
+export const upgradeStatusSchema = z.object({
   id: z.string(),
   name: z.string(),
   /** `written`: in its slot. `trying`: it runs, or is about to. `kept`: it starts at each boot. `failed`: another runs. */

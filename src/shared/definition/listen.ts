@@ -5,7 +5,7 @@ import type { ComponentConfig } from './component-config.ts';
 export type ListenAddress = { family: 'inet' | 'inet6'; host: string; port: number } | { family: 'unix'; path: string };
 
 /** The kernel's limit is 108 bytes, the final zero included. */
-const longestPath = 107;
+export const longestSocketPath = 107;
 
 /**
  * An element of `listen`: `0.0.0.0:80`, `[::]:80` or the path of a unix socket below /run. Throws with a sentence when it
@@ -15,8 +15,8 @@ export function parseListen(text: string): ListenAddress {
   if (text.startsWith('/')) {
     if (!text.startsWith('/run/') || text.split('/').includes('..'))
       throw new Error(`listen "${text}": a unix socket of the device is below /run`);
-    if (Buffer.byteLength(text) > longestPath)
-      throw new Error(`listen "${text}": the path of a unix socket has at most ${longestPath} bytes`);
+    if (Buffer.byteLength(text) > longestSocketPath)
+      throw new Error(`listen "${text}": the path of a unix socket has at most ${longestSocketPath} bytes`);
     return { family: 'unix', path: text };
   }
   const colon = text.lastIndexOf(':');

@@ -17,7 +17,7 @@ export async function followSwap(
   try {
     for await (const event of events()) {
       fold((progress) => applySwapEvent(progress, event, Date.now()));
-      if (event.stage !== 'stage') context.refresh();
+      if (!event.sending) context.refresh();
     }
     fold((progress) => loseSwap(progress, 'the device said nothing about the outcome', Date.now()));
   } catch (error) {

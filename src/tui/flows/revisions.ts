@@ -41,10 +41,11 @@ function cleaned(list: RevisionList): RevisionList {
       ...revision,
       reason: line(revision.reason),
       createdAt: line(revision.createdAt),
-      changes: revision.changes.map(({ name, from, to }) => ({
+      changes: revision.changes.map(({ name, from, to, fields }) => ({
         name: sanitizeName(name),
         ...(from === undefined ? {} : { from: sanitizeName(from) }),
         ...(to === undefined ? {} : { to: sanitizeName(to) }),
+        ...(fields === undefined ? {} : { fields: fields.map(sanitizeName) }),
       })),
       ...(revision.failure === undefined ? {} : { failure: line(revision.failure) }),
     })),

@@ -1,5 +1,5 @@
-import type { SwapOrder } from '../../device/device.ts';
 import type { RevisionList, SwapPlan } from '../../shared/api/types.ts';
+import { countKinds } from '../../shared/text/count-kinds.ts';
 import { formatBytes } from '../../shared/text/format.ts';
 import { sanitizeLine, sanitizeName } from '../../shared/text/sanitize.ts';
 import type { Context } from '../context.ts';
@@ -82,32 +82,36 @@ export function askSwap(context: Context, form: SwapForm): void {
     selected: 0,
   };
   context.store.set({ dialog });
-  void showPlan(context, dialog, { name: form.component, image });
+  void showPlan(context, dialog, form.component, image);
 }
 
 /** The device knows better what will happen; a dialog that is gone by then needs no answer. */
-async function showPlan(context: Context, asked: Dialog, order: SwapOrder): Promise<void> {
-  const { store } = context;
-  const update = (line: string) =>
-    store.set(({ dialog }) =>
-      dialog?.choices === asked.choices
-        ? { dialog: { ...dialog, lines: [asked.lines[0] ?? '', line, ...asked.lines.slice(2)] } }
-        : {},
+async function showPlan(context: Context, asked: Dialog, name: string, image: string): Promise<void> {
+  const [title = '', , consequence = ''] = asked.lines;
+  const update = (line: string, more: Partial<Dialog> = {}, last = consequence) =>
+    context.store.set(({ dialog }) =>
+      dialog?.choices === asked.choices ? { dialog: { ...dialog, lines: [title, line, last], ...more } } : {},
     );
   try {
-    update(planLine(await context.device.planSwap([order])));
+    const plan = await context.device.planSwap([{ name, image }]);
+    if (plan.refused === undefined) return update(planLine(plan));
+    const retry = { label: 'Retry', run: () => startSwap(context, name, image, true) };
+    const why = sanitizeLine(`Refused unless you insist: ${plan.refused}`, { color: false });
+    // A key on its way was meant for the question as it was.
+    update(planLine(plan), { choices: [{ label: 'Cancel' }, retry], selected: 0 }, why);
   } catch (error) {
     update(sanitizeLine(errorText(error), { color: false }));
   }
 }
 
-/** "sends 1.2 MB, replaces web by stop-start, watches web, app" */
-export function planLine({ send, changes, restarts, steps }: SwapPlan): string {
+/** "Sends 1.2 MB, removes 5.0 MB of old images for it, replaces web (stop-start), see that web stays healthy." */
+export function planLine({ send, frees, changes, restarts, steps }: SwapPlan): string {
   if (steps.length === 0) return 'Nothing to do: the device already is so.';
   const bytes = send.reduce((sum, image) => sum + image.bytes, 0);
   const strategies = changes.map(({ name, strategy }) => `${name} (${strategy})`).join(', ');
   const what = [
     bytes === 0 ? 'Sends nothing' : `Sends ${formatBytes(bytes)}`,
+    ...(frees.items.length === 0 ? [] : [`removes ${formatBytes(frees.bytes)} for it (${countKinds(frees.items)})`]),
     restarts.length === 0 ? `changes ${strategies}` : `replaces ${strategies}`,
     ...steps.filter(({ action }) => action === 'stable').map(({ text }) => text),
   ];

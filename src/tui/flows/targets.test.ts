@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { RevisionList, RevisionSummary } from '../../shared/api/types.ts';
+import type { Revision } from '../../shared/definition/revision.ts';
 import { componentTarget, deviceTarget, revisionTarget } from './rollback.ts';
 import { imagesOf } from './swap.ts';
 
@@ -19,21 +20,49 @@ const list: RevisionList = {
   ],
 };
 
+/** As `list` says, and dhcp the same in all; in 0 web has another variable too. */
+async function read(number: number): Promise<Revision> {
+  const web = { kind: 'service' as const, image: { ref: `web:${number}`, digest }, order: 0 };
+  const config = number === 0 ? { env: ['A=1'] } : {};
+  const dhcp = { ...web, image: { ref: 'dhcp:1', digest }, config: {} };
+  return { schema: 1, components: { web: { ...web, config }, dhcp } };
+}
+
 describe('what a rollback would do', () => {
-  it('takes one component to its image before, not to one that was refused', () => {
-    expect(componentTarget(list, 'web')).toMatchObject({ name: 'web', word: 'web', changes: ['web: web:2 → web:1'] });
-    expect(componentTarget(list, 'dhcp').unavailable).toBe('dhcp has had no other image');
+  it('takes one component to what it was before, not to one that was refused', async () => {
+    const target = await componentTarget(list, 'web', read);
+    expect(target).toMatchObject({ name: 'web', word: 'web', changes: ['web: web:2 → web:1'] });
+    const failed = { ...list, current: 4, revisions: [revision(4, 'current'), ...list.revisions] };
+    const [, ...older] = failed.revisions;
+    failed.revisions = [revision(4, 'current'), ...older.filter(({ state }) => state !== 'current')];
+    // 3 was refused; it is not what web was before.
+    expect((await componentTarget(failed, 'web', read)).changes).toEqual(['web: web:4 → web:1']);
+    expect((await componentTarget(list, 'dhcp', read)).unavailable).toBe(
+      'dhcp has had no other image or configuration',
+    );
   });
 
-  it('takes the device to the previous revision, if there is one', () => {
-    expect(deviceTarget(list)).toMatchObject({ word: 'device', changes: ['web: web:2 → web:1'] });
-    expect(deviceTarget(list).name).toBeUndefined();
-    expect(deviceTarget({ current: 0, revisions: [revision(0, 'current')] }).unavailable).toContain('no previous');
+  it('takes the device to the previous revision, if there is one, from wherever it came', async () => {
+    const target = await deviceTarget(list, read);
+    expect(target).toMatchObject({ word: 'device', changes: ['web: web:2 → web:1'] });
+    expect(target.name).toBeUndefined();
+    // Gone back to 0 by hand: the previous one is newer.
+    expect((await deviceTarget({ ...list, current: 0, previous: 2 }, read)).changes).toEqual([
+      'web: web:0 → web:2 (env)',
+    ]);
+    const only = { current: 0, revisions: [revision(0, 'current')] };
+    expect((await deviceTarget(only, read)).unavailable).toContain('no previous');
   });
 
-  it('knows the revision in force', () => {
-    expect(revisionTarget(list, 2).unavailable).toBe('revision 2 is in force');
-    expect(revisionTarget(list, 0)).toMatchObject({ revision: 0, word: '0' });
+  it('knows the revision in force, and those that are gone', async () => {
+    expect((await revisionTarget(list, 2, read)).unavailable).toBe('revision 2 is in force');
+    expect(await revisionTarget(list, 0, read)).toMatchObject({
+      revision: 0,
+      word: '0',
+      changes: ['web: web:2 → web:0 (env)'],
+    });
+    const gone = { ...list, revisions: [revision(1, 'collected')] };
+    expect((await revisionTarget(gone, 1, read)).unavailable).toContain('removed to make room');
   });
 });
 

@@ -71,7 +71,13 @@ export class LogFollower {
     let broken: { at: number; connection: boolean } | undefined;
     for (;;) {
       await this.store.until((state) => state.connection.state === 'connected', signal);
-      if (broken) this.note(ring, resumption(name, broken));
+      // A container that is said to run may still be the one that has ended: its first line tells.
+      let unsaid = broken;
+      const say = () => {
+        if (unsaid) this.note(ring, resumption(name, unsaid));
+        unsaid = undefined;
+      };
+      if (broken?.connection) say();
       const incarnation = this.incarnation(name);
       this.status(ring, 'following');
       const options = { follow: true, timestamps: true, signal, tail: firstTail, position };
@@ -79,6 +85,7 @@ export class LogFollower {
       try {
         for await (const line of this.device.logs(name, options)) {
           failures = 0;
+          say();
           this.append(ring, line);
         }
       } catch (error) {
@@ -86,7 +93,8 @@ export class LogFollower {
         problem = errorText(error);
       }
       const connected = this.store.get().connection.state === 'connected';
-      broken = { at: Date.now(), connection: problem !== '' || !connected };
+      const connection = problem !== '' || !connected;
+      broken = unsaid && !connection ? unsaid : { at: Date.now(), connection };
       if (!connected) {
         this.status(ring, 'disconnected');
         continue;

@@ -1,3 +1,5 @@
+import { until } from '../../device/readings/until.ts';
+
 /** State outside React: sources and keys write it, the screen reads it, and it outlives the screen while a shell has the terminal. */
 export class Store<T> {
   private state: T;
@@ -23,20 +25,6 @@ export class Store<T> {
 
   /** Resolves when `condition` holds, at once if it does; rejects when `signal` aborts. */
   until(condition: (state: T) => boolean, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      if (signal.aborted) return reject(signal.reason);
-      if (condition(this.state)) return resolve();
-      const stop = this.subscribe(() => {
-        if (!condition(this.state)) return;
-        stop();
-        signal.removeEventListener('abort', onAbort);
-        resolve();
-      });
-      const onAbort = () => {
-        stop();
-        reject(signal.reason);
-      };
-      signal.addEventListener('abort', onAbort, { once: true });
-    });
+    return until(() => condition(this.state), this.subscribe, signal);
   }
 }

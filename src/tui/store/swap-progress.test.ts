@@ -56,7 +56,9 @@ describe('swap progress', () => {
       kind: 'lost',
       message: 'connection lost',
     });
-    expect(loseSwap(fold('stage'), 'no such image', 500).outcome?.kind).toBe('failed');
+    expect(loseSwap(fold({ sending: true }), 'no such image', 500).outcome?.kind).toBe('failed');
+    // The first stage is also the device's: it makes the new container in it.
+    expect(loseSwap(fold({ sending: true }, 'stage'), 'connection lost', 500).outcome?.kind).toBe('lost');
     const ended = fold('stop', 'done');
     expect(loseSwap(ended, 'later', 500)).toBe(ended);
   });

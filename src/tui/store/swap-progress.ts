@@ -14,6 +14,8 @@ export interface StageProgress {
 /** What a person sees of a swap or a rollback: a fold over its events. */
 export interface SwapProgress {
   stages: StageProgress[];
+  /** The device has taken the order: from then on it goes on by itself. */
+  ordered?: true;
   outcome?: SwapOutcome;
 }
 
@@ -32,22 +34,25 @@ const planned: SwapStage[] = ['stage', 'stop', 'start', 'probe', 'stable', 'comm
 export function applySwapEvent(progress: SwapProgress, event: SwapEvent, now: number): SwapProgress {
   if (progress.outcome) return progress;
   const message = sanitizeLine(event.message, { color: false });
+  const ordered = progress.ordered || !event.sending ? { ordered: true as const } : {};
   if (event.stage === 'done' || event.stage === 'failed') return finish(progress, event, message, now);
   const last = progress.stages.at(-1);
   const bytes = event.progress ? { bytes: event.progress } : {};
   if (last?.stage === event.stage && last.state === 'active') {
-    return { stages: [...progress.stages.slice(0, -1), { ...last, message, ...bytes }] };
+    return { ...ordered, stages: [...progress.stages.slice(0, -1), { ...last, message, ...bytes }] };
   }
   const ended = end(progress.stages, event.stage === 'rollback' ? 'failed' : 'done', now);
-  return { stages: [...ended, { stage: event.stage, state: 'active', message, startedAt: now, ...bytes }] };
+  return { ...ordered, stages: [...ended, { stage: event.stage, state: 'active', message, startedAt: now, ...bytes }] };
 }
 
 /** The stream ended without `done` or `failed`. */
 export function loseSwap(progress: SwapProgress, reason: string, now: number): SwapProgress {
   if (progress.outcome) return progress;
-  const began = progress.stages.some((stage) => stage.stage !== 'stage');
   const message = sanitizeLine(reason, { color: false });
-  return { stages: end(progress.stages, 'failed', now), outcome: { kind: began ? 'lost' : 'failed', message } };
+  return {
+    stages: end(progress.stages, 'failed', now),
+    outcome: { kind: progress.ordered ? 'lost' : 'failed', message },
+  };
 }
 
 /** The stages that a swap goes through and that have not come yet. */

@@ -1,6 +1,8 @@
 import type { ReactElement } from 'react';
 import type { ConnectionState } from '../../device/device.ts';
+import { deviceAlarm } from '../../device/readings/device-facts.ts';
 import { formatBytes, formatDuration } from '../../shared/text/format.ts';
+import { sanitizeLine } from '../../shared/text/sanitize.ts';
 import { displayWidth, pad, truncate } from '../../shared/text/width.ts';
 import { actionsOf, keyLabel } from '../actions/table.ts';
 import { layoutOf } from '../store/layout.ts';
@@ -23,9 +25,20 @@ export function Header({ state }: { state: AppState }): ReactElement {
   return (
     <>
       <Line spans={[[' Gantry ', 'title'], pad(name, room), ' ', connection]} />
-      <Line spans={[[` ${truncate(facts(state), size.columns - 2)}`, 'dim']]} />
+      <Line spans={factSpans(state, size.columns - 2)} />
     </>
   );
+}
+
+/** What a person must know goes before what they may want to. */
+function factSpans(state: AppState, width: number): Span[] {
+  const alarm = state.info && deviceAlarm(state.info);
+  if (alarm === undefined) return [[` ${truncate(facts(state), width)}`, 'dim']];
+  const first = truncate(`${sanitizeLine(alarm, { color: false })}: I tells more`, width);
+  return [
+    [` ${first}`, 'bad'],
+    [truncate(` · ${facts(state)}`, Math.max(0, width - displayWidth(first))), 'dim'],
+  ];
 }
 
 function facts(state: AppState): string {

@@ -1,4 +1,5 @@
 import type { ReactElement } from 'react';
+import { describeChange, describeRevision } from '../../device/readings/revision-changes.ts';
 import type { RevisionSummary } from '../../shared/api/types.ts';
 import { pad, truncate } from '../../shared/text/width.ts';
 import { documentHeight } from '../store/layout.ts';
@@ -22,8 +23,12 @@ const columns: Column<RevisionSummary>[] = [
   { title: 'STATE', width: 11, value: (row) => row.state, tone: (row) => tones[row.state] },
   { title: 'CREATED', width: 19, value: (row) => row.createdAt.slice(0, 19).replace('T', ' '), tone: () => 'dim' },
   { title: 'REASON', width: 12, value: (row) => row.reason },
-  { title: 'CHANGES', width: 12, value: changes },
+  { title: 'CHANGES', width: 12, value: changesOf },
 ];
+
+function changesOf({ factory, changes }: RevisionSummary): string {
+  return factory ? 'as composed' : changes.map(describeChange).join(', ');
+}
 
 /** The revisions of the device, newest first. */
 export function RevisionsScreen({ state }: { state: AppState }): ReactElement {
@@ -35,7 +40,7 @@ export function RevisionsScreen({ state }: { state: AppState }): ReactElement {
   const top = Math.max(0, Math.min(selected - Math.floor(height / 2), list.revisions.length - height));
   const fitted = fitColumns(columns, list.revisions, width - 2, [4, 3]);
   const chosen = list.revisions[selected];
-  const detail = chosen?.failure === undefined ? changes(chosen) : `rolled back: ${chosen.failure}`;
+  const detail = chosen ? describeRevision(chosen) : '';
   return (
     <>
       <Line spans={[[` revisions of ${state.deviceName}`, 'title']]} />
@@ -52,10 +57,4 @@ function spansOf(fitted: Column<RevisionSummary>[], row: RevisionSummary, select
   const parts = cells(fitted, row);
   if (!selected) return ['  ', ...parts];
   return [[pad(`▸ ${parts.map(([text]) => text).join('')}`, width), 'selected']];
-}
-
-function changes(revision: RevisionSummary | undefined): string {
-  if (!revision) return '';
-  if (revision.factory) return 'as composed';
-  return revision.changes.map(({ name, from, to }) => `${name}: ${from ?? 'absent'} → ${to ?? 'absent'}`).join(', ');
 }

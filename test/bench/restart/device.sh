@@ -27,7 +27,8 @@ ln -s pts/ptmx dev/ptmx
 for folder in run tmp var/lib/gantry dev/shm; do mount -t tmpfs -o mode=1777 tmpfs $folder; done
 ip link set lo up
 echo 1 >proc/sys/net/ipv4/tcp_migrate_req
-mkdir -p run/gantry var/lib/gantry/logs sys/fs/cgroup/gantry
+mkdir -p run/gantry/volumes var/lib/gantry/logs sys/fs/cgroup/gantry
+mount -t tmpfs -o mode=0700 tmpfs run/gantry/volumes
 pivot_root . mnt
 cd /
 umount -l /mnt
