@@ -4,7 +4,7 @@ import { createLink, type Link, priorities } from '../shared/link/link.ts';
 import { LinkError } from '../shared/link/link-error.ts';
 import { sanitizeText } from '../shared/text/sanitize.ts';
 import { plainConsole, type SerialConsole, shellConsole } from './serial/console.ts';
-import { untilListening } from './serial/emulated-line.ts';
+import { connectWhenListening } from './serial/emulated-line.ts';
 import { lockPort } from './serial/lock-file.ts';
 import { type OpenPort, openPort } from './serial/port.ts';
 import { parseSerialTarget, type SerialTarget } from './serial/target.ts';
@@ -94,9 +94,11 @@ export class SerialTransport implements Transport {
 
   async #connect(): Promise<Link> {
     const link = await this.#opened();
-    if (this.#consoleLog !== undefined) await untilListening(this.#consoleLog, this.#timeoutMs, this.#cancel.signal);
+    const patience = { limitMs: this.#timeoutMs, signal: this.#cancel.signal };
+    const connect = ({ limitMs, signal }: typeof patience) => link.connect({ deadlineMs: limitMs, signal });
     try {
-      await link.connect({ deadlineMs: this.#timeoutMs, signal: this.#cancel.signal });
+      if (this.#consoleLog === undefined) await connect(patience);
+      else await connectWhenListening(this.#consoleLog, patience, connect);
     } catch (error) {
       throw error instanceof LinkError ? this.#explain(error, link.recentText) : error;
     }
