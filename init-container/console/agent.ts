@@ -133,7 +133,8 @@ class Agent implements ConsoleAgent {
       log(`console: plain again: ${reason}`);
       // Later, because a new session may take over in the same moment, and nothing may be printed into that.
       setImmediate(() => {
-        if (link.state !== 'plain') return;
+        // Nor does one that ends invite anybody: what comes next announces itself.
+        if (link.state !== 'plain' || this.#stop.signal.aborted) return;
         link.announce();
         plain.resume();
       });

@@ -126,7 +126,8 @@ export class Component extends ComponentView {
     this.record = next.record;
     this.spec = next.spec;
     this.state = next.state;
-    // What it still hears of is no business of its own any more.
+    // Whatever it still hears of is no business of its own any more: one container has one that writes its state.
+    next.#notes.close();
     next.state = { ...freshState };
     this.activity = undefined;
     this.detail = undefined;

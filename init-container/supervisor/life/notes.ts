@@ -20,14 +20,21 @@ export type Began = NonNullable<ContainerState['starting']>;
 export class Notes {
   readonly #component: ComponentView;
   readonly #hooks: ComponentHooks;
+  #isClosed = false;
 
   constructor(component: ComponentView, hooks: ComponentHooks) {
     this.#component = component;
     this.#hooks = hooks;
   }
 
+  /** Somebody else writes about the container from now on. */
+  close(): void {
+    this.#isClosed = true;
+  }
+
   /** Changes what outlives this process. */
   save(change: Partial<ContainerState>): void {
+    if (this.#isClosed) return;
     const component = this.#component;
     const before = canonicalJson(component.state);
     component.state = { ...component.state, ...change };

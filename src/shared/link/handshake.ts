@@ -74,7 +74,7 @@ export function announcement(bootId: string): Buffer {
   return Buffer.from(`\x1b_gantry;${PROTOCOL_VERSION};${bootId}\x1b\\`, 'latin1');
 }
 
-const announcementPattern = /\x1b_gantry;\d+;[0-9A-Za-z-]*\x1b\\/g;
+const announcementPattern = /\x1b_gantry;\d+;([0-9A-Za-z-]*)\x1b\\/g;
 /** What boot loaders and the kernel print first. */
 const bootPattern = /U-Boot (?:SPL |TPL )?20\d\d\.|\[ {4}0\.000000\] (?:Linux version|Booting Linux)/g;
 const KEPT = 96;
@@ -92,6 +92,12 @@ export class BeginningFinder {
     if (announced > booting) return 'announced';
     return booting > 0 ? 'booting' : undefined;
   }
+}
+
+/** The boot id in the last announcement in `text` (latin1), unless something has begun to boot since. */
+export function lastAnnounced(text: string): string | undefined {
+  const last = [...text.matchAll(announcementPattern)].at(-1);
+  return last !== undefined && last.index >= endOfLast(bootPattern, text) ? last[1] : undefined;
 }
 
 function endOfLast(pattern: RegExp, text: string): number {

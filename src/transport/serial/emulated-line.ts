@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import { BeginningFinder } from '../../shared/link/handshake.ts';
+import { lastAnnounced } from '../../shared/link/handshake.ts';
 import type { TakeOptions } from './take-line.ts';
 
 /** What a device prints last before it begins anew. */
@@ -22,26 +22,68 @@ export function takeOptions(endpoint: { consoleLog?: string; monitor?: string })
   };
 }
 
+/** How long a device may take: for `connect` it is told what is left for one attempt. Milliseconds. */
+interface Patience {
+  limitMs: number;
+  signal: AbortSignal;
+}
+
 /**
- * Waits until the device at an emulator's line listens, as the emulator's record of the console tells; at most
- * `limitMs`. QEMU's PL011 (arm64) loses its receive interrupt for good when bytes reach it while the kernel's driver
- * starts, so nothing may be sent on that line before.
+ * Calls `connect` while the device at an emulator's line listens, as the emulator's record of the console tells: once it
+ * goes down the attempt is aborted, and made again when it is back. QEMU's PL011 (arm64) loses its receive interrupt for
+ * good when bytes reach it while the kernel's driver starts, so nothing may be sent on that line then. Where nobody
+ * listens within `limitMs` it is tried all the same: something else may be there. Rejects as `connect` does.
  */
-export async function untilListening(consoleLog: string, limitMs: number, signal: AbortSignal): Promise<void> {
+export async function connectWhenListening(
+  consoleLog: string,
+  { limitMs, signal }: Patience,
+  connect: (patience: Patience) => Promise<void>,
+): Promise<void> {
+  const giveUpAt = performance.now() + 2 * limitMs;
+  for (;;) {
+    const isListening = await untilListening(consoleLog, { limitMs, signal });
+    const ending = new AbortController();
+    const attempt = AbortSignal.any([signal, ending.signal]);
+    const watch = isListening ? untilEnding(consoleLog, attempt).then(() => ending.abort()) : undefined;
+    try {
+      await connect({ limitMs, signal: attempt });
+      return;
+    } catch (error) {
+      if (!ending.signal.aborted || signal.aborted || performance.now() > giveUpAt) throw error;
+    } finally {
+      ending.abort();
+      await watch;
+    }
+  }
+}
+
+/** Waits until somebody listens, at most `limitMs`. Resolves with whether somebody does. */
+export async function untilListening(consoleLog: string, { limitMs, signal }: Patience): Promise<boolean> {
   const giveUpAt = performance.now() + limitMs;
   while (!signal.aborted && performance.now() < giveUpAt) {
-    if (listens(await readEnd(consoleLog))) return;
+    if (listens(await readEnd(consoleLog))) return true;
+    await delay(pollMs, undefined, { signal }).catch(() => undefined);
+  }
+  return false;
+}
+
+/** Resolves when who listened goes down, or when `signal` aborts. */
+async function untilEnding(consoleLog: string, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted && listens(await readEnd(consoleLog))) {
     await delay(pollMs, undefined, { signal }).catch(() => undefined);
   }
 }
 
-/** Whether what was printed after the last sign of an end announces an agent. `whole`: nothing came before `text`. */
+/**
+ * Whether what was printed last announces an agent of a boot that has not begun to end: one that is about to go announces
+ * itself again when a host leaves it. `whole`: nothing came before `text`.
+ */
 function listens({ text, whole }: { text: string; whole: boolean }): boolean {
   const end = [...text.matchAll(endPattern)].at(-1);
-  const since = end === undefined ? text : text.slice(end.index + end[0].length);
-  if (new BeginningFinder().push(Buffer.from(since, 'latin1')) === 'announced') return true;
   // Long ago and not in what was read: it has been used since.
-  return end === undefined && !whole;
+  if (end === undefined) return lastAnnounced(text) !== undefined || !whole;
+  const since = lastAnnounced(text.slice(end.index));
+  return since !== undefined && since !== lastAnnounced(text.slice(0, end.index));
 }
 
 async function readEnd(path: string): Promise<{ text: string; whole: boolean }> {

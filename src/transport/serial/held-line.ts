@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { createLink, type Link, priorities } from '../../shared/link/link.ts';
 import { LinkError } from '../../shared/link/link-error.ts';
 import { TransportError } from '../transport.ts';
-import { untilListening } from './emulated-line.ts';
+import { connectWhenListening } from './emulated-line.ts';
 import { Line, type LineOrder, type LineReport, type LineService, type Patience } from './line.ts';
 import type { OpenPort } from './port.ts';
 import { SituationWatch } from './situation.ts';
@@ -191,8 +191,9 @@ export class HeldLine extends Line {
     const stop = new AbortController();
     const run = async (): Promise<void> => {
       const { consoleLog } = this.#options;
-      if (consoleLog !== undefined) await untilListening(consoleLog, LISTENING_MS, stop.signal);
-      await this.#link.connect({ deadlineMs: ATTEMPT_MS, signal: stop.signal });
+      const connect = ({ signal }: { signal: AbortSignal }) => this.#link.connect({ deadlineMs: ATTEMPT_MS, signal });
+      if (consoleLog === undefined) await connect(stop);
+      else await connectWhenListening(consoleLog, { limitMs: LISTENING_MS, signal: stop.signal }, connect);
     };
     const done = run().finally(() => {
       if (this.#attempt?.stop === stop) this.#attempt = undefined;
