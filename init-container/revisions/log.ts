@@ -32,7 +32,10 @@ const recordSchema = z.discriminatedUnion('type', [
     number: z.number().int().nonnegative(),
     at: z.iso.datetime(),
     failure: z.string(),
-    refused: z.boolean(),
+    /** What is not to be taken again. */
+    refuse: z
+      .array(z.strictObject({ component: z.string(), digest: digestSchema, spec: digestSchema.optional() }))
+      .optional(),
     /** Cut short, by a restart or otherwise, rather than found to be bad. */
     interrupted: z.boolean().optional(),
   }),
@@ -55,11 +58,16 @@ export async function readLog(path: string, report: (message: string) => void): 
   const records = lines.map(parseLine).filter((record) => record !== undefined);
   const whole = records.length === lines.length && (text === '' || text.endsWith('\n'));
   if (whole) return records;
-  const copy = `${path}.copy`;
-  await rm(copy, { recursive: true, force: true });
-  await copyFile(path, copy);
-  report(`the log of revisions has damaged lines, which are dropped; the file as it was is ${await setAside(copy)}`);
-  await writeFileDurably(path, records.map((record) => `${JSON.stringify(record)}\n`).join(''));
+  try {
+    const copy = `${path}.copy`;
+    await rm(copy, { recursive: true, force: true });
+    await copyFile(path, copy);
+    report(`the log of revisions has damaged lines, which are dropped; the file as it was is ${await setAside(copy)}`);
+    await writeFileDurably(path, records.map((record) => `${JSON.stringify(record)}\n`).join(''));
+  } catch (error) {
+    report(`the log of revisions has damaged lines and cannot be mended now: ${messageOf(error)}`);
+    await rm(`${path}.copy`, { force: true }).catch(() => undefined);
+  }
   return records;
 }
 

@@ -1,4 +1,4 @@
-import fsPromises, { mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import fsPromises, { appendFile, mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { dirname, join } from 'node:path';
 import fc from 'fast-check';
@@ -145,6 +145,42 @@ describe('revisions', () => {
     await revisions.commit((await revisions.append(web(3), 'swap web')).number);
     const next = await open();
     expect([next.committed(), next.trying()]).toEqual([[0, 1, 2], []]);
+  });
+
+  it('remember what they refuse when the note of it is lost, but not what was put in force since', async () => {
+    const { revisions, open, own } = await withHistory();
+    await rm(join(own, 'pointers.json'));
+    expect((await open()).refusal('web', specOfWeb('broken'))?.reason).toBe('unhealthy');
+    await revisions.commit((await revisions.append(web('broken'), 'swap web')).number);
+    await rm(join(own, 'pointers.json'));
+    expect((await open()).refusal('web', specOfWeb('broken'))).toBeUndefined();
+  });
+
+  it('refuse a limited number of images', async () => {
+    const { revisions } = await fresh();
+    const { number } = await revisions.append(web(2), 'swap web');
+    const refuse = Array.from({ length: 250 }, (_, i) => ({ component: 'web', digest: digestOf(`web:${i}`) }));
+    await revisions.fail(number, { failure: 'unhealthy', interrupted: false, refuse });
+    expect(revisions.refusal('web', specOfWeb('0'))).toBeUndefined();
+    expect(revisions.refusal('web', specOfWeb('249'))).toBeDefined();
+  });
+
+  it('come up on a disk without any room, although their files are damaged', async () => {
+    const { open, own, log } = await withHistory();
+    await appendFile(join(own, 'log.ndjson'), 'torn');
+    await writeFile(join(own, 'pointers.json'), 'torn');
+    const full = () => Promise.reject(Object.assign(new Error('no space left'), { code: 'ENOSPC' }));
+    const real = { open: fsPromises.open, copyFile: fsPromises.copyFile };
+    fsPromises.open = (path, flags, ...more) => (flags === 'r' ? real.open(path, flags, ...more) : full());
+    fsPromises.copyFile = full;
+    syncBuiltinESMExports();
+    const next = await open().finally(() => {
+      Object.assign(fsPromises, real);
+      syncBuiltinESMExports();
+    });
+    expect(next.current().revision).toEqual(web(3));
+    expect(log).toContainEqual(expect.stringContaining('cannot be mended now: no space left'));
+    expect((await open()).list()).toEqual(next.list());
   });
 
   it('that are made while one with the same content is collected keep their content', async () => {

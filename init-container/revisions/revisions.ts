@@ -3,7 +3,6 @@ import type { RevisionList, RevisionSummary } from '../../src/shared/api/types.t
 import { type ComponentSpec, type Revision, revisionDigest } from '../../src/shared/definition/revision.ts';
 import { devicePaths } from '../../src/shared/device-paths.ts';
 import type { Digest } from '../../src/shared/oci/types.ts';
-import { specKey } from '../engine/record.ts';
 import { ensureFolder, setAside } from '../store/durable.ts';
 import { messageOf } from '../store/errors.ts';
 import { Mutex } from '../supervisor/mutex.ts';
@@ -11,6 +10,7 @@ import { describeChanges } from './changes.ts';
 import { Contents, readFactory } from './contents.ts';
 import { appendLog, type LogRecord, readLog } from './log.ts';
 import { type Pointers, readPointers, writePointers } from './pointers.ts';
+import { applies, refusedByLog, withoutProven, withRefused } from './refusals.ts';
 import type { NumberedRevision, Refusal, Refused, Revisions } from './types.ts';
 
 export interface RevisionsOptions {
@@ -105,6 +105,7 @@ class StoredRevisions implements Revisions {
     const collected = [...this.#collected.values()].map(({ digest }) => digest);
     await this.#contents.tidy(collected.filter((digest) => !this.#isContent(digest)));
     if (pointers) this.#pointers = pointers;
+    else this.#pointers.refused = refusedByLog(records, (number) => this.get(number)?.revision);
     const wanted = pointers?.current ?? this.#newestCommitted();
     const current = this.#entries.has(wanted) ? wanted : this.#newestCommitted();
     // The line that says so is written after the pointer; a power cut may have come between.
@@ -117,7 +118,12 @@ class StoredRevisions implements Revisions {
     if (current === pointers?.current) return;
     if (pointers) this.#log(`revision ${wanted} is lost or damaged: revision ${current} is in force instead`);
     else if (records.length > 1) this.#log(`revision ${current} is in force: the newest that is whole`);
-    await this.#writePointers({ ...this.#pointers, current, previous: undefined });
+    const found = { ...this.#pointers, current, previous: undefined };
+    await this.#writePointers(found).catch((error: unknown) => {
+      // On a full disk the device comes up all the same, as it does at each start until there is room.
+      this.#log(`the note of the revision in force cannot be written: ${messageOf(error)}`);
+      this.#pointers = found;
+    });
   }
 
   current(): NumberedRevision {
@@ -166,18 +172,10 @@ class StoredRevisions implements Revisions {
     return this.#writing.run(async () => {
       const entry = this.#entries.get(number);
       if (!entry) throw new Error(`there is no revision ${number} to put in force`);
-      const { current, refused } = this.#pointers;
+      const { current } = this.#pointers;
       if (number === current) return;
-      const isIn = (refusal: Refusal) => {
-        const spec = entry.revision.components[refusal.component];
-        return spec !== undefined && applies(refusal, spec);
-      };
-      await this.#writePointers({
-        ...this.#pointers,
-        current: number,
-        previous: current,
-        refused: refused.filter((r) => !isIn(r)),
-      });
+      const refused = withoutProven(this.#pointers.refused, entry.revision);
+      await this.#writePointers({ ...this.#pointers, current: number, previous: current, refused });
       entry.committed = true;
       this.#unnoted.add(number);
       await this.#noteCommitted();
@@ -191,13 +189,10 @@ class StoredRevisions implements Revisions {
       if (!entry || entry.failure !== undefined) return;
       const at = now();
       if (refuse.length > 0) {
-        const isSame = (a: Refused, b: Refused) =>
-          a.component === b.component && a.digest === b.digest && a.spec === b.spec;
-        const others = this.#pointers.refused.filter((known) => !refuse.some((each) => isSame(each, known)));
-        const refused = [...others, ...refuse.map((each) => ({ ...each, at, reason: failure }))];
+        const refused = withRefused(this.#pointers.refused, refuse, failure, at);
         await this.#writePointers({ ...this.#pointers, refused });
       }
-      await this.#record({ type: 'failed', number, at, failure, refused: refuse.length > 0, interrupted });
+      await this.#record({ type: 'failed', number, at, failure, refuse, interrupted });
       Object.assign(entry, { failure, interrupted });
     });
   }
@@ -217,7 +212,7 @@ class StoredRevisions implements Revisions {
       const { current } = this.#pointers;
       if (!this.#entries.has(number)) throw new Error(`there is no revision ${number} to fall back to`);
       // Told first: a line too many does no harm, and a power cut before the pointer only makes the next start do this again.
-      await this.#record({ type: 'failed', number: current, at: now(), failure: why, refused: false });
+      await this.#record({ type: 'failed', number: current, at: now(), failure: why });
       const entry = this.#entries.get(current);
       if (entry) entry.failure = why;
       await this.#writePointers({ ...this.#pointers, current: number, previous: undefined });
@@ -315,7 +310,5 @@ class StoredRevisions implements Revisions {
   }
 }
 
-const applies = (refused: Refused, spec: ComponentSpec) =>
-  refused.digest === spec.image.digest && (refused.spec === undefined || refused.spec === specKey(spec));
 const numbered = ({ number, digest, revision }: NumberedRevision) => ({ number, digest, revision });
 const now = () => new Date().toISOString();

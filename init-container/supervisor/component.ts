@@ -7,7 +7,7 @@ import { journal } from '../native/journal.ts';
 import { signalProcess } from '../native/processes.ts';
 import { parseSignal } from '../native/signals.ts';
 import { ComponentView } from './component-view.ts';
-import { EndWatch, exitFileGraceMs } from './life/end-watch.ts';
+import { EndWatch } from './life/end-watch.ts';
 import { findStartAgain } from './life/find-start.ts';
 import { HealthWatch } from './life/health-watch.ts';
 import { type ComponentHooks, Notes } from './life/notes.ts';
@@ -17,6 +17,9 @@ import { Waiting } from './life/waiting.ts';
 import { Mutex } from './mutex.ts';
 import { defaultGraceMs } from './policy.ts';
 import type { StopOptions } from './types.ts';
+
+/** A process that hangs in the kernel (a bad disk) cannot be killed: it must not keep a device from going down. */
+const stuckAtShutdownMs = 10_000;
 
 /** One system container and its life: start, stop, replacement. What belongs to it is in `life/`. */
 export class Component extends ComponentView {
@@ -226,7 +229,8 @@ export class Component extends ComponentView {
         journal(`${this.name}: still running ${graceMs / 1000} s after ${signal}; killing it`);
     }
     if (this.running) await this.signal('SIGKILL');
-    while (!(await this.end.endOrDelay(exitFileGraceMs))) await this.end.check();
+    const ended = await this.end.untilEnded(reason === 'shutdown' ? stuckAtShutdownMs : Number.POSITIVE_INFINITY);
+    if (!ended) journal(`${this.name}: still there after SIGKILL; the device goes down without waiting for it`);
     this.#notes.become(undefined);
     this.#notes.event('stop');
   }

@@ -30,12 +30,15 @@ services:
     binds: ["/etc/os-release:/machine/os-release:ro", "/etc/gantry/hello:/machine/hello:ro"]
     healthcheck: { disable: true }
     listen: []
+    swap: { strategy: stop-start }
     stop_grace_period: 100ms
     resources: { memory: { limit: 67108864 } }
 onshutdown:
   - name: farewell
     image: web:1
     command: [sh, -c, "echo farewell"]
+    listen: []
+    swap: { strategy: stop-start }
 files:
   - { path: /etc/gantry/hello, contents: "hello from the definition\\n", mode: "0644" }
 `;

@@ -4,7 +4,7 @@ import { isRunning, signalProcess } from '../../native/processes.ts';
 import type { ComponentView } from '../component-view.ts';
 
 /** conmon writes the exit file a moment after the process ended; longer than this, and it will never come. */
-export const exitFileGraceMs = 3000;
+const exitFileGraceMs = 3000;
 
 /** Of Node's timers. */
 const longestTimerMs = 2 ** 31 - 1;
@@ -64,6 +64,17 @@ export class EndWatch {
     await Promise.race([ended, delay]);
     clearTimeout(timer);
     return !this.#component.running;
+  }
+
+  /** Waits, also without an exit file, until the container has ended or for `ms`. Resolves with whether it has. */
+  async untilEnded(ms: number): Promise<boolean> {
+    const giveUpAt = performance.now() + ms;
+    for (;;) {
+      const leftMs = giveUpAt - performance.now();
+      if (await this.endOrDelay(Math.min(exitFileGraceMs, Math.max(0, leftMs)))) return true;
+      await this.check();
+      if (leftMs <= 0) return !this.#component.running;
+    }
   }
 
   #ended(exitCode: number): void {
