@@ -1,0 +1,91 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { spawn } from '@lydell/node-pty';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { gantryOk, start } from './support/gantry.ts';
+import { boot, type Machine } from './support/machine.ts';
+import { root, testEnvironment } from './support/paths.ts';
+import { until } from './support/until.ts';
+
+/** Several programs on the one serial line of a device, and what a console does beside a shell. */
+const folder = mkdtempSync(join(tmpdir(), 'gantry-e2e-console-'));
+const log = join(folder, 'console.log');
+const cast = join(folder, 'console.cast');
+
+let machine: Machine;
+const on = (...args: string[]) => ['-d', machine.target, ...args];
+
+beforeAll(async () => {
+  machine = await boot('amd64', 'serial', { name: 'e2e-console' });
+  await machine.untilHealthy();
+});
+afterAll(async () => {
+  await machine?.stop();
+  rmSync(folder, { recursive: true });
+});
+
+/** A `gantry` that runs, and what it has shown so far. */
+function running(...args: string[]) {
+  const child = start(on(...args));
+  const shown = { out: '', err: '' };
+  child.stdout?.on('data', (chunk) => {
+    shown.out += chunk;
+  });
+  child.stderr?.on('data', (chunk) => {
+    shown.err += chunk;
+  });
+  return { child, shown };
+}
+
+/** Makes the container web say numbered lines, as its first process would. */
+async function say(first: number, last: number): Promise<void> {
+  await gantryOk(...on('exec', 'web', 'sh', '-c', `seq ${first} ${last} | sed 's/^/line /' > /proc/1/fd/1`));
+}
+
+const numbered = (text: string) => text.split('\n').flatMap((line) => /^line (\d+)$/.exec(line)?.[1] ?? []);
+
+it('commands work beside a console that records; when it is killed, the next one has the line and logs -f goes on', async () => {
+  const holder = running('console', '--log', log, '--record', cast);
+  await until('the console to have a shell', 60, async () => holder.shown.err.includes('the device answers'));
+  const follower = running('logs', '-f', '--tail', '0', 'web');
+  // The health check's requests tell that it follows.
+  await until('the follower to be there', 60, async () => follower.shown.out.includes('GET /health'));
+  await say(1, 200);
+  await until('the lines to come', 60, async () => follower.shown.out.includes('line 200\n'));
+  holder.child.kill('SIGKILL');
+  await holder.child;
+  await say(201, 400);
+  await until('the lines behind to come', 60, async () => follower.shown.out.includes('line 400\n'));
+  follower.child.kill('SIGINT');
+  await follower.child;
+  expect(numbered(follower.shown.out)).toEqual(Array.from({ length: 400 }, (_, index) => String(index + 1)));
+  const replayed = await gantryOk('console', '--replay', cast, '--speed', '0');
+  expect(replayed.length).toBeGreaterThan(0);
+  expect(replayed).toBe(readFileSync(log, 'utf8').replace(/\n$/, ''));
+});
+
+it('sends SysRq to the kernel under a link, whose answer comes to the console', async () => {
+  const terminal = spawn(join(root, 'node_modules/.bin/node'), [join(root, 'bin/gantry.mjs'), ...on('console')], {
+    env: { ...process.env, ...testEnvironment, TERM: 'xterm' },
+    cwd: root,
+    cols: 100,
+    rows: 30,
+  });
+  let shown = '';
+  terminal.onData((data) => {
+    shown += data;
+  });
+  const exit = new Promise<number>((resolve) => terminal.onExit(({ exitCode }) => resolve(exitCode)));
+  try {
+    await until('the console to have a shell', 60, async () => shown.includes('the device answers'));
+    terminal.write('\x14Bh');
+    await until('the kernel to list its keys', 60, async () => /sysrq: HELP : loglevel/.test(shown));
+    terminal.write('echo still $((40 + 2))\r');
+    await until('the shell to go on', 60, async () => /still 42\r/.test(shown));
+    terminal.write('\x14q');
+    expect(await exit).toBe(0);
+  } finally {
+    terminal.kill();
+  }
+});
