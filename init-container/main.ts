@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { logsFolder } from './engine/paths.ts';
+import { hasKernelOption } from './native/kernel-option.ts';
 import { distribution } from './native/machine.ts';
 import { apiSocket, serveApi } from './start/api.ts';
 import { bringUp } from './start/bring-up.ts';
@@ -29,7 +30,7 @@ ending.running.console = await startConsole(apiSocket, supervisor);
 ending.running.logs = await keepLogs(state.persistent);
 ending.listen();
 // What the last process left to be done may take longer than the watchdog waits. A machine's own belongs to its distribution.
-if (distribution === undefined)
+if (distribution === undefined && !hasKernelOption('gantry.watchdog=off'))
   void Watchdog.start(supervisor).then((watchdog) => {
     ending.running.watchdog = watchdog;
   });

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { errorWithCode } from './errno.ts';
 import { journal } from './journal.ts';
+import { hasKernelOption } from './kernel-option.ts';
 
 /**
  * Faults on demand, at named places of this program: how it is shown that a device survives them. Only a device that was
@@ -21,7 +22,7 @@ const orderSchema = z.discriminatedUnion('action', [
 ]);
 type Order = z.infer<typeof orderSchema>;
 
-const orderPath = process.env.GANTRY_FAULTS ?? (bootedWithFaults() ? '/run/gantry/faults' : undefined);
+const orderPath = process.env.GANTRY_FAULTS ?? (hasKernelOption('gantry.faults=1') ? '/run/gantry/faults' : undefined);
 const slowMs = 3000;
 /** `ENOSPC` and `EIO` of linux/errno.h. */
 const errnos = { enospc: 28, eio: 5 } as const;
@@ -80,12 +81,4 @@ function act(name: string, action: 'kill' | 'reboot' | 'enospc' | 'eio'): void {
   if (action === 'kill') process.kill(process.pid, 'SIGKILL');
   else if (action === 'reboot') writeFileSync('/proc/sysrq-trigger', 'b');
   else throw errorWithCode(errnos[action], `fault ordered at "${name}"`);
-}
-
-function bootedWithFaults(): boolean {
-  try {
-    return readFileSync('/proc/cmdline', 'utf8').split(/\s+/).includes('gantry.faults=1');
-  } catch {
-    return false;
-  }
 }

@@ -200,7 +200,9 @@ function socketDir(dir: string): string {
 
 function commandLine(image: BootImage, board: Board, extra: string | undefined): string {
   const console = /(^| )console=/.test(image.cmdline) ? '' : `console=${board.console}`;
-  return [console, image.cmdline.trim(), extra ?? ''].filter((part) => part !== '').join(' ');
+  return [console, image.cmdline.trim(), board.emulatorCmdline ?? '', extra ?? '']
+    .filter((part) => part !== '')
+    .join(' ');
 }
 
 /**

@@ -5,8 +5,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Instance } from '../../src/emulator/index.ts';
 import { connectLine, storm } from '../soak/lines/storm.ts';
 import { composeForBoard, sayWithTime } from './support/compose.ts';
-import { gantry, gantryJson, gantryOk, start } from './support/gantry.ts';
+import { gantry, gantryJson, gantryOk } from './support/gantry.ts';
 import { boot, type Machine } from './support/machine.ts';
+import { openTerminal, type Terminal } from './support/terminal.ts';
 import { until } from './support/until.ts';
 
 const say = sayWithTime();
@@ -88,45 +89,41 @@ describe('a Raspberry Pi 3 over its serial line', () => {
 
 describe('a device behind U-Boot', () => {
   let machine: Machine;
-  const console = { text: '', send: (_keys: string) => {}, leave: async () => {} };
-  const seen = (what: string | RegExp, seconds: number) =>
-    until(`${what} on the console`, seconds, async () =>
-      typeof what === 'string' ? console.text.includes(what) : what.test(console.text),
-    );
+  let terminal: Terminal;
 
   beforeAll(async () => {
     const image = await composeForBoard('virt-uboot', say);
     const beforeBoot = async ({ name }: Instance) => {
-      const running = start(['-d', `qemu:${name}?via=serial`, 'console', '--plain'], {}, 'pipe');
-      running.stdout?.on('data', (chunk) => {
-        console.text += chunk;
-      });
-      let joined = '';
-      running.stderr?.on('data', (chunk) => {
-        joined += chunk;
-      });
-      console.send = (keys) => void running.stdin?.write(keys);
-      console.leave = async () => {
-        running.kill('SIGINT');
-        await running;
-      };
-      await until('the console to be joined', 30, async () => joined.includes('serial'));
+      terminal = openTerminal(['-d', `qemu:${name}?via=serial`, 'console']);
+      // Nothing answers: keys go to the line as they are.
+      await terminal.sees('the bare line');
     };
     machine = await boot('arm64', 'serial', { name: 'e2e-uboot', image, beforeBoot });
   }, 300_000);
-  afterAll(async () => machine?.stop());
+  afterAll(async () => {
+    terminal?.kill();
+    await machine?.stop();
+  });
 
   it('is interrupted at its prompt from the console, and boots on', async () => {
-    await seen('Hit any key to stop autoboot', 60);
-    console.send(' ');
-    await seen('=> ', 30);
-    console.send('setexpr answer 6 * 7; printenv answer\r');
+    await terminal.sees('Hit any key to stop autoboot');
+    terminal.type(' ');
+    await terminal.sees('=> ');
+    terminal.type('setexpr answer 6 * 7; printenv answer\r');
     // U-Boot counts in hexadecimal digits.
-    await seen('answer=2a', 30);
-    console.send('boot\r');
-    await seen('extlinux.conf', 60);
-    await seen('Starting kernel', 120);
-    await console.leave();
+    await terminal.sees('answer=2a');
+    terminal.type('boot\r');
+    await terminal.sees('extlinux.conf');
+    await terminal.sees('Starting kernel', 120);
+  });
+
+  it('has a shell on the same console once it is up', async () => {
+    await terminal.sees('the device answers', 240);
+    await terminal.sees('r0> ', 60);
+    terminal.type('info\r');
+    await terminal.sees('arm64', 60);
+    terminal.type('\x14q');
+    expect(await terminal.exit).toBe(0);
   });
 
   it('has its link afterwards', async () => {

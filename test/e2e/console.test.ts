@@ -1,11 +1,10 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { spawn } from '@lydell/node-pty';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { gantryOk, start } from './support/gantry.ts';
 import { boot, type Machine } from './support/machine.ts';
-import { root, testEnvironment } from './support/paths.ts';
+import { openTerminal } from './support/terminal.ts';
 import { until } from './support/until.ts';
 
 /** Several programs on the one serial line of a device, and what a console does beside a shell. */
@@ -66,25 +65,15 @@ it('commands work beside a console that records; when it is killed, the next one
 });
 
 it('sends SysRq to the kernel under a link, whose answer comes to the console', async () => {
-  const terminal = spawn(join(root, 'node_modules/.bin/node'), [join(root, 'bin/gantry.mjs'), ...on('console')], {
-    env: { ...process.env, ...testEnvironment, TERM: 'xterm' },
-    cwd: root,
-    cols: 100,
-    rows: 30,
-  });
-  let shown = '';
-  terminal.onData((data) => {
-    shown += data;
-  });
-  const exit = new Promise<number>((resolve) => terminal.onExit(({ exitCode }) => resolve(exitCode)));
+  const terminal = openTerminal(on('console'));
   try {
-    await until('the console to have a shell', 60, async () => shown.includes('the device answers'));
-    terminal.write('\x14Bh');
-    await until('the kernel to list its keys', 60, async () => /sysrq: HELP : loglevel/.test(shown));
-    terminal.write('echo still $((40 + 2))\r');
-    await until('the shell to go on', 60, async () => /still 42\r/.test(shown));
-    terminal.write('\x14q');
-    expect(await exit).toBe(0);
+    await terminal.sees('the device answers');
+    terminal.type('\x14Bh');
+    await terminal.sees('sysrq: HELP : loglevel');
+    terminal.type('revisions\r');
+    await terminal.sees(/0 +\S*current/);
+    terminal.type('\x14q');
+    expect(await terminal.exit).toBe(0);
   } finally {
     terminal.kill();
   }
