@@ -118,7 +118,7 @@ describe('a device behind U-Boot', () => {
   });
 
   it('has a shell on the same console once it is up', async () => {
-    await terminal.sees('the device answers', 240);
+    await terminal.sees('the device answers', 120);
     await terminal.sees('r0> ', 60);
     terminal.type('info\r');
     await terminal.sees('arm64', 60);

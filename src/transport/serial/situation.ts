@@ -1,3 +1,4 @@
+import { BeginningFinder } from '../../shared/link/handshake.ts';
 import { sanitizeText } from '../../shared/text/sanitize.ts';
 
 /** What a device on a serial line seems to be doing, judged by what it prints. */
@@ -45,6 +46,9 @@ export class SituationWatch {
   #bytes = 0;
   #strange = 0;
   #textAt: number | undefined;
+  readonly #beginnings = new BeginningFinder();
+  /** An agent has said since the last boot that it listens: a kernel that prints is no boot any more. */
+  #isAnnounced = false;
 
   /** `baud` of the port, for the advice; undefined where it has none. */
   constructor(baud?: number) {
@@ -61,6 +65,8 @@ export class SituationWatch {
       this.#strange /= 2;
     }
     this.#text = (this.#text + chunk.toString('utf8')).slice(-kept);
+    const sign = this.#beginnings.push(chunk);
+    if (sign !== undefined) this.#isAnnounced = sign === 'announced';
     this.#textAt = now;
   }
 
@@ -79,8 +85,10 @@ export class SituationWatch {
   #judge(): Situation {
     if (this.#textAt === undefined) return 'silent';
     if (this.#bytes >= 16 && this.#strange > this.#bytes / 4) return 'noise';
-    // What the terminal is told to do with the text (colours, the announcement of a link) is not part of it.
-    const text = this.#text.replace(/\x1b\[[0-9;?]*[A-Za-z]|\x1b_[^\x1b]*\x1b\\/g, '');
+    // What the terminal is told to do with the text is not part of it; of the announcement of a link it sees nothing.
+    const text = this.#text
+      .replace(/\x1b_gantry;[^\x1b]*\x1b\\/g, '[gantry] listens\n')
+      .replace(/\x1b\[[0-9;?]*[A-Za-z]|\x1b_[^\x1b]*\x1b\\/g, '');
     const panic = text.search(patterns.panic);
     if (panic >= 0 && !patterns.panicOver.test(text.slice(panic))) return 'panic';
     const end = text.slice(-400);
@@ -88,7 +96,10 @@ export class SituationWatch {
     if (patterns.bootLoaderPrompt.test(end)) return 'boot-loader';
     if (patterns.gantry.test(end)) return 'gantry';
     if (patterns.login.test(end)) return 'login';
-    if (patterns.kernelLine.test(end)) return patterns.goingDown.test(end) ? 'going-down' : 'booting';
+    if (patterns.kernelLine.test(end)) {
+      if (patterns.goingDown.test(end)) return 'going-down';
+      return this.#isAnnounced ? 'gantry' : 'booting';
+    }
     if (patterns.goingDown.test(end)) return 'going-down';
     if (patterns.shell.test(end)) return 'shell';
     return patterns.bootLoaderName.test(end) ? 'booting' : 'talking';
