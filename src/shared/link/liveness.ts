@@ -22,6 +22,7 @@ export class Liveness {
   readonly #options: LivenessOptions;
   readonly #alarm: Alarm;
   #heardAt = 0;
+  #dueAt = 0;
 
   constructor(options: LivenessOptions) {
     this.#options = options;
@@ -30,7 +31,7 @@ export class Liveness {
 
   start(): void {
     this.heard();
-    this.#alarm.set(WATCH_MS);
+    this.#wait();
   }
 
   stop(): void {
@@ -47,6 +48,9 @@ export class Liveness {
     const isHost = role === 'host';
     const limit = silenceMs ?? (isHost ? HOST_SILENCE_MS : DEVICE_SILENCE_MS);
     const now = clock.now();
+    // A processor that others had meanwhile: what came in that time is still to be read, so it is nobody's silence.
+    const lateMs = now - this.#dueAt;
+    if (lateMs > WATCH_MS) this.#heardAt = Math.min(now, this.#heardAt + lateMs);
     if (now - this.#heardAt > limit) {
       const seconds = limit / 1000;
       onSilence(
@@ -58,6 +62,11 @@ export class Liveness {
     // Also while data are sent that nobody answers: on a bad line a ping, being small, arrives when they do not.
     const isDue = now - Math.min(lastSentAt(), this.#heardAt) >= PING_MS - WATCH_MS;
     if (isHost && isDue) ping();
+    this.#wait();
+  }
+
+  #wait(): void {
+    this.#dueAt = this.#options.clock.now() + WATCH_MS;
     this.#alarm.set(WATCH_MS);
   }
 }

@@ -59,6 +59,8 @@ export async function storm({ device, text }: LineDevice, lines: number): Promis
       if (line.text.includes(`${id} last`)) return;
     }
   })();
+  // Its end is looked at last; others may fail before.
+  following.catch(() => undefined);
   let over = false;
   const printing = onDevice(
     device,
