@@ -11,6 +11,8 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
+          // By default one processor is left for others.
+          maxWorkers: '100%',
           setupFiles: ['test/support/fast-check-seed.ts'],
           include: [
             'src/**/*.test.{ts,tsx}',
