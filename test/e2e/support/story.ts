@@ -141,7 +141,7 @@ export function deviceStory(arch: Arch, via: Via): void {
       const before = await gantryJson<{ bootId: string; persistent: boolean }>(...on('info'));
       expect(before.persistent).toBe(via === 'ssh');
       await gantryOk(...on('power', 'reboot'));
-      await until('the device to boot again', 120, async () => {
+      await until('the device to boot again', 180, async () => {
         const info = await gantryJson<{ bootId: string }>(...on('info'));
         return info.bootId !== before.bootId;
       });
