@@ -1,4 +1,5 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { closeSync, constants, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -38,6 +39,23 @@ test('a tty has a rate, a socket has none', async () => {
   expect(socket.bytesPerSecond).toBeUndefined();
   socket.stream.destroy();
   await new Promise((resolve) => server.close(resolve));
+});
+
+test('a port that is about to be let go is waited for, and one that is not is said to be in use', async () => {
+  const pty = await createPty();
+  const open = () => openPort({ path: pty.path, baud: 115_200, flow: 'none' });
+  const lock = async (seconds: string) => {
+    const child = spawn('flock', ['-F', pty.path, 'sh', '-c', `echo locked; exec sleep ${seconds}`]);
+    await once(child.stdout, 'data');
+    return child;
+  };
+  await lock('0.3');
+  const port = await open();
+  await new Promise((resolve) => port.stream.destroy().once('close', resolve));
+  const child = await lock('60');
+  await expect(open()).rejects.toThrow('in use by another program');
+  child.kill();
+  pty.close();
 });
 
 /** Bits per second, also a rate that stty has no name for: struct termios2. */

@@ -1,6 +1,7 @@
 import { readFileSync, stat, statSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { Duplex } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { SerialPort } from 'serialport';
 import { TransportError } from '../transport.ts';
 import { type PortControls, socketControls, ttyControls } from './port-controls.ts';
@@ -22,6 +23,10 @@ export interface Traffic {
 /** Bits that one byte takes on the line: a start bit, eight data bits, a stop bit. */
 const BITS_PER_BYTE = 10;
 const WATCH_MS = 1000;
+/** How serialport says that another has locked the port. */
+const lockedText = 'Cannot lock port';
+const LOCKED_MS = 1000;
+const OPEN_AGAIN_MS = 50;
 
 export interface PortOptions {
   /** How an emulator makes its guest see a break on the line. */
@@ -62,6 +67,23 @@ function openSocket(path: string): Promise<Socket> {
   });
 }
 
+/**
+ * Opens a port whose lock somebody may be about to let go: who has just closed it, or a child process of theirs that has
+ * not become its program yet.
+ */
+async function openLocked(port: SerialPort): Promise<void> {
+  const giveUpAt = performance.now() + LOCKED_MS;
+  for (;;) {
+    try {
+      await new Promise<void>((resolve, reject) => port.open((error) => (error ? reject(error) : resolve())));
+      return;
+    } catch (error) {
+      if (!(error as Error).message.includes(lockedText) || performance.now() > giveUpAt) throw error;
+      await delay(OPEN_AGAIN_MS);
+    }
+  }
+}
+
 async function openTty({
   path,
   baud,
@@ -76,7 +98,7 @@ async function openTty({
     ...{ path, baudRate: baud, hupcl: false, lock: true, autoOpen: false },
     ...{ rtscts: flow === 'rtscts', xon: soft, xoff: soft },
   });
-  await new Promise<void>((resolve, reject) => port.open((error) => (error ? reject(error) : resolve())));
+  await openLocked(port);
   const traffic: Traffic = { received: 0, sent: 0 };
   // SerialPort itself stays open when it is destroyed.
   const stream = new Duplex({
@@ -127,7 +149,7 @@ function explain(error: NodeJS.ErrnoException, { path, baud }: SerialTarget): Tr
       false,
     );
   }
-  if (says('EBUSY', 'Cannot lock port') || error.message.includes('busy')) {
+  if (says('EBUSY', lockedText) || error.message.includes('busy')) {
     return fail(`${path} is in use by another program: end it first (fuser ${path} names it)`, true);
   }
   if (says('ECONNREFUSED', 'ECONNREFUSED')) {
