@@ -1,6 +1,8 @@
 import type { Clock } from './clock.ts';
 import { ErrorEstimate } from './error-estimate.ts';
 
+/** Less is no time to wait for: adding it to the time may even change nothing, and a clock would wake us for ever. */
+const SHORTEST_MS = 0.001;
 /** Written ahead of the line at most: what is queued in the kernel or in an adapter cannot be overtaken by a key. */
 const AHEAD_MS = 20;
 /** The same where this process is woken late, because others use the processor: else the line would often stand still. */
@@ -62,7 +64,9 @@ export class LinePace {
 
   /** Milliseconds until the next frame may be written; 0 for now. */
   get delay(): number {
-    return this.#rate === undefined ? 0 : Math.max(0, this.#freeAt - this.#clock.now() - this.#ahead);
+    if (this.#rate === undefined) return 0;
+    const delay = this.#freeAt - this.#clock.now() - this.#ahead;
+    return delay < SHORTEST_MS ? 0 : delay;
   }
 
   /** There is something to send, and this process wants to be woken in `delay` milliseconds. */
