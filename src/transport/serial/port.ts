@@ -68,7 +68,8 @@ async function openTty({
   flow,
 }: SerialTarget): Promise<{ stream: Duplex; port: SerialPort; traffic: Traffic }> {
   // Loaded only now: it brings native code, which most commands do without.
-  const { SerialPort } = await import('serialport');
+  // By its default export: the names of a CommonJS module are lost where it is bundled into a file of its own.
+  const { SerialPort } = (await import('serialport')).default;
   // hupcl off: dropping DTR at the end resets many boards.
   const soft = flow === 'xonxoff';
   const port = new SerialPort({
