@@ -1,5 +1,5 @@
 import { type Summary, summarise } from '../statistics.ts';
-import { SEEDS, type Scenario, scenarios } from './scenarios.ts';
+import { type Scenario, SEEDS, scenarios } from './scenarios.ts';
 import { transfer } from './simulated.ts';
 
 export interface LineResult {

@@ -1,6 +1,17 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, constants, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -14,15 +25,28 @@ import { BITS_PER_BYTE, type Scenario, TRANSFER } from './scenarios.ts';
 export interface Peer {
   name: string;
   debianPackage: string;
-  sends: readonly [program: string, ...args: string[]];
-  receives: readonly [program: string, ...args: string[]];
+  sends(file: string): [program: string, ...args: string[]];
+  receives: [program: string, ...args: string[]];
 }
 
-/** Packets of 1000 bytes, ten of them under way, were Kermit's best on bad lines; its defaults are slower on all. */
-const kermit = ['kermit', '-i', '-q', '-e', '1000', '-v', '10'] as const;
+const kermit = (...action: string[]): string[] => {
+  // Packets of 1000 bytes, ten of them under way, were its best on bad lines. It takes a tty for a connection without errors
+  // and would end at the first one; so it must be told.
+  const settings = ['set reliable off', 'set streaming off', 'set file type binary', 'set window 10'];
+  const sizes = ['set receive packet-length 1000', 'set send packet-length 1000'];
+  return ['-Y', '-q', '-C', [...settings, ...sizes, action.join(' '), 'exit'].join(', ')];
+};
 export const peers: readonly Peer[] = [
-  { name: 'ZMODEM (sz, rz)', debianPackage: 'lrzsz', sends: ['sz', '-b', '-q'], receives: ['rz', '-b', '-q'] },
-  { name: 'C-Kermit', debianPackage: 'ckermit', sends: [...kermit, '-s'], receives: [...kermit, '-r'] },
+  {
+    ...{ name: 'ZMODEM (sz, rz)', debianPackage: 'lrzsz' },
+    sends: (file) => ['sz', '-b', '-q', file],
+    receives: ['rz', '-b', '-q'],
+  },
+  {
+    ...{ name: 'C-Kermit', debianPackage: 'ckermit' },
+    sends: (file) => ['kermit', ...kermit('send', file)],
+    receives: ['kermit', ...kermit('receive')],
+  },
 ];
 
 /** Who has not finished by then has failed. */
@@ -32,7 +56,7 @@ const LOOK_MS = 20;
 /** What is missing for it, in words; undefined when it can run. */
 export function whyNot(peer: Peer): string | undefined {
   try {
-    for (const [program] of [peer.sends, peer.receives]) findProgram(program, peer.debianPackage);
+    for (const [program] of [peer.sends(''), peer.receives]) findProgram(program, peer.debianPackage);
     return undefined;
   } catch (error) {
     return (error as Error).message;
@@ -54,7 +78,7 @@ export async function transferByPeer(peer: Peer, scenario: Scenario, seed: numbe
     const [from, to] = scenario.direction === 'upload' ? [host, device] : [device, host];
     const before = performance.now();
     running.push(start(to, target, peer.receives));
-    running.push(start(from, folder, [...peer.sends, source]));
+    running.push(start(from, folder, peer.sends(source)));
     while (performance.now() - before < PEER_LIMIT_MS) {
       await delay(LOOK_MS);
       // What the programs say to each other after the last byte is not counted.
@@ -81,7 +105,8 @@ function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
 function start(pty: Pty, cwd: string, [program = '', ...args]: readonly string[]): ChildProcess {
   const fd = openSync(pty.path, constants.O_RDWR | constants.O_NOCTTY);
   try {
-    return spawn(program, args, { cwd, stdio: [fd, fd, process.env.DBG ? 2 : 'ignore'] });
+    // Kermit does nothing at all on a tty that is not its controlling one.
+    return spawn('setsid', ['--ctty', program, ...args], { cwd, stdio: [fd, fd, 'ignore'] });
   } finally {
     closeSync(fd);
   }

@@ -36,7 +36,8 @@ export async function transferInRealTime(scenario: Scenario, seed: number): Prom
     await Promise.race([arrived, delay(LIMIT_MS, undefined, limit)]);
     limit.abort();
     const seconds = (performance.now() - before) / 1000;
-    if (!Buffer.concat(received).equals(data)) throw new Error(`${scenario.name}: ${length} bytes arrived in real time`);
+    if (!Buffer.concat(received).equals(data))
+      throw new Error(`${scenario.name}: ${length} bytes arrived in real time`);
     return TRANSFER / seconds / bytesPerSecond;
   } finally {
     await Promise.all([near.close(), far.close()]);
