@@ -18,7 +18,7 @@ export interface Comparison {
 }
 
 /** At once: each waits for its line nearly all the time. */
-const AT_ONCE = 6;
+const AT_ONCE = 8;
 
 /** What other programs reach on the same line, in real time: some eight minutes. */
 export async function comparePeers(say: (text: string) => void): Promise<Comparison> {

@@ -50,7 +50,7 @@ export async function measureLists(atEnd: AtEnd, say: Say): Promise<ListTimes | 
   const [clean] = peerScenarios;
   if (!clean) throw new Error('there is no line to measure on');
   const { host, device, line, close } = await openRealLine(clean, 1);
-  atEnd.add(close);
+  const closeLine = atEnd.add(close);
   // The device's end of the line runs in this process; what it answers comes from the device.
   const agent = startConsoleAgent({
     tty: device.path,
@@ -92,7 +92,7 @@ export async function measureLists(atEnd: AtEnd, say: Say): Promise<ListTimes | 
     });
   }
   await closeAgent();
-  close();
+  await closeLine();
   await idle.stop();
   const sum = ({ ms, bytes }: ReturnType<typeof collect>): Listed => ({ ms: summarise(ms), bytes: summarise(bytes) });
   return {
