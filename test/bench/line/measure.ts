@@ -3,6 +3,7 @@ import { type Summary, summarise } from '../statistics.ts';
 import { type Comparison, comparePeers } from './compare.ts';
 import { type CpuUse, measureCpu } from './cpu.ts';
 import { type ListTimes, measureLists } from './list.ts';
+import { measureReboots, type RebootTimes } from './reboot.ts';
 import { type Scenario, SEEDS, scenarios } from './scenarios.ts';
 import { transfer } from './simulated.ts';
 
@@ -19,14 +20,16 @@ export interface LineMeasured {
   comparison: Comparison;
   lists: ListTimes | string;
   cpu: CpuUse;
+  reboots: RebootTimes;
 }
 
 /** All about the serial link: some ten minutes, most of them waiting for the line in real time. */
 export async function measureLine(atEnd: AtEnd, say: (text: string) => void): Promise<LineMeasured> {
   const results = await simulate(say);
+  const reboots = await measureReboots();
   const lists = await measureLists(atEnd, say);
   const cpu = await measureCpu(say);
-  return { results, lists, cpu, comparison: await comparePeers(say) };
+  return { results, reboots, lists, cpu, comparison: await comparePeers(say) };
 }
 
 /** Every scenario with every seed, in simulated time: a minute or two of processor time. */

@@ -8,7 +8,7 @@ import { PEER_LIMIT_MS } from './peers.ts';
 import { KEY_EVERY_MS, peerScenarios, type Scenario, SEEDS, TRANSFER } from './scenarios.ts';
 
 /** The sections on the serial link. What was aimed at stands beside what was measured, and judges nothing. */
-export function lineSections({ results, comparison, lists, cpu }: LineMeasured): string[] {
+export function lineSections({ results, comparison, lists, cpu, reboots }: LineMeasured): string[] {
   return [
     '## The serial link',
     `${TRANSFER / 1024} KiB of random bytes over one stream of the link, in simulated time, on the line simulator of \`test/line\`: exact in its rate, faults in both directions, independent for each byte, kernel lines at any byte. Goodput: bytes of the transfer a second over the bytes that the line carries a second; median (least–most) of ${SEEDS.length} seeds. Keys: one each ${KEY_EVERY_MS} ms into a shell that echoes; milliseconds until the echo, median / p95 / most. Kernel lines: how many of those that arrived undamaged were shown whole and in order. By itself: \`npm run bench -- line\`.`,
@@ -17,6 +17,8 @@ export function lineSections({ results, comparison, lists, cpu }: LineMeasured):
     comparisonWords(comparison),
     comparisonTable(results, comparison),
     ...comparison.peers.flatMap(({ peer, missing }) => (missing === undefined ? [] : [`${peer.name}: ${missing}`])),
+    '## A reboot over 115,200 baud',
+    `In simulated time: the device is reset at any moment of a transfer and says nothing for up to a second; then U-Boot or Linux prints its first lines. The host’s end of the link takes the session for lost ${spread(reboots.noticed, 0)} ms after the first byte of that (aim: ≤ 1000 ms). Seconds later the agent starts, and a session is up ${spread(reboots.found, 0)} ms after that (aim: ≤ 1000 ms). Median (least–most) of ${reboots.found.runs}. The link alone: what the init container needs before it starts its agent is in the time of a boot.`,
     '## A list of components over 115,200 baud',
     ...listSections(lists),
     '## Processor time of the device’s end',
