@@ -40,7 +40,7 @@ function linkTable(results: readonly LineResult[]): string {
 
 function comparisonWords({ link }: Comparison): string {
   const own = link.map(({ direction, goodput }) => `${direction} ${spread(goodput)}`).join(', ');
-  return `The same line at 115,200 baud in real time between two ttys, one direction of each kind: kernel lines get among the bytes of a download; what the receiver loses meanwhile, among those of an upload. Goodput as above: median (least–most) of ${SEEDS.length} seeds; a transfer that has not arrived after ${PEER_LIMIT_MS / 1000} s, or not as it was, has failed. C-Kermit runs with packets of 1,000 bytes, ten under way, and is told that the line is not reliable. Gantry’s column is in simulated time; in real time, on the clean line: ${own}. Real time depends on how soon each program gets the processor, and a tty of this kind takes some 20 KB ahead of the line where a UART takes 4: who rewinds at an error, as ZMODEM does, pays for that. PPP with TCP is not here: it needs a kernel with PPP at both ends and root, and is not a program for a console.`;
+  return `The same line at 115,200 baud in real time between two ttys, one direction of each kind: kernel lines get among the bytes of a download; what the receiver loses meanwhile, among those of an upload. Goodput as above: median (least–most) of ${SEEDS.length} seeds; a transfer that has not arrived after ${PEER_LIMIT_MS / 1000} s, or not as it was, has failed. C-Kermit runs with packets of 1,000 bytes, ten under way, and is told that the line is not reliable. Gantry’s column is in simulated time; in real time, on the clean line: ${own}. Real time depends on how soon each program gets the processor, and a tty of this kind takes some 20 KB ahead of the line where a UART takes 4: who rewinds at an error, as ZMODEM does, pays for that. PPP with TCP was not measured: it needs a kernel with PPP at both ends.`;
 }
 
 function comparisonTable(results: readonly LineResult[], { peers }: Comparison): string {
@@ -62,7 +62,8 @@ function outcomes(goodputs: readonly (number | undefined)[]): string {
   const sorted = goodputs.map((one) => one ?? 0).toSorted((a, b) => a - b);
   const word = (one: number | undefined): string => (one ? one.toFixed(3) : 'failed');
   const median = sorted[Math.floor(sorted.length / 2)];
-  return sorted.length === 0 ? '' : `${word(median)} (${word(sorted[0])}–${word(sorted.at(-1))})`;
+  if (sorted.every((one) => one === 0)) return sorted.length === 0 ? '' : 'failed';
+  return `${word(median)} (${word(sorted[0])}–${word(sorted.at(-1))})`;
 }
 
 function spread(summary: Summary | undefined, digits = 3): string {
