@@ -8,8 +8,11 @@ import type { Component } from './component.ts';
 /** When this process started; also the init container's start. */
 export const initStartedAt = new Date(Date.now() - process.uptime() * 1000).toISOString();
 
-/** The machine's clock, not this process's: readings before and after a restart of this process can be compared. */
-const monotonicNs = () => Number(process.hrtime.bigint());
+/**
+ * The machine's clock, not this process's: readings before and after a restart of this process can be compared. In whole
+ * milliseconds, so that most of a list has the same one: over a serial line a list costs what changed in it.
+ */
+const readAtNs = () => Math.round(Number(process.hrtime.bigint()) / 1e6) * 1e6;
 
 /** What `/gantry/v1/components` tells about a system container. */
 export async function statusOf(component: Component): Promise<ComponentStatus> {
@@ -28,11 +31,11 @@ export async function statusOf(component: Component): Promise<ComponentStatus> {
     detail: component.reason,
     pid: state.process?.pid,
     startedAt: state.startedAt,
-    uptimeSeconds: component.uptimeMs === undefined ? undefined : component.uptimeMs / 1000,
+    uptimeSeconds: component.uptimeMs === undefined ? undefined : Math.floor(component.uptimeMs / 1000),
     finishedAt: component.running ? undefined : state.finishedAt,
     exitCode: component.running ? undefined : state.exitCode,
     restarts: state.restarts,
-    ...(usage ? { cpu: { usageNs: usage.usageNs, atNs: monotonicNs() }, memoryBytes: usage.memoryBytes } : {}),
+    ...(usage ? { cpu: { usageNs: usage.usageNs, atNs: readAtNs() }, memoryBytes: usage.memoryBytes } : {}),
   };
 }
 
@@ -45,7 +48,7 @@ export async function statusOfPart(name: string, spec: ComponentSpec): Promise<C
     digest: spec.image.digest,
     state: 'running',
     health: 'none',
-    uptimeSeconds: spec.kind === 'init' ? process.uptime() : uptime(),
+    uptimeSeconds: Math.floor(spec.kind === 'init' ? process.uptime() : uptime()),
     restarts: 0,
   };
   if (spec.kind !== 'init') return status;
@@ -54,7 +57,7 @@ export async function statusOfPart(name: string, spec: ComponentSpec): Promise<C
     ...status,
     pid: process.pid,
     startedAt: initStartedAt,
-    cpu: { usageNs: (user + system) * 1000, atNs: monotonicNs() },
+    cpu: { usageNs: (user + system) * 1000, atNs: readAtNs() },
     memoryBytes: (await processMemory(process.pid)).residentBytes,
   };
 }

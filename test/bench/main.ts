@@ -25,7 +25,11 @@ const path = join(root, 'docs/benchmarks.md');
 const say = sayWithTime();
 const atEnd = new AtEnd();
 if (process.argv[2] === 'line') {
-  process.stdout.write(`${lineSections(await measureLine(say)).join('\n\n')}\n`);
+  try {
+    process.stdout.write(`${lineSections(await measureLine(atEnd, say)).join('\n\n')}\n`);
+  } finally {
+    await atEnd.run();
+  }
   process.exit();
 }
 try {
@@ -35,7 +39,7 @@ try {
   const restarts = await compareRestarts(atEnd, say);
   const hundred = await measureHundred(atEnd, say);
   const swaps = { strategies: await measureStrategies(atEnd, say), gaps: await measureGaps(atEnd, say) };
-  const line = await measureLine(say);
+  const line = await measureLine(atEnd, say);
   const booted: Booted[] = [];
   for (const arch of arches) booted.push(await measureBoots(arch, atEnd, say));
   const temporary = `${path}.part`;

@@ -1,7 +1,7 @@
 import type { Booted } from './boot.ts';
 import type { Composed } from './compose.ts';
 import type { Hundred } from './hundred/measure.ts';
-import type { LineResult } from './line/measure.ts';
+import type { LineMeasured } from './line/measure.ts';
 import { lineSections } from './line/report.ts';
 import { actions, type Comparison } from './restart/compare.ts';
 import type { Summary } from './statistics.ts';
@@ -15,7 +15,7 @@ export interface Results {
   restarts: Comparison | string;
   hundred: Hundred | string;
   swaps: SwapResults;
-  line: LineResult[];
+  line: LineMeasured;
 }
 
 /** The whole of docs/benchmarks.md. */

@@ -5,12 +5,17 @@ import { loadLibc } from '../../init-container/native/libc.ts';
 /** Else every program that a test starts would hold the cable too. */
 const O_CLOEXEC = 0o2000000;
 
+/** Bytes that a tty has received and nobody has read. */
+const FIONREAD = 0x541b;
+
 /** The other end of a tty: what a cable would be plugged into. */
 export interface Pty {
   /** Path of the tty. */
   path: string;
   /** What is written here is received by the tty, and the other way round. */
   cable: ReadStream;
+  /** Bytes that the tty has received and nobody has read: what is written beyond some 4 KB blocks this process. */
+  unread(): number;
   /** Pulls the cable: whoever has the tty open sees it hang up. */
   close(): void;
 }
@@ -29,6 +34,10 @@ export async function createPty(): Promise<Pty> {
   return {
     path,
     cable,
+    unread: () => {
+      const count = Buffer.alloc(4);
+      return libc.ioctl(slave, FIONREAD, count) === 0 ? count.readInt32LE() : 0;
+    },
     close: () => {
       closeSync(slave);
       cable.destroy();

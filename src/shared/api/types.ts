@@ -81,13 +81,13 @@ export interface ComponentStatus {
   detail?: string;
   pid?: number;
   startedAt?: string;
-  /** How long it has been running by the device's own count: its clock may be wrong, and may be set meanwhile. */
+  /** How long it has been running by the device's own count: its clock may be wrong, and may be set meanwhile. Whole seconds. */
   uptimeSeconds?: number;
   finishedAt?: string;
   exitCode?: number;
   /** Restarts by the supervisor since boot, not counting those a person asked for. */
   restarts: number;
-  /** Cumulative CPU time and the moment it was read (monotonic), both in nanoseconds: two readings give a percentage. */
+  /** Cumulative CPU time and the moment it was read (monotonic, to the millisecond), both in nanoseconds: two readings give a percentage. */
   cpu?: { usageNs: number; atNs: number };
   memoryBytes?: number;
 }

@@ -9,7 +9,8 @@ export interface Clock {
 export const systemClock: Clock = {
   now: () => performance.now(),
   after(ms, action) {
-    const timer = setTimeout(action, ms);
+    // Node says a warning when the moment has passed already.
+    const timer = setTimeout(action, Math.max(0, ms));
     return () => clearTimeout(timer);
   },
 };

@@ -1,19 +1,12 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { buildOs } from '../../../src/compose/build-os.ts';
-import { connectDevice } from '../../../src/device/connect.ts';
 import type { Device } from '../../../src/device/device.ts';
-import { hostArch } from '../../../src/emulator/index.ts';
-import { progressTo, type Say } from '../../e2e/support/compose.ts';
-import { work } from '../../e2e/support/paths.ts';
-import { until } from '../../e2e/support/until.ts';
+import type { Say } from '../../e2e/support/compose.ts';
 import type { AtEnd } from '../../support/at-end.ts';
 import { onDevice } from '../../support/on-device.ts';
 import { readMemory } from '../memory.ts';
-import { startInNamespaces } from '../restart/namespaces.ts';
 import { type Summary, summarise } from '../statistics.ts';
+import { startIdleDevice, whyNoContainers } from './idle-device.ts';
 
 /** A device with many containers that do nothing. Bytes are KiB, times ms unless named otherwise. */
 export interface Hundred {
@@ -37,32 +30,9 @@ const idleSeconds = 60;
 
 /** Natively on this machine's kernel, as the comparison of restarts does. A text says what this machine lacks. */
 export async function measureHundred(atEnd: AtEnd, say: Say): Promise<Hundred | string> {
-  if (process.getuid?.() !== 0) return 'Not measured: containers need root. Run `npm run bench` as root.';
-  const folder = mkdtempSync(join(tmpdir(), 'gantry-bench-'));
-  atEnd.add(() => rmSync(folder, { recursive: true, force: true }));
-  const services = Array.from({ length: count }, (_, i) => `  - { name: idle-${i + 1}, image: "idle:1" }`);
-  const generated = join(folder, 'services.yml');
-  writeFileSync(generated, `services:\n${services.join('\n')}\n`);
-  const arch = hostArch();
-  const outDir = join(work, `bench-hundred-${arch}`);
-  const definitions = [join(import.meta.dirname, 'os.yml'), generated];
-  await buildOs({ definitions, arch, outDir, relockGone: true, onProgress: progressTo(say) });
-
-  say(`starting ${count} containers`);
-  const started = performance.now();
-  const script = join(import.meta.dirname, '../restart/device.sh');
-  const options = { log: join(work, 'bench-hundred.log'), cgroup: `gantry-bench-hundred-${process.pid}` };
-  const namespaces = await startInNamespaces(script, [join(outDir, 'root.img'), folder], options);
-  atEnd.add(namespaces.stop);
-  const socket = `/proc/${namespaces.pid}/root/run/docker.sock`;
-  const device = await connectDevice(`unix:${socket}`, { patienceMs: 60_000 });
-  atEnd.add(() => device.close());
-  await until(`${count} containers to run`, 300, async () => {
-    const running = (await device.components()).filter(({ kind, state }) => kind === 'service' && state === 'running');
-    return running.length === count;
-  });
-  const allRunning = (performance.now() - started) / 1000;
-
+  const problem = whyNoContainers();
+  if (problem !== undefined) return problem;
+  const { device, pid, allRunning, stop } = await startIdleDevice('hundred', count, atEnd, say);
   const lists: number[] = [];
   for (let run = 0; run <= listRuns; run++) {
     const before = performance.now();
@@ -70,7 +40,7 @@ export async function measureHundred(atEnd: AtEnd, say: Say): Promise<Hundred | 
     if (run > 0) lists.push(performance.now() - before);
   }
   say(`waiting ${idleSeconds} s to see what it does when nobody asks`);
-  const idle = await measureIdle(device, namespaces.pid);
+  const idle = await measureIdle(device, pid);
   const memory = await readMemory(device);
   const [init] = memory.filter(({ process }) => process.startsWith('init'));
   if (init === undefined) throw new Error('the init container was not found');
@@ -80,8 +50,7 @@ export async function measureHundred(atEnd: AtEnd, say: Say): Promise<Hundred | 
     'cd /run/gantry/containers && du -sk --exclude=rootfs . 2>/dev/null || du -skx .',
   );
   const state = Number.parseInt(stateText, 10) / count;
-  await device.close();
-  await namespaces.stop();
+  await stop();
   return {
     containers: count, allRunning, list: summarise(lists), idle, init: init.private, conmon: summarise(conmons), state,
   }; // biome-ignore format: one figure after the other

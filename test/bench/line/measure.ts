@@ -1,5 +1,10 @@
+import type { AtEnd } from '../../support/at-end.ts';
 import { type Summary, summarise } from '../statistics.ts';
-import { type Scenario, scenarios } from './scenarios.ts';
+import { type Comparison, comparePeers } from './compare.ts';
+import { type CpuUse, measureCpu } from './cpu.ts';
+import { type ListTimes, measureLists } from './list.ts';
+import { measureReboots, type RebootTimes } from './reboot.ts';
+import { type Scenario, SEEDS, scenarios } from './scenarios.ts';
 import { transfer } from './simulated.ts';
 
 export interface LineResult {
@@ -10,10 +15,25 @@ export interface LineResult {
   kernelLines: { arrived: number; shown: number };
 }
 
-const SEEDS = [1, 2, 3];
+export interface LineMeasured {
+  results: LineResult[];
+  comparison: Comparison;
+  lists: ListTimes | string;
+  cpu: CpuUse;
+  reboots: RebootTimes;
+}
 
-/** Every scenario with every seed, in simulated time. Takes about a minute. */
-export async function measureLine(say: (text: string) => void): Promise<LineResult[]> {
+/** All about the serial link: some ten minutes, most of them waiting for the line in real time. */
+export async function measureLine(atEnd: AtEnd, say: (text: string) => void): Promise<LineMeasured> {
+  const results = await simulate(say);
+  const reboots = await measureReboots();
+  const lists = await measureLists(atEnd, say);
+  const cpu = await measureCpu(say);
+  return { results, reboots, lists, cpu, comparison: await comparePeers(say) };
+}
+
+/** Every scenario with every seed, in simulated time: a minute or two of processor time. */
+async function simulate(say: (text: string) => void): Promise<LineResult[]> {
   const results: LineResult[] = [];
   for (const scenario of scenarios) {
     const runs = [];
