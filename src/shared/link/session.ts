@@ -30,6 +30,8 @@ export interface SessionOptions {
   onStream(stream: LinkStream): void;
   /** The other side said goodbye, or broke the rules; the session must be closed. */
   onEnd(reason: string, kind: 'bye' | 'fault'): void;
+  /** What became of a packet that was sent. */
+  onOutcome(isLost: boolean): void;
 }
 
 /** Bytes that control chunks and keystrokes may have in flight above the window. */
@@ -58,6 +60,7 @@ export class Session implements StreamOwner {
   #typedAt = Number.NEGATIVE_INFINITY;
   #lastSentAt: number;
   #isScheduled = false;
+  #isPaused = false;
   #isClosed = false;
 
   constructor(options: SessionOptions) {
@@ -97,6 +100,23 @@ export class Session implements StreamOwner {
   /** Asks for a sign of life. */
   ping(): void {
     this.#control({ type: 'ping' });
+  }
+
+  /** Sends nothing until `resume`: what is on its way can leave the line, and is not taken for lost meanwhile. */
+  pause(): void {
+    this.#isPaused = true;
+    this.#paceAlarm.clear();
+    this.#lossAlarm.clear();
+  }
+
+  /** Goes on, on a line of this rate: see `SessionOptions`. */
+  resume(bytesPerSecond: number | undefined): void {
+    if (!this.#isPaused || this.#isClosed) return;
+    this.#isPaused = false;
+    this.#pace.setRate(bytesPerSecond);
+    // Also tells the other side that this one is here.
+    this.ping();
+    this.#armLoss();
   }
 
   /** Says goodbye without waiting for an answer; also when the other side still speaks in a session that is over. */
@@ -244,6 +264,7 @@ export class Session implements StreamOwner {
     }
     for (const packet of result.arrived) {
       this.#pace.acknowledged(packet.size, result.sample);
+      this.#options.onOutcome(false);
       for (const content of packet.content) {
         if (content.type === 'data') content.stream.acknowledged(content.start, content.end, content.fin);
       }
@@ -251,6 +272,7 @@ export class Session implements StreamOwner {
     if (result.through !== undefined) this.#pace.heardBack(result.through, delay);
     for (const packet of result.lost) {
       this.#pace.lost(packet.size, result.sample);
+      this.#options.onOutcome(true);
       this.#repeat(packet.content);
     }
     if (result.arrived.length + result.lost.length > 0) this.#armLoss();
@@ -271,13 +293,14 @@ export class Session implements StreamOwner {
   }
 
   #armLoss(): void {
-    if (this.#sent.isEmpty || this.#isClosed) this.#lossAlarm.clear();
+    if (this.#sent.isEmpty || this.#isPaused || this.#isClosed) this.#lossAlarm.clear();
     else this.#lossAlarm.set(this.#sent.timeout(this.#pace.duration(this.#sent.bytes)));
   }
 
   #expire(): void {
     const packet = this.#sent.expire();
     if (!packet) return;
+    this.#options.onOutcome(true);
     this.#repeat(packet.content);
     // A probe goes out even when the window is full, and even when there is nothing left to repeat.
     this.#isProbing = true;
@@ -287,7 +310,7 @@ export class Session implements StreamOwner {
   }
 
   #pump(): void {
-    while (!this.#isClosed && this.#options.isWritable()) {
+    while (!this.#isClosed && !this.#isPaused && this.#options.isWritable()) {
       const { delay } = this.#pace;
       if (delay > 0) {
         const hasWork = this.#received.isAckDue || !this.#outbox.isEmpty || this.#streams.hasPending;
