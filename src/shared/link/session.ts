@@ -61,6 +61,8 @@ export class Session implements StreamOwner {
   #lastSentAt: number;
   #isScheduled = false;
   #isPaused = false;
+  /** Unacknowledged since before the last pause. */
+  #formerBytes = 0;
   #isClosed = false;
 
   constructor(options: SessionOptions) {
@@ -114,7 +116,9 @@ export class Session implements StreamOwner {
     if (!this.#isPaused || this.#isClosed) return;
     this.#isPaused = false;
     this.#pace.setRate(bytesPerSecond);
-    // Also tells the other side that this one is here.
+    // What is still unacknowledged has long arrived or is lost: the answer to this one tells which, and nothing waits for it.
+    this.#formerBytes = this.#sent.bytes;
+    this.#isProbing = true;
     this.ping();
     this.#armLoss();
   }
@@ -262,6 +266,7 @@ export class Session implements StreamOwner {
       this.#options.onEnd('the other side acknowledged a packet that was never sent', 'fault');
       return;
     }
+    if (result.arrived.length > 0) this.#formerBytes = 0;
     for (const packet of result.arrived) {
       this.#pace.acknowledged(packet.size, result.sample);
       this.#options.onOutcome(false);
@@ -294,7 +299,7 @@ export class Session implements StreamOwner {
 
   #armLoss(): void {
     if (this.#sent.isEmpty || this.#isPaused || this.#isClosed) this.#lossAlarm.clear();
-    else this.#lossAlarm.set(this.#sent.timeout(this.#pace.duration(this.#sent.bytes)));
+    else this.#lossAlarm.set(this.#sent.timeout(this.#pace.duration(Math.max(0, this.#sent.bytes - this.#formerBytes))));
   }
 
   #expire(): void {

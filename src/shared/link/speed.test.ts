@@ -164,7 +164,7 @@ test('either side may die at any moment of a change: the other is at the safe sp
       await pair.clock.run(CHANGE_MS);
       expect([dead, ms, survivor.baud]).toEqual([dead, ms, SAFE]);
       expect([dead, ms, pair.line.bauds?.[dead === 'host' ? 'device' : 'host']]).toEqual([dead, ms, SAFE]);
-      expect(await pair.clock.runUntil(() => survivor.state === 'plain', 4000)).toBe(true);
+      expect(await pair.clock.runUntil(() => survivor.state === 'plain', 5000)).toBe(true);
       expect(survivor.baud).toBe(SAFE);
     }
   }
