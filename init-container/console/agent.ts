@@ -6,7 +6,7 @@ import { serveConsole } from './console-service.ts';
 import { KernelLogLevel } from './kernel-log-level.ts';
 import { PlainShell } from './plain-shell.ts';
 import type { OpenShell } from './shell.ts';
-import { openTtyPort } from './tty-port.ts';
+import { openTtyPort, type TtyPort } from './tty-port.ts';
 
 export interface ConsoleAgentOptions {
   /** Path of the console: see `consoleTty`. The agent must be the only reader. */
@@ -23,6 +23,8 @@ export interface ConsoleAgentOptions {
   bootId?: string;
   /** Default: /proc/sys/kernel/printk, and a file in the run folder. */
   printk?: { control: string; saved: string };
+  /** Where the safe speed is kept while the tty has another one; default: a file in the run folder. */
+  savedSpeed?: string;
   /** Milliseconds before a tty that failed is opened again; default 1000. */
   reopenMs?: number;
 }
@@ -90,12 +92,12 @@ class Agent implements ConsoleAgent {
   }
 
   async #run(): Promise<void> {
-    const { tty, log, reopenMs = 1000 } = this.#options;
+    const { tty, log, reopenMs = 1000, savedSpeed = `${devicePaths.run}/console-speed` } = this.#options;
     let lastProblem = '';
     while (!this.#stop.signal.aborted) {
       let problem: string;
       try {
-        const port = await openTtyPort(tty);
+        const port = await openTtyPort(tty, savedSpeed);
         lastProblem = '';
         problem = await this.#serve(port);
       } catch (error) {
@@ -109,9 +111,12 @@ class Agent implements ConsoleAgent {
   }
 
   /** Until the tty fails; resolves with how. */
-  async #serve(port: Duplex): Promise<string> {
+  async #serve({ stream: port, speed }: TtyPort): Promise<string> {
     const { log, openShell } = this.#options;
-    const link = createLink(port, { role: 'device', bootId: this.#bootId, silenceMs: SILENCE_MS });
+    const link = createLink(port, {
+      ...{ role: 'device', bootId: this.#bootId, silenceMs: SILENCE_MS },
+      ...(speed && { speed }),
+    });
     const closed = new Promise<string>((resolve) => link.once('closed', resolve));
     this.#link = link;
     if (this.#stop.signal.aborted) void link.close();

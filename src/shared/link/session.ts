@@ -299,7 +299,8 @@ export class Session implements StreamOwner {
 
   #armLoss(): void {
     if (this.#sent.isEmpty || this.#isPaused || this.#isClosed) this.#lossAlarm.clear();
-    else this.#lossAlarm.set(this.#sent.timeout(this.#pace.duration(Math.max(0, this.#sent.bytes - this.#formerBytes))));
+    else
+      this.#lossAlarm.set(this.#sent.timeout(this.#pace.duration(Math.max(0, this.#sent.bytes - this.#formerBytes))));
   }
 
   #expire(): void {
