@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   closeSync,
@@ -80,6 +80,8 @@ beforeEach(async () => {
   await new Promise<void>((resolve) => server.listen(socketPath, resolve));
   deviceEnd = await createPty();
   hostEnd = await createPty();
+  // A port that nobody has open sends nothing back, and a pseudo-terminal must be told so.
+  execFileSync('stty', ['-F', hostEnd.path, 'raw', '-echo']);
   symlinkSync(deviceEnd.path, consolePath);
   agent = startAgent();
 });
@@ -414,19 +416,30 @@ test('both ttys are back at the safe speed when the fast one does not hold, and 
 });
 
 test('an agent that follows a killed one opens the tty at the safe speed', async () => {
-  await atSafeSpeed();
+  await agent.close();
+  execFileSync('stty', ['-F', deviceEnd.path, '115200']);
   plugAtSpeeds();
+  const options = { tty: consolePath, bootId: 'boot-1', printk, savedSpeed };
+  const program = `
+    const { connect } = await import('node:net');
+    const { startConsoleAgent } = await import(${JSON.stringify(join(import.meta.dirname, 'agent.ts'))});
+    const openApi = () => connect({ path: ${JSON.stringify(socketPath)}, allowHalfOpen: true });
+    startConsoleAgent({ ...${JSON.stringify(options)}, openApi, openShell: () => {}, leftRescue() {}, log() {} });`;
+  const first = spawn(process.execPath, ['--input-type=module', '-e', program], { stdio: 'ignore' });
+  cleanups.push(() => void first.kill('SIGKILL'));
   const host = makeTransport({ settings: 'fast=921600' });
   await ask(host, 100, 3);
   await vi.waitFor(() => expect(speedOf(deviceEnd)).toBe(921_600), patient);
-  const left = readFileSync(savedSpeed);
-  await agent.close();
-  // As a killed one leaves both.
-  writeFileSync(savedSpeed, left);
-  execFileSync('stty', ['-F', deviceEnd.path, '921600']);
+  const lost: string[] = [];
+  host.onLost((reason) => lost.push(reason));
+  const ended = new Promise((resolve) => first.once('exit', resolve));
+  first.kill('SIGKILL');
+  await ended;
+  expect(speedOf(deviceEnd)).toBe(921_600);
   agent = startAgent();
   await vi.waitFor(() => expect(agent.state).toBe('plain'), patient);
   expect(speedOf(deviceEnd)).toBe(115_200);
   expect(existsSync(savedSpeed)).toBe(false);
+  await vi.waitFor(() => expect(lost).toHaveLength(1), patient);
   await ask(host, 1000, 5);
 });
