@@ -4,7 +4,11 @@ import { expect, test } from 'vitest';
 import type { Faults } from '../../../test/line/line.ts';
 import { connect, drive, type Half, makePair, type Pair, type PairOptions } from '../../../test/line/pair.ts';
 import { randomBytes } from '../../../test/line/random.ts';
+import { MalformedError } from './bytes.ts';
+import { END, encodeFrame, sessionSeed, unstuff } from './frame.ts';
+import { decodeHandshake, isHandshake } from './handshake.ts';
 import { priorities } from './link.ts';
+import { decodeSpeed, encodeSpeed, type SpeedMessage } from './speed-frames.ts';
 
 const SAFE = 115_200;
 const FAST = 921_600;
@@ -298,3 +302,77 @@ test('whatever happens during changes, streams are exact or end with an error, a
     { numRuns: 60 },
   );
 }, 180_000);
+
+const message: fc.Arbitrary<SpeedMessage> = fc.oneof(
+  fc.record({
+    type: fc.constant('ask' as const),
+    change: fc.nat(3),
+    baud: fc.constantFrom(0, 300, SAFE, FAST, 1_500_000, 2 ** 40),
+  }),
+  fc.record({
+    type: fc.constantFrom('probe' as const, 'echo' as const),
+    change: fc.nat(3),
+    index: fc.nat(255),
+    filling: fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes)),
+  }),
+  fc.record({
+    type: fc.constantFrom(
+      'ready' as const,
+      'refused' as const,
+      'commit' as const,
+      'committed' as const,
+      'back' as const,
+    ),
+    change: fc.nat(3),
+  }),
+);
+
+test('messages about the speed at wrong moments, in any order, stop neither side', async () => {
+  const injected = fc.array(
+    fc.record({ to: fc.constantFrom('host' as const, 'device' as const), after: fc.nat(400), message }),
+    { maxLength: 25 },
+  );
+  await fc.assert(
+    fc.asyncProperty(injected, async (steps) => {
+      let session = 0;
+      const pair = pairWith({
+        fastRates: [1_500_000, FAST],
+        deviceRates: [FAST],
+        lose: (to, bytes) => {
+          const whole = to === 'device' && session === 0 ? unstuff(bytes.subarray(1, bytes.indexOf(END))) : undefined;
+          if (whole && isHandshake(whole.body[0])) session = decodeHandshake(whole.body).session;
+          return false;
+        },
+      });
+      await connect(pair);
+      const data = transfer(pair, 5000);
+      for (const step of steps) {
+        await pair.clock.run(step.after);
+        const seed = sessionSeed(session, step.to === 'host' ? 'device' : 'host');
+        pair.line.inject(step.to, encodeFrame(encodeSpeed(step.message), seed));
+      }
+      expect(await pair.clock.runUntil(() => isSettled(data), 60_000)).toBe(true);
+      expectExact(data);
+      void pair.host.close();
+      expect(await pair.clock.runUntil(() => at(pair, SAFE) && pair.device.state === 'plain', 6000)).toBe(true);
+    }),
+    { numRuns: 60 },
+  );
+}, 60_000);
+
+test('a body that is no message about the speed is refused, one that is reads back', () => {
+  fc.assert(
+    fc.property(message, (sent) => {
+      expect(decodeSpeed(encodeSpeed(sent))).toEqual({ ...sent });
+    }),
+  );
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 12 }), (bytes) => {
+      try {
+        decodeSpeed(Buffer.from([0x90, ...bytes]));
+      } catch (error) {
+        expect(error).toBeInstanceOf(MalformedError);
+      }
+    }),
+  );
+});
