@@ -394,6 +394,9 @@ test('both ttys run at the fast speed while there is a link, and at the safe one
   expect(readFileSync(savedSpeed, 'utf8')).toBe('115200\n');
   await ask(host, 100_000, 4);
   expect([speedOf(deviceEnd), speedOf(hostEnd)]).toEqual([921_600, 921_600]);
+  const guest = await takeLine(parseSerialTarget(`serial:${hostEnd.path}`));
+  expect(await guest.control({ do: 'report' })).toMatchObject({ baud: 921_600, link: 'up' });
+  await guest.close();
   await host.close();
   await vi.waitFor(() => expect(agent.state).toBe('plain'), patient);
   await vi.waitFor(() => expect(speedOf(deviceEnd)).toBe(115_200), patient);

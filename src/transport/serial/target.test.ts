@@ -18,6 +18,7 @@ test.each([
   ['serial:/dev/ttyUSB0?baud=fast', 'fast is not a baud rate'],
   ['serial:/dev/ttyUSB0?fast=yes', 'yes is not a baud rate'],
   ['serial:/dev/ttyUSB0?baud=921600&fast=460800', 'is not faster than the 921600 baud'],
+  ['serial:/dev/ttyUSB0?fast=921600&flow=xonxoff', 'fast and flow=xonxoff do not go together'],
   ['serial:/dev/ttyUSB0?flow=dtr', 'flow is rtscts, xonxoff or none, not dtr'],
   ['serial:/dev/ttyUSB0?parity=odd', 'parity is not an option'],
 ])('%s is refused', (target, message) => expect(() => parseSerialTarget(target)).toThrow(message));

@@ -46,6 +46,9 @@ export function parseSerialTarget(target: string): SerialTarget {
   }
   if (parsed.fast !== undefined && parsed.fast <= parsed.baud)
     throw wrong(`${target}: fast=${parsed.fast} is not faster than the ${parsed.baud} baud that the line begins with`);
+  // At a change each side hears junk for a moment, and one XOFF among it would stop the port for good.
+  if (parsed.fast !== undefined && parsed.flow === 'xonxoff')
+    throw wrong(`${target}: fast and flow=xonxoff do not go together; use RTS and CTS, or leave one of them out`);
   return parsed;
 }
 
