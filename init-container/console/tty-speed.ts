@@ -11,9 +11,28 @@ const SIZE = 44;
 const C_CFLAG = 8;
 const C_ISPEED = 36;
 const C_OSPEED = 40;
-/** The bits of both speeds in the control flags, and what stands there for a speed given as a number. */
+/** The bits of both speeds in the control flags, and what stands there for a speed given as a number alone. */
 const SPEED_BITS = 0x100f_100f;
 const BY_NUMBER = 0x1000;
+/** Speeds that have a name: stty and others know no speed without one. The rest of the names are of no use here. */
+const named = new Map([
+  [1200, 0x9],
+  [2400, 0xb],
+  [4800, 0xc],
+  [9600, 0xd],
+  [19_200, 0xe],
+  [38_400, 0xf],
+  [57_600, 0x1001],
+  [115_200, 0x1002],
+  [230_400, 0x1003],
+  [460_800, 0x1004],
+  [921_600, 0x1007],
+  [1_000_000, 0x1008],
+  [1_500_000, 0x100a],
+  [2_000_000, 0x100b],
+  [3_000_000, 0x100d],
+  [4_000_000, 0x100f],
+]);
 /** Drivers tell the speed that they really have; a UART hears another one that is off by so much at most. */
 const TOLERANCE = 0.025;
 /** What the kernel holds back for longer (flow control) is not waited for. */
@@ -37,7 +56,10 @@ function settings(libc: Libc, fd: number): Buffer {
 /** At once, and read back: a driver that cannot run at a speed keeps another one without an error. */
 function setSpeed(libc: Libc, fd: number, baud: number): void {
   const termios = settings(libc, fd);
-  termios.writeUInt32LE(((termios.readUInt32LE(C_CFLAG) & ~SPEED_BITS) | BY_NUMBER) >>> 0, C_CFLAG);
+  termios.writeUInt32LE(
+    ((termios.readUInt32LE(C_CFLAG) & ~SPEED_BITS) | (named.get(baud) ?? BY_NUMBER)) >>> 0,
+    C_CFLAG,
+  );
   termios.writeUInt32LE(baud, C_ISPEED);
   termios.writeUInt32LE(baud, C_OSPEED);
   if (libc.ioctl(fd, TCSETS2, termios) !== 0) throw new Error(`the console cannot run at ${baud} baud`);

@@ -16,8 +16,9 @@ const ROUND_MS = 60;
 /** On top of their time on the line, for adapters and a busy device. */
 const ROUND_WAIT_MS = 120;
 const COMMIT_EVERY_MS = 60;
-const NEXT_RATE_MS = 1000;
-const SAME_RATE_MS = 10_000;
+/** Until the next attempt, when this one has just failed; and when a speed that was agreed on did not last. */
+const SOON_MS = 1000;
+const LATER_MS = 10_000;
 /** Strikes after which a rate is not tried again in this session. */
 const OUT = 2;
 
@@ -67,11 +68,11 @@ export class HostSpeed implements SpeedSide {
   receive(message: SpeedMessage): void {
     const { type, change } = message;
     if (change !== this.#change) return;
-    if (type === 'refused' && this.#state === 'asking') this.#fail(OUT);
+    if (type === 'refused' && this.#state === 'asking') this.#fail(OUT, SOON_MS);
     if (type === 'ready' && this.#state === 'asking') void this.#switch();
     if (type === 'echo' && this.#state === 'probing') this.#echoed(message.index);
     if (type === 'committed') this.#committed();
-    if (type === 'back' && this.#state === 'fast') this.#fail(1);
+    if (type === 'back' && this.#state === 'fast') this.#fail(1, LATER_MS);
   }
 
   heard(): void {
@@ -87,7 +88,7 @@ export class HostSpeed implements SpeedSide {
   outcome(isLost: boolean): void {
     if (this.#state !== 'fast' || !this.#losses.count(isLost)) return;
     this.#options.sayBack(this.#change);
-    this.#fail(1);
+    this.#fail(1, LATER_MS);
   }
 
   stop(): void {
@@ -105,7 +106,7 @@ export class HostSpeed implements SpeedSide {
     const isGood = await line.to(this.#baud);
     if (this.#state !== 'switching' || this.#change !== change) return;
     if (!isGood) {
-      this.#fail(OUT);
+      this.#fail(OUT, SOON_MS);
       return;
     }
     this.#state = 'probing';
@@ -131,7 +132,7 @@ export class HostSpeed implements SpeedSide {
   #probe(): void {
     // Nothing at all may have come because the device was late; some but not enough is a bad line.
     if (this.#echoes.size > 0) {
-      this.#fail(OUT);
+      this.#fail(OUT, SOON_MS);
       return;
     }
     const bytesPerMs = this.#baud / 10_000;
@@ -162,15 +163,16 @@ export class HostSpeed implements SpeedSide {
 
   #late(): void {
     if (this.#state !== 'fast') {
-      this.#fail(OUT);
+      // Nobody answered at all: it may have been the bad moment of one side, and deserves a second attempt.
+      this.#fail(1, SOON_MS);
       return;
     }
     this.#options.onSilence();
-    this.#fail(1);
+    this.#fail(1, LATER_MS);
   }
 
   /** To the safe speed, and later to the next one to be tried. */
-  #fail(strikes: number): void {
+  #fail(strikes: number, nextMs: number): void {
     const { line, pause, resume } = this.#options;
     this.#strikes.set(this.#baud, (this.#strikes.get(this.#baud) ?? 0) + strikes);
     this.#state = 'safe';
@@ -179,7 +181,7 @@ export class HostSpeed implements SpeedSide {
     pause();
     void line.toSafe().then(() => {
       if (this.#state !== 'safe') return;
-      this.#repeat.set(strikes < OUT ? SAME_RATE_MS : NEXT_RATE_MS);
+      this.#repeat.set(nextMs);
       resume(undefined);
     });
   }
