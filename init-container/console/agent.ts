@@ -47,6 +47,8 @@ export function startConsoleAgent(options: ConsoleAgentOptions): ConsoleAgent {
 
 /** A host says something every second; a person with a plain terminal has a console 3 s after it has gone. */
 const SILENCE_MS = 2700;
+/** A host whose device's agent was killed listens at the fast speed for so long at most, and hears nothing of this one. */
+const FAST_HOST_MS = 1000;
 
 class Agent implements ConsoleAgent {
   readonly #options: ConsoleAgentOptions;
@@ -146,6 +148,11 @@ class Agent implements ConsoleAgent {
     });
     link.on('stream', (stream, service) => this.#accept(stream, service));
     link.announce();
+    if (speed?.wasFast) {
+      void delay(FAST_HOST_MS, this.#stop.signal).then(() => {
+        if (link.state === 'plain' && !this.#stop.signal.aborted) link.announce();
+      });
+    }
     if (this.#rescue) plain.rescue(this.#rescue);
     else plain.greet();
     const reason = await closed;

@@ -1,10 +1,9 @@
 import { closeSync, constants, openSync } from 'node:fs';
 import { Duplex } from 'node:stream';
 import { ReadStream } from 'node:tty';
-import type { SpeedPort } from '../../src/shared/link/line-speed.ts';
 import { loadLibc } from '../native/libc.ts';
 import { type RunResult, run } from '../native/run.ts';
-import { ttySpeed } from './tty-speed.ts';
+import { type TtySpeed, ttySpeed } from './tty-speed.ts';
 
 /** What cfmakeraw leaves as it was but a link needs: no flow control, no hang-up at the end, no signal from a BREAK. */
 const SETTINGS = [
@@ -29,7 +28,7 @@ const IXON = 0x400;
 export interface TtyPort {
   stream: Duplex;
   /** Absent where the tty has none. */
-  speed?: SpeedPort;
+  speed?: TtySpeed;
 }
 
 /**
@@ -41,7 +40,7 @@ export async function openTtyPort(path: string, savedSpeed: string): Promise<Tty
   // waits for a carrier; without O_NOCTTY, a Ctrl-C on the console would reach this process.
   const fd = openSync(path, constants.O_RDWR | constants.O_NOCTTY | constants.O_NONBLOCK);
   let terminal: ReadStream;
-  let speed: SpeedPort | undefined;
+  let speed: TtySpeed | undefined;
   try {
     await makeRaw(path, fd);
     terminal = new ReadStream(fd);

@@ -42,6 +42,11 @@ const POLL_MS = 2;
 const CHIP_BYTES = 128;
 const BITS_PER_BYTE = 10;
 
+export interface TtySpeed extends SpeedPort {
+  /** It was found at another than its safe speed: a host may be listening at that one for a moment yet. */
+  readonly wasFast: boolean;
+}
+
 /** Speed of an open tty in bits per second. Throws when it tells none. */
 function speedOf(libc: Libc, fd: number): number {
   return settings(libc, fd).readUInt32LE(C_OSPEED);
@@ -73,20 +78,22 @@ function setSpeed(libc: Libc, fd: number, baud: number): void {
  * another one, for whoever opens the tty after this process was killed. Brings the tty to the speed that stands there.
  * Undefined when the tty has no speed.
  */
-export async function ttySpeed(fd: number, saved: string): Promise<SpeedPort | undefined> {
+export async function ttySpeed(fd: number, saved: string): Promise<TtySpeed | undefined> {
   let libc: Libc;
   let safe: number;
+  let wasFast: boolean;
   try {
     libc = await loadLibc();
     const left = Number.parseInt(readIfThere(saved), 10);
-    if (left > 0) setSpeed(libc, fd, left);
+    wasFast = left > 0;
+    if (wasFast) setSpeed(libc, fd, left);
     rmSync(saved, { force: true });
     safe = speedOf(libc, fd);
   } catch {
     return undefined;
   }
   return {
-    safe,
+    ...{ safe, wasFast },
     async setBaudRate(baud) {
       // First of all, so that there is no moment in which a successor would not know it.
       if (baud !== safe) writeFileSync(saved, `${safe}\n`);
