@@ -1,6 +1,11 @@
+import { execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
+  closeSync,
+  constants,
+  existsSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -21,11 +26,13 @@ import { parseSerialTarget } from '../../src/transport/serial/target.ts';
 import { SerialTransport } from '../../src/transport/serial.ts';
 import { seededRandom } from '../../test/line/random.ts';
 import { createPty, type Pty } from '../../test/support/pty.ts';
+import { loadLibc } from '../native/libc.ts';
 import { spawnPty } from '../native/pty.ts';
 import { type ConsoleAgent, startConsoleAgent } from './agent.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'gantry-console-'));
 const printk = { control: join(folder, 'printk'), saved: join(folder, 'saved') };
+const savedSpeed = join(folder, 'speed');
 const socketPath = join(folder, 'api.sock');
 const consolePath = join(folder, 'console');
 const patient = { timeout: 15_000, interval: 10 };
@@ -73,11 +80,18 @@ beforeEach(async () => {
   await new Promise<void>((resolve) => server.listen(socketPath, resolve));
   deviceEnd = await createPty();
   hostEnd = await createPty();
+  // A port that nobody has open sends nothing back, and a pseudo-terminal must be told so.
+  execFileSync('stty', ['-F', hostEnd.path, 'raw', '-echo']);
   symlinkSync(deviceEnd.path, consolePath);
-  agent = startConsoleAgent({
+  agent = startAgent();
+});
+
+function startAgent(): ConsoleAgent {
+  return startConsoleAgent({
     tty: consolePath,
     bootId: 'boot-1',
     printk,
+    savedSpeed,
     reopenMs: 20,
     leftRescue: () => logged.push('the rescue shell was left'),
     log: (line) => logged.push(line),
@@ -87,7 +101,7 @@ beforeEach(async () => {
       return { ...shell, resize: async (columns, rows) => shell.resize(columns, rows) };
     },
   });
-});
+}
 
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
@@ -101,15 +115,15 @@ afterEach(async () => {
 
 process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
 
-function makeTransport(options: { connectTimeoutMs?: number } = {}): SerialTransport {
-  const transport = new SerialTransport(`serial:${hostEnd.path}?baud=1000000`, options);
+function makeTransport(options: { connectTimeoutMs?: number; settings?: string } = {}): SerialTransport {
+  const transport = new SerialTransport(`serial:${hostEnd.path}?${options.settings ?? 'baud=1000000'}`, options);
   cleanups.push(() => transport.close());
   return transport;
 }
 
 /** A console of the host, and what it has shown. */
-async function openConsole(mode: 'auto' | 'bare', size = { columns: 80, rows: 24 }) {
-  const target = parseSerialTarget(`serial:${hostEnd.path}?baud=1000000`);
+async function openConsole(mode: 'auto' | 'bare', size = { columns: 80, rows: 24 }, settings = 'baud=1000000') {
+  const target = parseSerialTarget(`serial:${hostEnd.path}?${settings}`);
   const terminal = new SerialConsole({ take: () => takeLine(target), mode, size, trialMs: 10_000 });
   cleanups.push(() => terminal.close());
   let shown = '';
@@ -336,4 +350,112 @@ test('a line on which nothing of Gantry answers is explained by what was printed
   hostEnd.cable.once('data', () => hostEnd.cable.write('Debian GNU/Linux 13 box ttyS0\r\n\r\nbox login: '));
   const transport = makeTransport({ connectTimeoutMs: 700 });
   await expect(transport.open()).rejects.toThrow(/no Gantry answered[\s\S]*box login:/);
+});
+
+const libc = await loadLibc();
+
+/** Bits per second that a tty is set to. */
+function speedOf({ path }: Pty): number {
+  const fd = openSync(path, constants.O_RDWR | constants.O_NOCTTY);
+  const termios = Buffer.alloc(44);
+  const code = libc.ioctl(fd, 0x802c542a, termios);
+  closeSync(fd);
+  expect(code).toBe(0);
+  return termios.readUInt32LE(40);
+}
+
+/** A cable between two ends that run at speeds of their own: what is sent at one speed is junk at another one. */
+function plugAtSpeeds(isGood: () => boolean = () => true): void {
+  const send = (from: Pty, to: Pty) => (chunk: Buffer) => {
+    const [sent, heard] = [speedOf(from), speedOf(to)];
+    const isFast = sent > 115_200;
+    to.cable.write(
+      sent === heard && (!isFast || isGood()) ? chunk : bytes(chunk.length, (chunk.length * heard) / sent),
+    );
+  };
+  deviceEnd.cable.on('data', send(deviceEnd, hostEnd));
+  hostEnd.cable.on('data', send(hostEnd, deviceEnd));
+}
+
+/** Above the safe speed, in bits per second; how far both get depends on how late this process and its cable are. */
+async function agreedSpeed(): Promise<number> {
+  return vi.waitFor(() => {
+    const speed = speedOf(hostEnd);
+    expect(speed).toBeGreaterThan(115_200);
+    expect(speedOf(deviceEnd)).toBe(speed);
+    expect(existsSync(savedSpeed)).toBe(true);
+    return speed;
+  }, patient);
+}
+
+/** A tty as a boot leaves it, whoever had it before. */
+async function atSafeSpeed(): Promise<void> {
+  await agent.close();
+  execFileSync('stty', ['-F', deviceEnd.path, '115200']);
+  agent = startAgent();
+  await vi.waitFor(() => expect(agent.state).toBe('plain'), patient);
+}
+
+test('both ttys run at the fast speed while there is a link, and at the safe one before and after', async () => {
+  await atSafeSpeed();
+  plugAtSpeeds();
+  const host = makeTransport({ settings: 'fast=921600' });
+  await ask(host, 100, 3);
+  await agreedSpeed();
+  expect(readFileSync(savedSpeed, 'utf8')).toBe('115200\n');
+  await ask(host, 100_000, 4);
+  await agreedSpeed();
+  const guest = await takeLine(parseSerialTarget(`serial:${hostEnd.path}`));
+  expect((await guest.control({ do: 'report' })).baud).toBeGreaterThan(115_200);
+  await guest.close();
+  await host.close();
+  await vi.waitFor(() => expect(agent.state).toBe('plain'), patient);
+  await vi.waitFor(() => expect(speedOf(deviceEnd)).toBe(115_200), patient);
+  expect(existsSync(savedSpeed)).toBe(false);
+  expect(execFileSync('stty', ['-F', deviceEnd.path], { encoding: 'utf8' })).toContain('speed 115200 baud');
+  const person = await openConsole('bare', undefined, '');
+  await person.type('\r');
+  await vi.waitFor(() => expect(person.text()).toContain('prompt: '), patient);
+});
+
+test('both ttys are back at the safe speed when the fast one does not hold, and nothing is lost', async () => {
+  await atSafeSpeed();
+  let isGood = true;
+  plugAtSpeeds(() => isGood);
+  const host = makeTransport({ settings: 'fast=921600' });
+  await ask(host, 100, 3);
+  await agreedSpeed();
+  isGood = false;
+  await ask(host, 3000, 4);
+  const speeds = () => [speedOf(deviceEnd), speedOf(hostEnd)];
+  await vi.waitFor(() => expect(speeds()).toEqual([115_200, 115_200]), patient);
+});
+
+test('an agent that follows a killed one opens the tty at the safe speed', async () => {
+  await agent.close();
+  execFileSync('stty', ['-F', deviceEnd.path, '115200']);
+  plugAtSpeeds();
+  const options = { tty: consolePath, bootId: 'boot-1', printk, savedSpeed };
+  const program = `
+    const { connect } = await import('node:net');
+    const { startConsoleAgent } = await import(${JSON.stringify(join(import.meta.dirname, 'agent.ts'))});
+    const openApi = () => connect({ path: ${JSON.stringify(socketPath)}, allowHalfOpen: true });
+    startConsoleAgent({ ...${JSON.stringify(options)}, openApi, openShell: () => {}, leftRescue() {}, log() {} });`;
+  const first = spawn(process.execPath, ['--input-type=module', '-e', program], { stdio: 'ignore' });
+  cleanups.push(() => void first.kill('SIGKILL'));
+  const host = makeTransport({ settings: 'fast=921600' });
+  await ask(host, 100, 3);
+  const speed = await agreedSpeed();
+  const lost: string[] = [];
+  host.onLost((reason) => lost.push(reason));
+  const ended = new Promise((resolve) => first.once('exit', resolve));
+  first.kill('SIGKILL');
+  await ended;
+  expect(speedOf(deviceEnd)).toBe(speed);
+  agent = startAgent();
+  await vi.waitFor(() => expect(agent.state).toBe('plain'), patient);
+  expect(speedOf(deviceEnd)).toBe(115_200);
+  expect(existsSync(savedSpeed)).toBe(false);
+  await vi.waitFor(() => expect(lost.join()).toContain('the device started anew'), patient);
+  await ask(host, 1000, 5);
 });

@@ -6,7 +6,7 @@ import { serveConsole } from './console-service.ts';
 import { KernelLogLevel } from './kernel-log-level.ts';
 import { PlainShell } from './plain-shell.ts';
 import type { OpenShell } from './shell.ts';
-import { openTtyPort } from './tty-port.ts';
+import { openTtyPort, type TtyPort } from './tty-port.ts';
 
 export interface ConsoleAgentOptions {
   /** Path of the console: see `consoleTty`. The agent must be the only reader. */
@@ -23,6 +23,8 @@ export interface ConsoleAgentOptions {
   bootId?: string;
   /** Default: /proc/sys/kernel/printk, and a file in the run folder. */
   printk?: { control: string; saved: string };
+  /** Where the safe speed is kept while the tty has another one; default: a file in the run folder. */
+  savedSpeed?: string;
   /** Milliseconds before a tty that failed is opened again; default 1000. */
   reopenMs?: number;
 }
@@ -45,6 +47,8 @@ export function startConsoleAgent(options: ConsoleAgentOptions): ConsoleAgent {
 
 /** A host says something every second; a person with a plain terminal has a console 3 s after it has gone. */
 const SILENCE_MS = 2700;
+/** A host whose device's agent was killed listens at the fast speed for so long at most, and hears nothing of this one. */
+const FAST_HOST_MS = 1000;
 
 class Agent implements ConsoleAgent {
   readonly #options: ConsoleAgentOptions;
@@ -90,12 +94,12 @@ class Agent implements ConsoleAgent {
   }
 
   async #run(): Promise<void> {
-    const { tty, log, reopenMs = 1000 } = this.#options;
+    const { tty, log, reopenMs = 1000, savedSpeed = `${devicePaths.run}/console-speed` } = this.#options;
     let lastProblem = '';
     while (!this.#stop.signal.aborted) {
       let problem: string;
       try {
-        const port = await openTtyPort(tty);
+        const port = await openTtyPort(tty, savedSpeed);
         lastProblem = '';
         problem = await this.#serve(port);
       } catch (error) {
@@ -109,9 +113,12 @@ class Agent implements ConsoleAgent {
   }
 
   /** Until the tty fails; resolves with how. */
-  async #serve(port: Duplex): Promise<string> {
+  async #serve({ stream: port, speed }: TtyPort): Promise<string> {
     const { log, openShell } = this.#options;
-    const link = createLink(port, { role: 'device', bootId: this.#bootId, silenceMs: SILENCE_MS });
+    const link = createLink(port, {
+      ...{ role: 'device', bootId: this.#bootId, silenceMs: SILENCE_MS },
+      ...(speed && { speed }),
+    });
     const closed = new Promise<string>((resolve) => link.once('closed', resolve));
     this.#link = link;
     if (this.#stop.signal.aborted) void link.close();
@@ -141,6 +148,11 @@ class Agent implements ConsoleAgent {
     });
     link.on('stream', (stream, service) => this.#accept(stream, service));
     link.announce();
+    if (speed?.wasFast) {
+      void delay(FAST_HOST_MS, this.#stop.signal).then(() => {
+        if (link.state === 'plain' && !this.#stop.signal.aborted) link.announce();
+      });
+    }
     if (this.#rescue) plain.rescue(this.#rescue);
     else plain.greet();
     const reason = await closed;

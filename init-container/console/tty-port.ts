@@ -3,6 +3,7 @@ import { Duplex } from 'node:stream';
 import { ReadStream } from 'node:tty';
 import { loadLibc } from '../native/libc.ts';
 import { type RunResult, run } from '../native/run.ts';
+import { type TtySpeed, ttySpeed } from './tty-speed.ts';
 
 /** What cfmakeraw leaves as it was but a link needs: no flow control, no hang-up at the end, no signal from a BREAK. */
 const SETTINGS = [
@@ -24,23 +25,34 @@ const TCGETS = 0x5401;
 const TCSETS = 0x5402;
 const IXON = 0x400;
 
-/** Opens a tty for bytes as they are. Rejects when it does not exist or is no tty. It fails when the tty hangs up. */
-export async function openTtyPort(path: string): Promise<Duplex> {
+export interface TtyPort {
+  stream: Duplex;
+  /** Absent where the tty has none. */
+  speed?: TtySpeed;
+}
+
+/**
+ * Opens a tty for bytes as they are, at its safe speed: `savedSpeed` as for `ttySpeed`. Rejects when it does not exist or is no
+ * tty. The stream fails when the tty hangs up.
+ */
+export async function openTtyPort(path: string, savedSpeed: string): Promise<TtyPort> {
   // Opened first: some drivers forget their settings when nobody has the tty open. Without O_NONBLOCK, opening a UART
   // waits for a carrier; without O_NOCTTY, a Ctrl-C on the console would reach this process.
   const fd = openSync(path, constants.O_RDWR | constants.O_NOCTTY | constants.O_NONBLOCK);
   let terminal: ReadStream;
+  let speed: TtySpeed | undefined;
   try {
     await makeRaw(path, fd);
     terminal = new ReadStream(fd);
     // Node opens a tty once more for itself and would leave this one open for ever, which keeps the tty from hanging up.
-    const own = ownFd(terminal);
-    if (own !== undefined && own !== fd) closeSync(fd);
+    const own = ownFd(terminal) ?? fd;
+    if (own !== fd) closeSync(fd);
+    speed = await ttySpeed(own, savedSpeed);
   } catch (error) {
     closeSync(fd);
     throw error;
   }
-  return duplexOver(terminal);
+  return { stream: duplexOver(terminal), ...(speed && { speed }) };
 }
 
 async function makeRaw(path: string, fd: number): Promise<void> {

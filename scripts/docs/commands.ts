@@ -17,7 +17,10 @@ const exitWords: Record<keyof typeof exitCodes, string> = {
 const deviceForms: [string, string][] = [
   ['`NAME`', 'a device added with `gantry device add`'],
   ['`ssh://[USER@]HOST[:PORT]`', 'over SSH; HOST may be an alias of `~/.ssh/config`'],
-  ['`serial:/dev/TTY[?baud=N]`', 'over a serial line, by default at 115200 baud'],
+  [
+    '`serial:/dev/TTY[?baud=N&fast=N]`',
+    'over a serial line, by default at 115200 baud; `fast`: up to that speed while connected',
+  ],
   ['`unix:/PATH`', 'a Docker or Gantry socket on this machine'],
   ['`qemu:NAME[?via=serial\\|ssh]`', 'an emulator that `gantry run` or `gantry demo` started'],
 ];

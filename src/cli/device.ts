@@ -9,7 +9,7 @@ export function register(program: Command): void {
     .command('add')
     .description('Remembers a device under a name. A name that is taken is changed.')
     .argument('<name>', 'what to call it')
-    .argument('<target>', 'ssh://[USER@]HOST[:PORT], serial:/dev/TTY[?baud=N], unix:/PATH or qemu:NAME')
+    .argument('<target>', 'ssh://[USER@]HOST[:PORT], serial:/dev/TTY[?baud=N&fast=N], unix:/PATH or qemu:NAME')
     .action(async (name: string, target: string) => {
       const added = await addDevice(name, target);
       note(`${added.name} is ${added.target}`);

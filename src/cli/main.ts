@@ -51,8 +51,8 @@ const description = `Compose a device of a kernel and containers, look into it, 
 Without a command: the terminal UI.`;
 
 const afterHelp = `
-DEVICE is a name given with "gantry device add", ssh://[USER@]HOST[:PORT], serial:/dev/TTY[?baud=N], unix:/PATH or
-qemu:NAME[?via=serial|ssh]. Without -d: GANTRY_DEVICE, else the only device that is known or runs here.
+DEVICE is a name given with "gantry device add", ssh://[USER@]HOST[:PORT], serial:/dev/TTY[?baud=N&fast=N],
+unix:/PATH or qemu:NAME[?via=serial|ssh]. Without -d: GANTRY_DEVICE, else the only device that is known or runs here.
 Exit codes: ${exitCodes.ok} done, ${exitCodes.failed} failed, ${exitCodes.usage} wrong usage, ${exitCodes.unreachable} device not reachable, ${exitCodes.rolledBack} swap rolled back, ${exitCodes.interrupted} interrupted;
 exec and sh: those of the process.`;
 

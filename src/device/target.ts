@@ -4,14 +4,14 @@ import { UnknownDeviceError } from './errors.ts';
 /** A device as a person writes it, taken apart. `name`: one of the known devices or of the running emulators. */
 export type Target =
   | { kind: 'ssh'; host: string; port?: number; user?: string }
-  | { kind: 'serial'; path: string; baud?: number; flow?: 'rtscts' | 'xonxoff' }
+  | { kind: 'serial'; path: string; baud?: number; fast?: number; flow?: 'rtscts' | 'xonxoff' }
   | { kind: 'unix'; path: string }
   | { kind: 'qemu'; name: string; via?: 'ssh' | 'serial' }
   | { kind: 'name'; name: string };
 
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/;
 const forms =
-  'a known name, ssh://[USER@]HOST[:PORT], serial:/dev/TTY[?baud=N&flow=rtscts|xonxoff], unix:/PATH or qemu:NAME[?via=serial|ssh]';
+  'a known name, ssh://[USER@]HOST[:PORT], serial:/dev/TTY[?baud=N&fast=N&flow=rtscts|xonxoff], unix:/PATH or qemu:NAME[?via=serial|ssh]';
 
 /** Throws `UnknownDeviceError` on text that is none of the forms, saying what is wrong with it. */
 export function parseTarget(text: string): Target {
@@ -21,10 +21,12 @@ export function parseTarget(text: string): Target {
     case 'ssh':
       return parseSsh(text);
     case 'serial': {
-      const { path, parameters } = split(text, rest, ['baud', 'flow']);
+      const { path, parameters } = split(text, rest, ['baud', 'fast', 'flow']);
       const baud = parameters.get('baud');
+      const fast = parameters.get('fast');
       if (!path.startsWith('/')) throw wrong(text, 'the path of the serial line must start with /');
-      if (baud !== undefined && !/^[1-9]\d{2,7}$/.test(baud)) throw wrong(text, `${baud} is no baud rate`);
+      for (const rate of [baud, fast])
+        if (rate !== undefined && !/^[1-9]\d{2,7}$/.test(rate)) throw wrong(text, `${rate} is no baud rate`);
       const flow = parameters.get('flow');
       if (flow !== undefined && flow !== 'none' && flow !== 'rtscts' && flow !== 'xonxoff')
         throw wrong(text, `flow=${flow} is none of rtscts, xonxoff and none`);
@@ -32,6 +34,7 @@ export function parseTarget(text: string): Target {
         kind: 'serial',
         path,
         ...(baud !== undefined && { baud: Number(baud) }),
+        ...(fast !== undefined && { fast: Number(fast) }),
         ...(flow !== undefined && flow !== 'none' && { flow }),
       };
     }

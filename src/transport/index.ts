@@ -15,6 +15,7 @@ export type Endpoint =
       kind: 'serial';
       path: string;
       baud?: number;
+      fast?: number;
       flow?: 'none' | 'rtscts' | 'xonxoff';
       consoleLog?: string;
       monitor?: string;

@@ -19,7 +19,9 @@ export class SimulatedClock implements Clock {
 
   after(ms: number, action: () => void): () => void {
     this.#order += 1;
-    const timer: Timer = { at: this.#now + Math.max(0, ms), order: this.#order, action };
+    // A wait shorter than the last digit of the time would be none, and whoever waits again and again would wait for ever.
+    const least = ms > 0 ? this.#now * (1 + Number.EPSILON) : this.#now;
+    const timer: Timer = { at: Math.max(this.#now + ms, least), order: this.#order, action };
     this.#push(timer);
     return () => {
       timer.action = undefined;

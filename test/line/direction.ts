@@ -22,10 +22,13 @@ export interface PrintedLine {
 
 export interface DirectionOptions {
   clock: Clock;
-  faults: Faults;
+  /** Of what is sent at this speed, in bits per second. */
+  faults(baud: number | undefined): Faults;
   random: () => number;
   queueBytes: number;
   rate(): number | undefined;
+  /** Bits per second that sender and receiver are set to; undefined where there is no such thing. */
+  speeds(): { sender: number; receiver: number } | undefined;
   isCut(): boolean;
   deliver(bytes: Buffer): void;
   /** Whether a byte that arrives at this time is kept by the receiver. */
@@ -74,6 +77,13 @@ export class Direction {
     this.#wake();
   }
 
+  /** Everything written has left the line. */
+  async drained(): Promise<void> {
+    while (this.#isBusy || this.#queue.length > 0) {
+      await new Promise<void>((resolve) => this.#options.clock.after(1, resolve));
+    }
+  }
+
   /** Whether a FIFO of `size` bytes on the printing side still has room for a byte that arrives at `at`. */
   room(at: number, size: number): boolean {
     if (at < this.#printing.from || at >= this.#printing.to) return true;
@@ -89,7 +99,7 @@ export class Direction {
 
   /** Puts one chunk or one kernel line on the line, and comes back when it is through. */
   #step(): void {
-    const { clock, rate } = this.#options;
+    const { clock, rate, speeds } = this.#options;
     for (;;) {
       const line = this.#kernel.shift();
       const chunk = line === undefined ? this.#take() : Buffer.from(line);
@@ -103,10 +113,11 @@ export class Direction {
       if (line !== undefined) this.#printing = { from, to: this.#freeAt, arrived: 0 };
       const wait = this.#freeAt - clock.now();
       // On a real clock, which may wake late, what is due already goes out at once: the rate stays exact.
-      if (wait <= 0 && bytesPerSecond !== undefined) this.#through(chunk, from, duration, line);
+      const sentAt = speeds()?.sender;
+      if (wait <= 0 && bytesPerSecond !== undefined) this.#through(chunk, from, duration, line, sentAt);
       else {
         clock.after(wait, () => {
-          this.#through(chunk, from, duration, line);
+          this.#through(chunk, from, duration, line, sentAt);
           this.#step();
         });
         return;
@@ -133,9 +144,13 @@ export class Direction {
     }
   }
 
-  #through(chunk: Buffer, from: number, duration: number, line: string | undefined): void {
-    const { faults } = this.#options;
-    const arrived = this.#damage(chunk, from, duration);
+  #through(chunk: Buffer, from: number, duration: number, line: string | undefined, sentAt: number | undefined): void {
+    const faults = this.#options.faults(sentAt);
+    const heardAt = this.#options.speeds()?.receiver;
+    const isJunk = sentAt !== undefined && heardAt !== undefined && sentAt !== heardAt;
+    const arrived = isJunk
+      ? this.#junk((chunk.length * heardAt) / sentAt)
+      : this.#damage(chunk, from, duration, faults);
     const isLost = this.#options.isCut();
     if (line !== undefined) this.printed.push({ text: line, intact: !isLost && arrived.equals(chunk) });
     if (isLost || arrived.length === 0) return;
@@ -155,8 +170,14 @@ export class Direction {
     if (next) clock.after(next.at - clock.now(), () => this.#arrive());
   }
 
-  #damage(chunk: Buffer, from: number, duration: number): Buffer {
-    const { faults, random, survives } = this.#options;
+  /** What a receiver at another speed makes of it: slower, it sees fewer bytes, faster, more. */
+  #junk(length: number): Buffer {
+    const { random } = this.#options;
+    return Buffer.from(Array.from({ length: Math.floor(length + random()) }, () => Math.floor(random() * 256)));
+  }
+
+  #damage(chunk: Buffer, from: number, duration: number, faults: Faults): Buffer {
+    const { random, survives } = this.#options;
     const { flip = 0, drop = 0, insert = 0 } = faults;
     const out: number[] = [];
     for (const [index, byte] of chunk.entries()) {
@@ -169,8 +190,8 @@ export class Direction {
   }
 
   #deliver(bytes: Buffer): void {
-    const { faults, random, deliver } = this.#options;
-    if (!faults.split) {
+    const { faults, random, deliver, speeds } = this.#options;
+    if (!faults(speeds()?.sender).split) {
       deliver(bytes);
       return;
     }

@@ -6,13 +6,20 @@ import { seededRandom } from './random.ts';
 
 export type { Faults } from './direction.ts';
 
+/** Faults may depend on the speed at which bytes are sent. */
+export type FaultsAt = Faults | ((baud: number | undefined) => Faults);
+
 export interface LineOptions {
   clock: Clock;
   seed: number;
   /** Undefined: as fast as the ends write, like an emulator's socket. */
   bytesPerSecond?: number;
-  toHost?: Faults;
-  toDevice?: Faults;
+  toHost?: FaultsAt;
+  toDevice?: FaultsAt;
+  /** Both ends can change their speed, and have this one at first: `bytesPerSecond` follows from it. */
+  baud?: number;
+  /** Decides for each write whether it leaves the end and reaches nobody. */
+  lose?(to: 'host' | 'device', bytes: Buffer): boolean;
   /** When the device's kernel prints. Its lines are never mixed with others byte by byte, but may come at any byte. */
   kernel?: KernelTimes;
   /** Bytes that the device's UART keeps while the kernel prints; what arrives beyond is lost. Undefined: loses nothing. */
@@ -31,6 +38,10 @@ export interface Line {
   mend(): void;
   /** The device's kernel prints, now. */
   print(text: string): void;
+  /** Of each end, in bits per second. */
+  readonly bauds: { host: number; device: number } | undefined;
+  /** What that end wrote leaves at its former speed. Who listens at another speed than the other end sends gets junk. */
+  setBaud(end: 'host' | 'device', baud: number): Promise<void>;
   /** Both ends run at this rate from now on; undefined as in `LineOptions`. */
   setRate(bytesPerSecond: number | undefined): void;
   /** Bytes arrive as if something else had written them on the line. */
@@ -41,25 +52,32 @@ export interface Line {
 
 /** A serial line between two ends, exact in its rate and, for one seed, in its faults. */
 export function createLine(options: LineOptions): Line {
-  const { clock, seed, receiveFifo, queueBytes = 4096 } = options;
+  const { clock, seed, receiveFifo, queueBytes = 4096, baud, lose = () => false } = options;
   const state = { isCut: false, rate: options.bytesPerSecond };
-  const shared = { clock, queueBytes, rate: () => state.rate, isCut: () => state.isCut };
+  const bauds = baud === undefined ? undefined : { host: baud, device: baud };
+  const shared = { clock, queueBytes, isCut: () => state.isCut };
+  const between = (sender: 'host' | 'device', receiver: 'host' | 'device') => ({
+    rate: () => (bauds ? bauds[sender] / 10 : state.rate),
+    speeds: () => bauds && { sender: bauds[sender], receiver: bauds[receiver] },
+  });
   const toHost: Direction = new Direction({
     ...shared,
-    faults: options.toHost ?? {},
+    ...between('device', 'host'),
+    faults: faultsAt(options.toHost),
     random: seededRandom(seed),
     deliver: (bytes) => push(host, bytes),
     survives: () => true,
   });
   const toDevice = new Direction({
     ...shared,
-    faults: options.toDevice ?? {},
+    ...between('host', 'device'),
+    faults: faultsAt(options.toDevice),
     random: seededRandom(seed + 1),
     deliver: (bytes) => push(device, bytes),
     survives: (at) => receiveFifo === undefined || toHost.room(at, receiveFifo),
   });
-  const host = makeEnd(toDevice);
-  const device = makeEnd(toHost);
+  const host = makeEnd(toDevice, (bytes) => lose('device', bytes));
+  const device = makeEnd(toHost, (bytes) => lose('host', bytes));
   printAtTimes(clock, options.kernel, (text) => toHost.print(text));
   return {
     host,
@@ -77,6 +95,11 @@ export function createLine(options: LineOptions): Line {
       state.isCut = false;
     },
     print: (text) => toHost.print(text),
+    bauds,
+    async setBaud(end, to) {
+      await (end === 'host' ? toDevice : toHost).drained();
+      if (bauds) bauds[end] = to;
+    },
     setRate(bytesPerSecond) {
       state.rate = bytesPerSecond;
     },
@@ -84,8 +107,18 @@ export function createLine(options: LineOptions): Line {
   };
 }
 
-function makeEnd(sends: Direction): Duplex {
-  return new Duplex({ read() {}, write: (chunk: Buffer, _encoding, callback) => sends.write(chunk, callback) });
+function makeEnd(sends: Direction, isLost: (bytes: Buffer) => boolean): Duplex {
+  return new Duplex({
+    read() {},
+    write: (chunk: Buffer, _encoding, callback) => {
+      if (isLost(chunk)) callback();
+      else sends.write(chunk, callback);
+    },
+  });
+}
+
+function faultsAt(faults: FaultsAt = {}): (baud: number | undefined) => Faults {
+  return typeof faults === 'function' ? faults : () => faults;
 }
 
 function push(end: Duplex, bytes: Buffer): void {

@@ -13,11 +13,31 @@ export interface Pair {
   deviceText: () => string;
 }
 
-export function makePair(options: Partial<LineOptions> & { rate?: number; careful?: boolean }): Pair {
+/** `baud` makes ends whose speed can be changed, `fastRates` a host that wants that, `deviceRates` is what the device can. */
+export interface PairOptions extends Partial<LineOptions> {
+  rate?: number;
+  careful?: boolean;
+  fastRates?: readonly number[];
+  deviceRates?: readonly number[];
+}
+
+export function makePair(options: PairOptions): Pair {
   const clock = new SimulatedClock();
+  const { baud, fastRates, deviceRates } = options;
   const line = createLine({ clock, seed: 1, bytesPerSecond: options.rate, ...options });
-  const host = createLink(line.host, { role: 'host', clock, bytesPerSecond: options.rate, careful: options.careful });
-  const device = createLink(line.device, { role: 'device', clock, bootId: 'boot-1' });
+  const port = (end: 'host' | 'device', can?: readonly number[]) =>
+    baud === undefined ? {} : { speed: { safe: baud, setBaudRate: (to: number) => set(end, to, can) } };
+  const set = async (end: 'host' | 'device', to: number, can?: readonly number[]): Promise<void> => {
+    if (can && to !== baud && !can.includes(to)) throw new Error(`no ${to} baud`);
+    await line.setBaud(end, to);
+  };
+  const bytesPerSecond = baud === undefined ? options.rate : baud / 10;
+  const host = createLink(line.host, {
+    ...{ role: 'host', clock, bytesPerSecond, careful: options.careful },
+    ...port('host'),
+    ...(fastRates && { fastRates }),
+  });
+  const device = createLink(line.device, { role: 'device', clock, bootId: 'boot-1', ...port('device', deviceRates) });
   let hostText = '';
   let deviceText = '';
   host.on('text', (text) => (hostText += text.toString('latin1')));

@@ -16,6 +16,8 @@ export interface Features {
   compression: boolean;
   /** Frames have no XON, XOFF, CR or NUL: for a line with software flow control or a translating adapter. */
   careful: boolean;
+  /** The host may ask for a faster speed: see `SpeedMessage`. */
+  speed: boolean;
 }
 
 export type Handshake =
@@ -24,16 +26,20 @@ export type Handshake =
   | { kind: 'accept'; version: number; session: number; bootId: string; features: Features }
   | { kind: 'refuse'; version: number; session: number; message: string };
 
-const bits = { compression: 1, careful: 2 } as const;
-const none: Features = { compression: false, careful: false };
+const bits = { compression: 1, careful: 2, speed: 4 } as const;
+const none: Features = { compression: false, careful: false, speed: false };
 
-function encodeFeatures({ compression, careful }: Features): number {
-  return (compression ? bits.compression : 0) | (careful ? bits.careful : 0);
+function encodeFeatures({ compression, careful, speed }: Features): number {
+  return (compression ? bits.compression : 0) | (careful ? bits.careful : 0) | (speed ? bits.speed : 0);
 }
 
 /** Bits of features that this version does not know count as not asked for. */
 function decodeFeatures(value: number): Features {
-  return { compression: (value & bits.compression) !== 0, careful: (value & bits.careful) !== 0 };
+  return {
+    compression: (value & bits.compression) !== 0,
+    careful: (value & bits.careful) !== 0,
+    speed: (value & bits.speed) !== 0,
+  };
 }
 
 export function isHandshake(kind: number | undefined): boolean {

@@ -12,7 +12,7 @@ import { createLink, type Link, priorities } from './link.ts';
 import { type Chunk, encodePacket } from './packet.ts';
 
 const SESSION = 7;
-const features = { compression: true, careful: false };
+const features = { compression: true, careful: false, speed: false };
 const whole = { shortNumber: false, shortOffset: false };
 
 /** What somebody may put on the line: noise, frames of this session whose checksum fits, handshakes at any moment. */

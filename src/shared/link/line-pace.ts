@@ -34,8 +34,8 @@ const FORGETTING = 1;
  */
 export class LinePace {
   readonly #clock: Clock;
-  readonly #rate: number | undefined;
-  readonly #errors = new ErrorEstimate();
+  #rate: number | undefined;
+  #errors = new ErrorEstimate();
   #freeAt = 0;
   #window: number;
   #shrunkAt = Number.NEGATIVE_INFINITY;
@@ -51,10 +51,18 @@ export class LinePace {
   constructor(clock: Clock, bytesPerSecond: number | undefined) {
     this.#clock = clock;
     this.#rate = bytesPerSecond;
-    this.#window =
-      bytesPerSecond === undefined
-        ? UNPACED_START
-        : Math.max(Math.min(LEAST_WINDOW, bytesPerSecond), bytesPerSecond * 0.25);
+    this.#window = firstWindow(bytesPerSecond);
+  }
+
+  /** The line has another rate from now on, and nothing is known of it yet. */
+  setRate(bytesPerSecond: number | undefined): void {
+    this.#rate = bytesPerSecond;
+    this.#window = firstWindow(bytesPerSecond);
+    this.#errors = new ErrorEstimate();
+    this.#freeAt = this.#clock.now();
+    this.#leastLateness = Number.POSITIVE_INFINITY;
+    this.#recent = [];
+    this.#wakeAt = undefined;
   }
 
   /** Unacknowledged bytes at most. */
@@ -151,4 +159,9 @@ export class LinePace {
     this.#shrunkAt = now;
     this.#window = Math.max(LEAST_WINDOW, this.#window * 0.7);
   }
+}
+
+function firstWindow(bytesPerSecond: number | undefined): number {
+  if (bytesPerSecond === undefined) return UNPACED_START;
+  return Math.max(Math.min(LEAST_WINDOW, bytesPerSecond), bytesPerSecond * 0.25);
 }

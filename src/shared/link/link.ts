@@ -19,11 +19,17 @@ import {
   isHandshake,
   PROTOCOL_VERSION,
 } from './handshake.ts';
+import { LineSpeed, type SpeedPort } from './line-speed.ts';
 import { LinkError } from './link-error.ts';
 import { Liveness } from './liveness.ts';
 import { atMost, closePort } from './port-end.ts';
 import { Session } from './session.ts';
 import { SessionEnd } from './session-end.ts';
+import { DeviceSpeed } from './speed-device.ts';
+import { decodeSpeed, encodeSpeed, isSpeedFrame, type SpeedMessage } from './speed-frames.ts';
+import { HostSpeed } from './speed-host.ts';
+import type { SpeedSide } from './speed-side.ts';
+import { isMostlyReadable, ReadableText } from './text.ts';
 
 /** Lower goes first. A stream that sends a lot without a pause counts as `bulk`, whatever it was opened as. */
 export const priorities = { console: 0, control: 1, api: 2, log: 3, bulk: 4 } as const;
@@ -39,6 +45,10 @@ export interface LinkOptions {
    * false: they cost about one per cent. The device does as its host asks.
    */
   careful?: boolean;
+  /** Absent: the speed of this port cannot be changed, or should not be. */
+  speed?: SpeedPort;
+  /** Host: rates above the safe one to try once the link is up, in bits per second, the best first. Needs `speed`. */
+  fastRates?: readonly number[];
   /** Without a valid frame for so many milliseconds the link is down. Default: 3000 on the device, 6000 on the host. */
   silenceMs?: number;
   clock?: Clock;
@@ -66,6 +76,10 @@ export type LinkState = 'plain' | 'connecting' | 'up' | 'closed';
 const PORT_QUEUE = 2048;
 /** How long the other side may take to confirm a goodbye. */
 const GOODBYE_MS = 500;
+/** Bits that a byte takes on the line. */
+const BITS_PER_BYTE = 10;
+/** How often the other side is told to go back to the safe speed, at once: the line is bad then. */
+const TOLD_BACK = 3;
 
 /** Gantry's side of one line: several streams and console text over a port that may lose and change bytes. */
 export function createLink(port: Duplex, options: LinkOptions): Link {
@@ -80,6 +94,10 @@ export class Link extends EventEmitter<LinkEvents> {
   readonly #liveness: Liveness;
   readonly #finder = new BeginningFinder();
   readonly #greeter: Greeter;
+  readonly #line: LineSpeed;
+  readonly #readable = new ReadableText();
+  #speed: SpeedSide | undefined;
+  #isClosing = false;
   #state: LinkState = 'plain';
   #current: SessionEnd | undefined;
   #former: SessionEnd | undefined;
@@ -98,10 +116,15 @@ export class Link extends EventEmitter<LinkEvents> {
       ...(options.silenceMs !== undefined && { silenceMs: options.silenceMs }),
       lastSentAt: () => this.#current?.session.lastSentAt ?? 0,
       ping: () => this.#current?.session.ping(),
+      isUrgent: () => this.#speed?.isFast === true,
       onSilence: (own, other) => {
         this.#current?.session.bye(own);
         this.#down(other);
       },
+    });
+    this.#line = new LineSpeed(port, options.speed, this.#clock, () => {
+      this.#current?.session.wake();
+      this.emit('drain');
     });
     this.#greeter = new Greeter(this.#clock, (session) => this.#sendHello(session));
     this.#decoder = new FrameDecoder({
@@ -118,6 +141,11 @@ export class Link extends EventEmitter<LinkEvents> {
 
   get state(): LinkState {
     return this.#state;
+  }
+
+  /** Bits per second that the line runs at now; undefined when that cannot be changed. */
+  get baud(): number | undefined {
+    return this.#line.baud;
   }
 
   /** Of the device, once a host was connected to it. */
@@ -158,7 +186,7 @@ export class Link extends EventEmitter<LinkEvents> {
   /** Writes console text, between frames. False when it should wait for `drain`. */
   writeText(bytes: Buffer): boolean {
     if (this.#state === 'closed') return true;
-    return this.#port.write(bytes);
+    return this.#line.write(bytes);
   }
 
   /** Device: tells hosts, unseen by people, that it listens. */
@@ -179,9 +207,12 @@ export class Link extends EventEmitter<LinkEvents> {
     if (this.#current) {
       // An emulator forgets what its guest has not read yet when the port is closed.
       const heard = this.#current.untilGoodbye();
+      this.#isClosing = true;
       this.disconnect();
       await atMost(this.#clock, GOODBYE_MS, heard);
     }
+    // What opens the port next finds it as this one did.
+    await this.#line.toSafe();
     await closePort(this.#port, this.#clock);
     this.#portGone('closed');
   }
@@ -191,10 +222,15 @@ export class Link extends EventEmitter<LinkEvents> {
     if (isHandshake(body[0])) {
       return crc32(body, HANDSHAKE_SEED) === check ? () => this.#receiveHandshake(body) : undefined;
     }
+    if (isSpeedFrame(body[0])) {
+      const seed = sessionSeed(this.#sessionId, this.#options.role === 'host' ? 'device' : 'host');
+      return crc32(body, seed) === check ? () => this.#receiveSpeed(body) : undefined;
+    }
     const packet = this.#current?.verify(body, check);
     if (packet) {
       return () => {
         this.#liveness.heard();
+        this.#speed?.heard();
         this.#current?.session.receive(packet);
       };
     }
@@ -225,7 +261,11 @@ export class Link extends EventEmitter<LinkEvents> {
     if (!isRepeated) this.#down('another session replaced this one');
     const { session, bytesPerSecond } = message;
     const { bootId = '' } = this.#options;
-    const features = { ...message.features, compression: message.features.compression && canCompress };
+    const features = {
+      ...message.features,
+      compression: message.features.compression && canCompress,
+      speed: message.features.speed && bytesPerSecond > 0 && this.#options.speed !== undefined,
+    };
     this.#sendHandshake({ kind: 'accept', version: PROTOCOL_VERSION, session, bootId, features });
     this.#liveness.heard();
     if (!isRepeated) this.#up(session, bytesPerSecond > 0 ? bytesPerSecond : undefined, features);
@@ -243,16 +283,17 @@ export class Link extends EventEmitter<LinkEvents> {
     this.#greeter.succeed();
   }
 
-  #up(id: number, bytesPerSecond: number | undefined, { compression, careful }: Features): void {
+  #up(id: number, bytesPerSecond: number | undefined, { compression, careful, speed }: Features): void {
     const { role } = this.#options;
     const seed = sessionSeed(id, role);
+    const stuffing = careful ? 'careful' : 'bare';
     this.#sessionId = id;
     const session: Session = new Session({
       role,
       clock: this.#clock,
       bytesPerSecond,
       compresses: compression,
-      send: ({ body, salt }) => this.#write(encodeFrame(body, (seed ^ salt) >>> 0, careful ? 'careful' : 'bare')),
+      send: ({ body, salt }) => this.#write(encodeFrame(body, (seed ^ salt) >>> 0, stuffing)),
       isWritable: () => this.#state === 'up' && this.#port.writableLength < PORT_QUEUE,
       onStream: (stream) => {
         if (!this.emit('stream', stream, stream.service)) stream.destroy(new Error(`no service ${stream.service}`));
@@ -263,11 +304,47 @@ export class Link extends EventEmitter<LinkEvents> {
         session.bye(kind === 'bye' ? 'goodbye' : reason);
         this.#down(reason);
       },
+      onOutcome: (isLost) => this.#speed?.outcome(isLost),
     });
+    if (speed) {
+      this.#speed = this.#speedSide(session, bytesPerSecond, (message) => {
+        this.#write(encodeFrame(encodeSpeed(message), seed, stuffing));
+      });
+    }
     this.#current = new SessionEnd(session, id, role, this.#clock);
     this.#state = 'up';
     this.#liveness.start();
     this.emit('up');
+    if (this.#speed instanceof HostSpeed) this.#speed.start();
+  }
+
+  #speedSide(session: Session, safeRate: number | undefined, send: (message: SpeedMessage) => void): SpeedSide {
+    const options = {
+      clock: this.#clock,
+      line: this.#line,
+      send,
+      sayBack: (change: number) => {
+        for (let time = 0; time < TOLD_BACK; time += 1) send({ type: 'back', change });
+      },
+      pause: () => session.pause(),
+      resume: (baud: number | undefined) => session.resume(baud === undefined ? safeRate : baud / BITS_PER_BYTE),
+    };
+    if (this.#options.role === 'device') return new DeviceSpeed(options);
+    const { fastRates = [] } = this.#options;
+    return new HostSpeed({ ...options, rates: fastRates, onSilence: () => this.#liveness.doubt() });
+  }
+
+  #receiveSpeed(body: Buffer): void {
+    let message: SpeedMessage;
+    try {
+      message = decodeSpeed(body);
+    } catch (error) {
+      if (error instanceof MalformedError) return;
+      throw error;
+    }
+    if (!this.#current) return;
+    this.#liveness.heard();
+    this.#speed?.receive(message);
   }
 
   #down(reason: string): void {
@@ -276,12 +353,19 @@ export class Link extends EventEmitter<LinkEvents> {
     this.#current = undefined;
     if (this.#state === 'up') this.#state = 'plain';
     this.#liveness.stop();
+    this.#speed?.stop();
+    this.#speed = undefined;
+    // Who says goodbye hears the answer at the speed of the question.
+    if (!this.#isClosing) void this.#line.toSafe();
     this.#former.session.close(reason);
     this.emit('down', reason);
   }
 
   #text(text: Buffer): void {
     if (this.#options.role === 'host') {
+      // Above the safe speed a panic comes at that speed, and is worth staying for; what cannot be read is another speed's.
+      if (this.#readable.push(text)) this.#speed?.sawText();
+      if (!this.#line.isSafe && !isMostlyReadable(text)) return;
       this.#greeter.sawText(text);
       const sign = this.#finder.push(text);
       if (sign === 'booting') this.#down('the device is booting');
@@ -296,7 +380,8 @@ export class Link extends EventEmitter<LinkEvents> {
 
   #sendHello(session: number): void {
     const rate = Math.round(this.#options.bytesPerSecond ?? 0);
-    const features = { compression: canCompress, careful: this.#options.careful ?? false };
+    const { careful = false, speed, fastRates = [] } = this.#options;
+    const features = { compression: canCompress, careful, speed: speed !== undefined && fastRates.length > 0 };
     this.#sendHandshake({ kind: 'hello', version: PROTOCOL_VERSION, session, bytesPerSecond: rate, features });
     // Where a shell or a boot loader listens instead of Gantry, Ctrl-U takes the greeting off its line again.
     this.#write(Buffer.of(0x15));
@@ -307,7 +392,7 @@ export class Link extends EventEmitter<LinkEvents> {
   }
 
   #write(bytes: Buffer): number {
-    if (!this.#port.destroyed && this.#port.writable) this.#port.write(bytes, () => this.#current?.session.wake());
+    this.#line.write(bytes, () => this.#current?.session.wake());
     return bytes.length;
   }
 

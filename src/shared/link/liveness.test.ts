@@ -20,6 +20,7 @@ function start() {
     silenceMs: 2700,
     lastSentAt: () => 0,
     ping: () => undefined,
+    isUrgent: () => false,
     onSilence: () => silences.push(now),
   });
   liveness.start();

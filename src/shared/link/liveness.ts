@@ -13,6 +13,8 @@ export interface LivenessOptions {
   /** When something that must be answered was sent last. */
   lastSentAt(): number;
   ping(): void;
+  /** A host says something as often as it can: see `FAST_SILENCE_MS`. */
+  isUrgent(): boolean;
   /** Nothing was heard for too long; in words for the other side, and for this one. */
   onSilence(own: string, other: string): void;
 }
@@ -23,6 +25,7 @@ export class Liveness {
   readonly #alarm: Alarm;
   #heardAt = 0;
   #dueAt = 0;
+  #isDoubtful = false;
 
   constructor(options: LivenessOptions) {
     this.#options = options;
@@ -41,12 +44,19 @@ export class Liveness {
   /** A valid frame came. */
   heard(): void {
     this.#heardAt = this.#options.clock.now();
+    this.#isDoubtful = false;
+  }
+
+  /** There are signs that the other side is gone: until it is heard, less patience is left. */
+  doubt(): void {
+    this.#isDoubtful = true;
   }
 
   #check(): void {
-    const { clock, role, silenceMs, lastSentAt, ping, onSilence } = this.#options;
+    const { clock, role, silenceMs, lastSentAt, ping, isUrgent, onSilence } = this.#options;
     const isHost = role === 'host';
-    const limit = silenceMs ?? (isHost ? HOST_SILENCE_MS : DEVICE_SILENCE_MS);
+    const usual = silenceMs ?? (isHost ? HOST_SILENCE_MS : DEVICE_SILENCE_MS);
+    const limit = this.#isDoubtful ? Math.min(usual, DEVICE_SILENCE_MS) : usual;
     const now = clock.now();
     // A processor that others had meanwhile: what came in that time is still to be read, so it is nobody's silence.
     const lateMs = now - this.#dueAt;
@@ -60,7 +70,7 @@ export class Liveness {
       return;
     }
     // Also while data are sent that nobody answers: on a bad line a ping, being small, arrives when they do not.
-    const isDue = now - Math.min(lastSentAt(), this.#heardAt) >= PING_MS - WATCH_MS;
+    const isDue = isUrgent() || this.#isDoubtful || now - Math.min(lastSentAt(), this.#heardAt) >= PING_MS - WATCH_MS;
     if (isHost && isDue) ping();
     this.#wait();
   }

@@ -30,6 +30,8 @@ export interface SessionOptions {
   onStream(stream: LinkStream): void;
   /** The other side said goodbye, or broke the rules; the session must be closed. */
   onEnd(reason: string, kind: 'bye' | 'fault'): void;
+  /** What became of a packet that was sent. */
+  onOutcome(isLost: boolean): void;
 }
 
 /** Bytes that control chunks and keystrokes may have in flight above the window. */
@@ -58,6 +60,9 @@ export class Session implements StreamOwner {
   #typedAt = Number.NEGATIVE_INFINITY;
   #lastSentAt: number;
   #isScheduled = false;
+  #isPaused = false;
+  /** Unacknowledged since before the last pause. */
+  #formerBytes = 0;
   #isClosed = false;
 
   constructor(options: SessionOptions) {
@@ -97,6 +102,25 @@ export class Session implements StreamOwner {
   /** Asks for a sign of life. */
   ping(): void {
     this.#control({ type: 'ping' });
+  }
+
+  /** Sends nothing until `resume`: what is on its way can leave the line, and is not taken for lost meanwhile. */
+  pause(): void {
+    this.#isPaused = true;
+    this.#paceAlarm.clear();
+    this.#lossAlarm.clear();
+  }
+
+  /** Goes on, on a line of this rate: see `SessionOptions`. */
+  resume(bytesPerSecond: number | undefined): void {
+    if (!this.#isPaused || this.#isClosed) return;
+    this.#isPaused = false;
+    this.#pace.setRate(bytesPerSecond);
+    // What is still unacknowledged has long arrived or is lost: the answer to this one tells which, and nothing waits for it.
+    this.#formerBytes = this.#sent.bytes;
+    this.#isProbing = true;
+    this.ping();
+    this.#armLoss();
   }
 
   /** Says goodbye without waiting for an answer; also when the other side still speaks in a session that is over. */
@@ -242,8 +266,10 @@ export class Session implements StreamOwner {
       this.#options.onEnd('the other side acknowledged a packet that was never sent', 'fault');
       return;
     }
+    if (result.arrived.length > 0) this.#formerBytes = 0;
     for (const packet of result.arrived) {
       this.#pace.acknowledged(packet.size, result.sample);
+      this.#options.onOutcome(false);
       for (const content of packet.content) {
         if (content.type === 'data') content.stream.acknowledged(content.start, content.end, content.fin);
       }
@@ -251,6 +277,7 @@ export class Session implements StreamOwner {
     if (result.through !== undefined) this.#pace.heardBack(result.through, delay);
     for (const packet of result.lost) {
       this.#pace.lost(packet.size, result.sample);
+      this.#options.onOutcome(true);
       this.#repeat(packet.content);
     }
     if (result.arrived.length + result.lost.length > 0) this.#armLoss();
@@ -271,13 +298,15 @@ export class Session implements StreamOwner {
   }
 
   #armLoss(): void {
-    if (this.#sent.isEmpty || this.#isClosed) this.#lossAlarm.clear();
-    else this.#lossAlarm.set(this.#sent.timeout(this.#pace.duration(this.#sent.bytes)));
+    if (this.#sent.isEmpty || this.#isPaused || this.#isClosed) this.#lossAlarm.clear();
+    else
+      this.#lossAlarm.set(this.#sent.timeout(this.#pace.duration(Math.max(0, this.#sent.bytes - this.#formerBytes))));
   }
 
   #expire(): void {
     const packet = this.#sent.expire();
     if (!packet) return;
+    this.#options.onOutcome(true);
     this.#repeat(packet.content);
     // A probe goes out even when the window is full, and even when there is nothing left to repeat.
     this.#isProbing = true;
@@ -287,7 +316,7 @@ export class Session implements StreamOwner {
   }
 
   #pump(): void {
-    while (!this.#isClosed && this.#options.isWritable()) {
+    while (!this.#isClosed && !this.#isPaused && this.#options.isWritable()) {
       const { delay } = this.#pace;
       if (delay > 0) {
         const hasWork = this.#received.isAckDue || !this.#outbox.isEmpty || this.#streams.hasPending;

@@ -51,3 +51,21 @@ export function salvageText(stuffed: Buffer): Buffer {
   }
   return Buffer.concat(runs);
 }
+
+/** Whether at least three of four bytes can be read. */
+export function isMostlyReadable(text: Buffer): boolean {
+  return text.filter(isPrintable).length * 4 >= text.length * 3;
+}
+
+const WATCHED_TEXT = 32;
+
+/** Tells, of what comes in pieces, whether it can be read: a line at another speed gives bytes that nobody printed. */
+export class ReadableText {
+  #recent: Buffer = Buffer.alloc(0);
+
+  /** Whether the last 32 bytes are text; of fewer nothing can be said. */
+  push(text: Buffer): boolean {
+    this.#recent = Buffer.concat([this.#recent, text]).subarray(-WATCHED_TEXT);
+    return this.#recent.length === WATCHED_TEXT && this.#recent.every(isPrintable);
+  }
+}

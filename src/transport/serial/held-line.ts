@@ -7,7 +7,7 @@ import { connectWhenListening } from './emulated-line.ts';
 import { Line, type LineOrder, type LineReport, type LineService, type Patience } from './line.ts';
 import type { OpenPort } from './port.ts';
 import { SituationWatch } from './situation.ts';
-import type { SerialTarget } from './target.ts';
+import { fastRates, type SerialTarget } from './target.ts';
 
 export interface HeldLineOptions {
   /** An emulator's record of what its console printed. */
@@ -58,6 +58,11 @@ export class HeldLine extends Line {
       role: 'host',
       bytesPerSecond: port.bytesPerSecond,
       careful: target.flow === 'xonxoff',
+      // An emulator's socket has no speed, and is never asked for another one.
+      ...(port.bytesPerSecond !== undefined && {
+        speed: { safe: target.baud, setBaudRate: (baud) => port.setBaudRate(baud) },
+        fastRates: fastRates(target),
+      }),
     });
     link.setMaxListeners(0);
     this.#link = link;
@@ -136,7 +141,14 @@ export class HeldLine extends Line {
     const modem = await this.#port.modemLines().catch(() => undefined);
     const { path, baud, flow } = this.#target;
     return {
-      ...{ path, baud, flow, holder: this.holder, guests: this.guests(), link: this.#link.state },
+      ...{
+        path,
+        baud: this.#link.baud ?? baud,
+        flow,
+        holder: this.holder,
+        guests: this.guests(),
+        link: this.#link.state,
+      },
       ...this.#port.traffic(),
       openForMs: Math.round(performance.now() - this.#openedAt),
       ...(modem && { modem }),

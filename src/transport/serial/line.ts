@@ -19,6 +19,7 @@ export type LineOrder = z.infer<typeof lineOrderSchema>;
 
 export const lineReportSchema = z.strictObject({
   path: z.string(),
+  /** That the line runs at now. */
   baud: z.number(),
   flow: z.enum(['none', 'rtscts', 'xonxoff']),
   /** Process that has the port open. */

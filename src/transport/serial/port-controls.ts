@@ -14,7 +14,10 @@ export interface ModemLines {
 
 /** What can be done to an open port besides reading and writing. Each rejects with a `TransportError`. */
 export interface PortControls {
-  /** Bits per second, also rates that have no name (1,500,000, 250,000). What was written before leaves at the old rate. */
+  /**
+   * Bits per second, also rates that have no name (1,500,000, 250,000). What was written before leaves at the old rate, what
+   * came before and was not read yet is lost.
+   */
   setBaudRate(baud: number): Promise<void>;
   /** Holds the line low, which no byte does: SysRq on Linux consoles, an interrupt in some boot loaders. */
   sendBreak(): Promise<void>;
@@ -22,6 +25,7 @@ export interface PortControls {
   modemLines(): Promise<ModemLines>;
 }
 
+const DRAIN_MS = 300;
 /** As tcsendbreak(3): between a quarter and half a second. */
 const BREAK_MS = 300;
 
@@ -34,7 +38,8 @@ export function ttyControls(port: SerialPort, path: string): PortControls {
     });
   return {
     setBaudRate: async (baud) => {
-      await call('send what is waiting', (done) => port.drain(done));
+      // Flow control may have stopped the line for good; changing the speed then loses what waits, which is sent again.
+      await Promise.race([call('send what is waiting', (done) => port.drain(done)), delay(DRAIN_MS)]);
       await call(`run at ${baud} baud`, (done) => port.update({ baudRate: baud }, done));
     },
     sendBreak: async () => {

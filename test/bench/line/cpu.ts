@@ -4,12 +4,12 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parse } from 'yaml';
-import { openTtyPort } from '../../../init-container/console/tty-port.ts';
 import { findProgram } from '../../../src/emulator/programs.ts';
 import { createLink, priorities } from '../../../src/shared/link/link.ts';
 import { root } from '../../e2e/support/paths.ts';
 import { randomBytes } from '../../line/random.ts';
 import { type Summary, summarise } from '../statistics.ts';
+import { rawTty } from './raw-tty.ts';
 import { openRealLine } from './real-line.ts';
 import { BITS_PER_BYTE, peerScenarios, type Scenario, TRANSFER } from './scenarios.ts';
 
@@ -44,7 +44,7 @@ export async function measureCpu(say: (text: string) => void): Promise<CpuUse> {
     child.stdin.write('\n');
     return Number((await answers.next()).value) / 1000;
   };
-  const link = createLink(await openTtyPort(host.path), { role: 'host', bytesPerSecond: clean.baud / BITS_PER_BYTE });
+  const link = createLink(await rawTty(host.path), { role: 'host', bytesPerSecond: clean.baud / BITS_PER_BYTE });
   const percents = { upload: [] as number[], download: [] as number[] };
   try {
     await link.connect({ deadlineMs: 20_000 });

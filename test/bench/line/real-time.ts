@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { openTtyPort } from '../../../init-container/console/tty-port.ts';
 import { createLink, priorities } from '../../../src/shared/link/link.ts';
 import { randomBytes } from '../../line/random.ts';
+import { rawTty } from './raw-tty.ts';
 import { openRealLine } from './real-line.ts';
 import { BITS_PER_BYTE, type Scenario, TRANSFER } from './scenarios.ts';
 
@@ -12,8 +12,8 @@ const LIMIT_MS = 180_000;
 export async function transferInRealTime(scenario: Scenario, seed: number): Promise<number> {
   const bytesPerSecond = scenario.baud / BITS_PER_BYTE;
   const { host, device, close } = await openRealLine(scenario, seed);
-  const near = createLink(await openTtyPort(host.path), { role: 'host', bytesPerSecond });
-  const far = createLink(await openTtyPort(device.path), { role: 'device', bootId: 'bench' });
+  const near = createLink(await rawTty(host.path), { role: 'host', bytesPerSecond });
+  const far = createLink(await rawTty(device.path), { role: 'device', bootId: 'bench' });
   const data = randomBytes(seed, TRANSFER);
   try {
     await near.connect({ deadlineMs: 10_000 });
