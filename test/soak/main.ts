@@ -21,7 +21,8 @@ import { World } from './world.ts';
  * `npm run soak -- lines`: see lines/main.ts.
  */
 if (process.argv[2] === 'powercut') process.exit(await powerCutOrExit(process.argv.slice(3)));
-if (process.argv[2] === 'resets') process.exit(await (await import('../killed/resets-soak.ts')).resetsSoak());
+if (process.argv[2] === 'resets')
+  process.exit(await (await import('../killed/resets-soak.ts')).resetsSoak(process.argv.slice(3)));
 if (process.argv[2] === 'killed') process.exit(await (await import('../killed/main.ts')).killedSoak());
 Object.assign(process.env, testEnvironment);
 if (process.argv[2] === 'kernel') process.exit((await kernelSoak(sayWithTime())) ? 0 : 1);
