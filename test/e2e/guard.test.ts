@@ -31,7 +31,7 @@ describe('a machine on its serial line alone', () => {
     // The API answers over the same line, and the line is a rescue shell again afterwards.
     expect(await machine.component('quiet')).toMatchObject({ state: 'waiting' });
     await until('the rescue shell to be back', 120, async () => shown('THE BOOT HAS STOPPED') > 1);
-    await typing('touch /run/fixed; exit\n', 'press Enter');
+    await typing(['sh\r', /# (\x1b\[6n)?$/], ['touch /run/fixed; exit\r', /> $/], ['exit\r', 'press Enter']);
     await until('broken to have run well', 60, async () => (await machine.component('broken')).exitCode === 0);
     await until('the last component', 60, async () => (await machine.component('quiet')).state === 'running');
   });
@@ -40,13 +40,13 @@ describe('a machine on its serial line alone', () => {
     const before = await infoThenShell();
     expect(before.watchdog).toMatchObject({ device: '/dev/watchdog0', timeoutSeconds: 60, feeding: true });
     // The next init container goes on feeding.
-    await typing('kill -9 $(cat /run/gantry/init.ready)\n', 'press Enter');
+    await typing(['sh\r', /# (\x1b\[6n)?$/], ['kill -9 $(cat /run/gantry/init.ready)\r', 'press Enter']);
     const after = await infoThenShell();
     expect(after).toMatchObject({ bootId: before.bootId, watchdog: { timeoutSeconds: 60, feeding: true } });
     expect(after.init.pid).not.toBe(before.init.pid);
-    await typing('kill -STOP $(cat /run/gantry/init.ready)\n', 'THE BOOT HAS STOPPED', 180);
+    await typing(['sh\r', /# (\x1b\[6n)?$/], ['kill -STOP $(cat /run/gantry/init.ready)\r', 'THE BOOT HAS STOPPED']);
     // What the device announces on its line names the boot.
-    const boots = machine.console().matchAll(/_gantry;1;([0-9a-f-]{36})/g);
+    const boots = machine.console().matchAll(/_gantry;2;([0-9a-f-]{36})/g);
     expect([...new Set([...boots].map(([, id]) => id))]).toEqual([before.bootId, expect.any(String)]);
   });
 
@@ -57,18 +57,22 @@ describe('a machine on its serial line alone', () => {
     return answer;
   }
 
-  /** With a plain terminal program on the line, until the console shows something once more. */
-  async function typing(text: string, expected: string, seconds = 120): Promise<void> {
-    const before = shown(expected);
+  /** With a plain terminal program on the line: types each text, and waits until the console shows what is expected then. */
+  async function typing(...steps: [text: string, expected: string | RegExp][]): Promise<void> {
     const line = connect(machine.emulator.instance.serial.path);
     line.on('error', () => undefined).resume();
     try {
       // Enter opens a shell, or shows the prompt of the one that is there.
-      const { length } = machine.console();
-      line.write('\n');
-      await until('the shell', 60, async () => machine.console().length > length);
-      line.write(text);
-      await until(expected, seconds, async () => shown(expected) > before);
+      for (const [text, expected] of [['\r', /> $/], ...steps] as const) {
+        const { length } = machine.console();
+        line.write(text);
+        await until(`${expected} after ${JSON.stringify(text)}`, 180, async () => {
+          const since = machine.console().slice(length);
+          return typeof expected === 'string' ? since.includes(expected) : expected.test(since);
+        }).catch((cause: Error) => {
+          throw new Error(`${cause.message}; it shows ${JSON.stringify(machine.console().slice(-800))}`, { cause });
+        });
+      }
     } finally {
       line.destroy();
     }
