@@ -7,7 +7,7 @@ const endPattern = /The system is going down NOW|reboot: Restarting system|Reboo
 const windowBytes = 1 << 20;
 const pollMs = 100;
 
-/** How long a device may take: for `connect` it is told what is left for one attempt. Milliseconds. */
+/** How long a device may take to listen, and then to answer. Milliseconds. */
 interface Patience {
   limitMs: number;
   signal: AbortSignal;
