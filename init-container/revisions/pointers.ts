@@ -36,7 +36,12 @@ export async function readPointers(path: string, report: (message: string) => vo
     if (digest !== digestOf(canonicalJson(pointers))) throw new Error('its digest is wrong');
     return pointers;
   } catch (error) {
-    report(`the note of the revision in force is damaged (${messageOf(error)}); kept as ${await setAside(path)}`);
+    const words = `the note of the revision in force is damaged (${messageOf(error)})`;
+    // A disk without room takes no new folder either, and the device comes up all the same.
+    const kept = await setAside(path).catch(
+      (problem: unknown) => `it is, which cannot be mended now: ${messageOf(problem)}`,
+    );
+    report(`${words}; kept as ${kept}`);
     return undefined;
   }
 }

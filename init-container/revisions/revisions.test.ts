@@ -170,7 +170,8 @@ describe('revisions', () => {
     await appendFile(join(own, 'log.ndjson'), 'torn');
     await writeFile(join(own, 'pointers.json'), 'torn');
     const full = () => Promise.reject(Object.assign(new Error('no space left'), { code: 'ENOSPC' }));
-    const real = { open: fsPromises.open, copyFile: fsPromises.copyFile };
+    const real = { open: fsPromises.open, copyFile: fsPromises.copyFile, mkdir: fsPromises.mkdir };
+    fsPromises.mkdir = full;
     fsPromises.open = (path, flags, ...more) => (flags === 'r' ? real.open(path, flags, ...more) : full());
     fsPromises.copyFile = full;
     syncBuiltinESMExports();

@@ -19,21 +19,27 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-async function useWhile(swap: () => Promise<void>): Promise<void> {
+/** Calls `swap` while pages are asked for: no request fails, those of what runs afterwards included. */
+async function useWhile(swap: (answers: () => Promise<void>) => Promise<void>): Promise<void> {
   const port = Number(machine.emulator.instance.ports['80']);
   // An emulated machine is slow, and callers of a busy one wait.
   const load = new Load({ host: '127.0.0.1', port, connections: 'fresh', rate: 10, timeoutMs: 60_000 });
-  await until('answers', 60, async () => load.answered > 5);
-  await swap();
+  const answers = async () => {
+    const { answered } = load;
+    await until('answers', 60, async () => load.answered > answered + 5);
+  };
+  await answers();
+  await swap(answers);
   const report = await load.stop();
   expect(report.failed).toEqual({});
   expect(report.answered).toBe(report.sent);
 }
 
 it('a swap by handover fails no request, and the page changes', () =>
-  useWhile(async () => {
+  useWhile(async (answers) => {
     await gantryOk('-d', machine.target, 'swap', 'web', machine.web('2'));
     expect(await machine.page()).toContain('web 2');
+    await answers();
     await gantryOk('-d', machine.target, 'rollback', 'web');
     expect(await machine.page()).toContain('web 1');
   }));
@@ -44,13 +50,16 @@ it('a swap by overlap fails no request, and the old one goes when the new one is
   const healthcheck = 'healthcheck: { test: [CMD, test, -d, /proc/1], interval: 1s }';
   writeFileSync(config, `swap: { strategy: overlap, stable: 1s }\n${healthcheck}\n`);
   const before = await machine.component('web');
-  await useWhile(async () => {
-    await gantryOk('-d', machine.target, 'swap', 'web', '--config', config);
+  await useWhile(async (answers) => {
+    const said = await gantryOk('-d', machine.target, 'swap', 'web', '--config', config, '--json');
+    expect(said).toContain('beside the old');
     const after = await machine.component('web');
     expect(after).toMatchObject({ image: 'web:1', health: 'healthy' });
     expect(after.pid).not.toBe(before.pid);
+    await answers();
     await gantryOk('-d', machine.target, 'swap', 'web', machine.web('2'));
     expect(await machine.page()).toContain('web 2');
+    await answers();
   });
   const running = await gantryOk('-d', machine.target, 'sh', '-c', 'ls /run/gantry/containers | grep -c "^web"');
   expect(running.trim()).toBe('1');
