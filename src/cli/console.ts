@@ -70,14 +70,13 @@ async function attach(device: string | undefined, options: ConsoleWords): Promis
   }
   const { SerialConsole } = await import('../transport/serial/console.ts');
   const { takeLine } = await import('../transport/serial/take-line.ts');
-  const { takeOptions } = await import('../transport/serial/emulated-line.ts');
   const { parseSerialTarget, serialTarget } = await import('../transport/serial/target.ts');
   const { AttachedConsole } = await import('./console/attached.ts');
   const { Shown } = await import('./console/shown.ts');
   const target = parseSerialTarget(serialTarget(endpoint));
-  const isEmulated = endpoint.consoleLog !== undefined;
+  const isEmulated = endpoint.emulated !== undefined;
   const console = new SerialConsole({
-    take: () => takeLine(target, takeOptions(endpoint)),
+    take: () => takeLine(target, endpoint.emulated),
     mode: options.plain ? 'bare' : 'auto',
     size: terminalSize(),
     trialMs: process.stdin.isTTY ? trialMs.terminal : trialMs.pipe,

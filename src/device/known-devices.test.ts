@@ -85,14 +85,12 @@ describe('resolveTarget', () => {
     expect(await endpointOf('bench')).toEqual({
       kind: 'serial',
       path: serial.path,
-      consoleLog: expect.stringMatching(/console\.log$/),
-      monitor: expect.any(String),
+      emulated: { consoleLog: expect.stringMatching(/console\.log$/), emulatedBreak: expect.any(Function) },
     });
     expect(await endpointOf('qemu:bare')).toEqual({
       kind: 'serial',
       path: serial.path,
-      consoleLog: expect.stringMatching(/console\.log$/),
-      monitor: expect.any(String),
+      emulated: { consoleLog: expect.stringMatching(/console\.log$/), emulatedBreak: expect.any(Function) },
     });
     const bySsh = {
       kind: 'ssh',

@@ -1,4 +1,5 @@
 import { type Instance, listInstances, loadInstance } from '../emulator/instance.ts';
+import { monitorCommand, serialDevice } from '../emulator/qmp.ts';
 import type { Endpoint } from '../transport/index.ts';
 import { UnknownDeviceError } from './errors.ts';
 import { readDevices } from './known-devices.ts';
@@ -71,10 +72,9 @@ function findInstance(name: string): Instance {
 /** Over SSH if the machine has a network card, unless the person says otherwise. */
 function emulatorEndpoint(instance: Instance, via?: 'ssh' | 'serial'): Endpoint {
   if (via === 'serial' || (via === undefined && !instance.ssh)) {
-    return {
-      ...{ kind: 'serial', path: instance.serial.path },
-      ...{ consoleLog: instance.consoleLog, monitor: instance.monitor.path },
-    };
+    const emulatedBreak = () => monitorCommand(instance.monitor.path, 'chardev-send-break', { id: serialDevice });
+    const { consoleLog } = instance;
+    return { kind: 'serial', path: instance.serial.path, emulated: { consoleLog, emulatedBreak } };
   }
   if (!instance.ssh) {
     throw new UnknownDeviceError(

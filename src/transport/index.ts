@@ -1,4 +1,4 @@
-import { takeOptions } from './serial/emulated-line.ts';
+import type { TakeOptions } from './serial/take-line.ts';
 import { serialTarget } from './serial/target.ts';
 import type { SshOptions } from './ssh/config.ts';
 import type { Transport } from './transport.ts';
@@ -6,8 +6,8 @@ import type { Transport } from './transport.ts';
 export type { HostKeyQuestion, SshOptions } from './ssh/config.ts';
 
 /**
- * Where a device is, with nothing left to look up. `serial.path` is a tty or a unix socket: an emulator's line, with
- * the emulator's record of it in `consoleLog` and the socket of its monitor.
+ * Where a device is, with nothing left to look up. `serial.path` is a tty or a unix socket: an emulator's line, of which
+ * `emulated` tells what the socket does not.
  */
 export type Endpoint =
   | { kind: 'ssh'; host: string; port?: number; user?: string; ssh?: SshOptions }
@@ -17,8 +17,7 @@ export type Endpoint =
       baud?: number;
       fast?: number;
       flow?: 'none' | 'rtscts' | 'xonxoff';
-      consoleLog?: string;
-      monitor?: string;
+      emulated?: TakeOptions;
     }
   | { kind: 'unix'; path: string };
 
@@ -32,7 +31,7 @@ export async function makeTransport(endpoint: Endpoint, ssh: SshOptions = {}): P
     }
     case 'serial': {
       const { SerialTransport } = await import('./serial.ts');
-      return new SerialTransport(serialTarget(endpoint), takeOptions(endpoint));
+      return new SerialTransport(serialTarget(endpoint), endpoint.emulated);
     }
     case 'unix': {
       const { UnixTransport } = await import('./unix.ts');

@@ -1,26 +1,11 @@
 import { open } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { lastAnnounced } from '../../shared/link/handshake.ts';
-import type { TakeOptions } from './take-line.ts';
 
 /** What a device prints last before it begins anew. */
 const endPattern = /The system is going down NOW|reboot: Restarting system|Rebooting in \d+ seconds/g;
 const windowBytes = 1 << 20;
 const pollMs = 100;
-
-/** What an emulator's line needs besides its socket; nothing for a real one. */
-export function takeOptions(endpoint: { consoleLog?: string; monitor?: string }): TakeOptions {
-  const { consoleLog, monitor } = endpoint;
-  return {
-    ...(consoleLog !== undefined && { consoleLog }),
-    ...(monitor !== undefined && {
-      emulatedBreak: async () => {
-        const { monitorCommand, serialDevice } = await import('../../emulator/qmp.ts');
-        await monitorCommand(monitor, 'chardev-send-break', { id: serialDevice });
-      },
-    }),
-  };
-}
 
 /** How long a device may take: for `connect` it is told what is left for one attempt. Milliseconds. */
 interface Patience {

@@ -9,6 +9,7 @@ import { sharingPaths } from './sharing/paths.ts';
 import { shareLine } from './sharing/share-line.ts';
 import type { SerialTarget } from './target.ts';
 
+/** What is known of a line beside its path: nothing of a real one. */
 export interface TakeOptions extends PortOptions {
   /** An emulator's record of what its console printed. */
   consoleLog?: string;

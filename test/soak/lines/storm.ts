@@ -19,14 +19,13 @@ export async function connectLine(name: string): Promise<LineDevice> {
   const { endpoint } = await resolveTarget(`qemu:${name}?via=serial`);
   if (endpoint.kind !== 'serial') throw new Error(`${name} has no serial line`);
   const target = serialTarget(endpoint);
-  const options = endpoint.consoleLog === undefined ? {} : { consoleLog: endpoint.consoleLog };
   // Held here, for its text; the transport shares it.
-  const line = await takeLine(parseSerialTarget(target), options);
+  const line = await takeLine(parseSerialTarget(target), endpoint.emulated);
   let text = '';
   line.on('text', (chunk) => {
     text += chunk.toString('latin1');
   });
-  const device = new GantryDevice(name, new SerialTransport(target, options));
+  const device = new GantryDevice(name, new SerialTransport(target, endpoint.emulated));
   await device.connect(60_000);
   const close = async () => {
     await device.close();
