@@ -1,8 +1,8 @@
 import { closeSync, constants, openSync } from 'node:fs';
-import { Duplex } from 'node:stream';
-import { ReadStream } from 'node:tty';
+import type { Duplex } from 'node:stream';
 import { loadLibc } from '../native/libc.ts';
 import { type RunResult, run } from '../native/run.ts';
+import { gatheredTty } from './gathered-tty.ts';
 import { type TtySpeed, ttySpeed } from './tty-speed.ts';
 
 /** What cfmakeraw leaves as it was but a link needs: no flow control, no hang-up at the end, no signal from a BREAK. */
@@ -39,20 +39,22 @@ export async function openTtyPort(path: string, savedSpeed: string): Promise<Tty
   // Opened first: some drivers forget their settings when nobody has the tty open. Without O_NONBLOCK, opening a UART
   // waits for a carrier; without O_NOCTTY, a Ctrl-C on the console would reach this process.
   const fd = openSync(path, constants.O_RDWR | constants.O_NOCTTY | constants.O_NONBLOCK);
-  let terminal: ReadStream;
-  let speed: TtySpeed | undefined;
   try {
     await makeRaw(path, fd);
-    terminal = new ReadStream(fd);
-    // Node opens a tty once more for itself and would leave this one open for ever, which keeps the tty from hanging up.
-    const own = ownFd(terminal) ?? fd;
-    if (own !== fd) closeSync(fd);
-    speed = await ttySpeed(own, savedSpeed);
   } catch (error) {
     closeSync(fd);
     throw error;
   }
-  return { stream: duplexOver(terminal), ...(speed && { speed }) };
+  const terminal = gatheredTty(fd);
+  // One that stays open for ever keeps the tty from hanging up.
+  if (terminal.fd !== fd) closeSync(fd);
+  try {
+    const speed = await ttySpeed(terminal.fd, savedSpeed);
+    return { stream: terminal.stream, ...(speed && { speed }) };
+  } catch (error) {
+    terminal.stream.destroy();
+    throw error;
+  }
 }
 
 async function makeRaw(path: string, fd: number): Promise<void> {
@@ -84,34 +86,4 @@ async function sttyOn(path: string, settings: string[]): Promise<RunResult> {
   } catch {
     return run(['busybox', 'stty', '-F', path, ...settings], { timeoutMs: STTY_MS });
   }
-}
-
-function ownFd(terminal: ReadStream): number | undefined {
-  const handle: unknown = Reflect.get(terminal, '_handle');
-  const fd: unknown = typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'fd') : undefined;
-  return typeof fd === 'number' ? fd : undefined;
-}
-
-function duplexOver(terminal: ReadStream): Duplex {
-  const stream = new Duplex({
-    read: () => {
-      terminal.resume();
-    },
-    write: (chunk: Buffer, _encoding, callback) => {
-      if (terminal.destroyed) callback(new Error('the console was closed'));
-      else terminal.write(chunk, callback);
-    },
-    destroy: (error, callback) => {
-      terminal.destroy();
-      callback(error);
-    },
-  });
-  terminal.on('data', (chunk: Buffer) => {
-    if (!stream.push(chunk)) terminal.pause();
-  });
-  // A tty that hangs up reads as its end, or as an error, depending on when it is noticed.
-  terminal.on('end', () => stream.destroy(new Error('the tty hung up')));
-  terminal.on('error', (error) => stream.destroy(error));
-  terminal.on('close', () => stream.destroy());
-  return stream;
 }
