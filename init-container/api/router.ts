@@ -14,7 +14,7 @@ export interface Call {
  * `sendJson`, `sendEmpty` or by streaming; what it throws becomes an answer: `HttpError` with its status, others 500.
  */
 export interface Route {
-  method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE';
+  method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   pattern: string;
   handler: (call: Call) => Promise<void> | void;
 }

@@ -15,6 +15,7 @@ import type { Route } from './router.ts';
 import { statsRoutes } from './stats.ts';
 import { systemRoutes } from './system.ts';
 import { topRoutes } from './top.ts';
+import { uploadRoutes } from './uploads.ts';
 import { volumeRoutes } from './volumes.ts';
 
 export type RouteContext = ApiContext & DeviceContext & ImageContext & SwapRouteParts & { upgrades: Upgrades };
@@ -39,6 +40,7 @@ export function doingRoutes(context: RouteContext): Route[] {
     ...volumeRoutes(context),
     ...deviceRoutes(context),
     ...gcRoutes(context),
+    ...uploadRoutes(context),
     ...swapRoutes(context),
     ...upgradeRoutes(context),
   ];

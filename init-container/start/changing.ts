@@ -10,6 +10,7 @@ import { ping } from '../parts/ping.ts';
 import { openUpgrades, type Upgrades } from '../parts/upgrade.ts';
 import { revisionsFolder } from '../revisions/revisions.ts';
 import { Collector } from '../store/collector.ts';
+import { Uploads } from '../store/uploads.ts';
 import type { ContainerSupervisor } from '../supervisor/supervisor.ts';
 import { FileJournal, readBootId } from '../swap/journal.ts';
 import { openSwaps, type Swaps } from '../swap/swaps.ts';
@@ -73,6 +74,7 @@ export async function openChanging(options: ChangingOptions): Promise<Changing> 
     imageId: image.id,
     startableImages: async () => parts.slots?.images(),
     imagesOfParts: () => imagesOfParts(data),
+    uploads: await Uploads.open(join(data, 'uploads')),
     imagesInUse: () => supervisor.instances().flatMap(({ record }) => (record ? [record.image.digest] : [])),
     volumeFolders: (revision) => volumes.keptFolders(revision),
     busyWith: () => {

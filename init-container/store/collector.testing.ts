@@ -12,6 +12,7 @@ import { openRevisions } from '../revisions/revisions.ts';
 import { Collector } from './collector.ts';
 import { openStore } from './open-store.ts';
 import { imageOf, layerOf, pieces, type TestLayer, tarOf, temporaryFolder } from './test-support.ts';
+import { Uploads } from './uploads.ts';
 
 /** A layer of the factory image web:0, and of most others. */
 export const shared = layerOf(await tarOf([{ name: 'lib', content: randomBytes(30_000).toString('hex') }]));
@@ -62,6 +63,7 @@ export async function collectingDevice(options: { megabytes?: number; volumes?: 
       startableImages: async () => state.startable,
       imagesInUse: () => state.inUse,
       imagesOfParts: () => imagesOfParts(paths.data),
+      uploads: await Uploads.open(join(paths.data, 'uploads')),
       busyWith: () => (--state.turns < 0 ? 'a swap' : undefined),
       ...(options.volumes ? { volumeFolders } : {}),
       log: report,

@@ -12,12 +12,14 @@ import { type LayerStore, reserveBytes } from './image-store.ts';
 import { type InventoryOptions, InventoryReader } from './inventory.ts';
 import { Needed } from './needed.ts';
 import { removeItem } from './removal.ts';
+import type { UploadPiece, Uploads } from './uploads.ts';
 
 export interface CollectorOptions extends InventoryOptions {
   /** Images of containers that exist, running or not: their layers are mounted. */
   imagesInUse: () => readonly Digest[];
   /** Other images that something may start: those of parts. */
   imagesOfParts: () => Promise<readonly Digest[]>;
+  uploads: Uploads;
   /** What is under way when nothing may be removed now: "a swap"; else undefined. */
   busyWith: () => string | undefined;
   /** What the start found damaged. */
@@ -128,6 +130,42 @@ export class Collector {
     } finally {
       this.#figures = undefined;
     }
+  }
+
+  /** As of `Uploads`. */
+  uploadOffset(digest: Digest): Promise<number> {
+    return this.#options.uploads.offset(digest);
+  }
+
+  /**
+   * Takes a part of a blob, with room made for it and for what will be unpacked from it. `StoreError` (full): before
+   * anything of it is taken; such a blob can still be sent in one piece, of which nothing is kept beside.
+   */
+  async receiveUpload(digest: Digest, piece: UploadPiece, source: AsyncIterable<Uint8Array>): Promise<number> {
+    const { uploads } = this.#options;
+    const here = await uploads.offset(digest);
+    const needed = Math.max(0, piece.length - here) + piece.length * unpackedFactor + overheadBytes;
+    const free = await this.#freeBytes();
+    if (needed > free) await this.#makeRoom(needed - free);
+    if (needed > (await this.#freeBytes())) {
+      await uploads.remove(digest);
+      throw new StoreError('full', `there is no room to keep ${formatBytes(piece.length)} until all have arrived`);
+    }
+    return this.#needed.whileUploading(() => uploads.append(digest, piece, source));
+  }
+
+  /** As `putLayer`, of a blob that was uploaded, which is gone afterwards unless only room was missing. */
+  async putUploadedLayer(diffId: Digest, digest: Digest, mediaType: string): Promise<void> {
+    const { uploads } = this.#options;
+    if ((await uploads.offset(digest)) === 0)
+      throw new StoreError('unknown', `nothing of ${digest} was uploaded to this device; send it again`);
+    try {
+      await this.putLayer(diffId, digest, mediaType, uploads.read(digest));
+    } catch (error) {
+      if (error instanceof StoreError && error.kind !== 'full') await uploads.remove(digest);
+      throw error;
+    }
+    await uploads.remove(digest);
   }
 
   async #explained<T>(work: () => Promise<T>): Promise<T> {

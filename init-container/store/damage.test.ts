@@ -11,6 +11,7 @@ import { FileJournal } from '../swap/journal.ts';
 import { Collector } from './collector.ts';
 import { openStore } from './open-store.ts';
 import { imageOf, layerOf, pieces, tarOf, temporaryFolder } from './test-support.ts';
+import { Uploads } from './uploads.ts';
 
 const shared = layerOf(await tarOf([{ name: 'lib/libc', content: 'c'.repeat(5000) }]));
 const versions = await Promise.all(
@@ -62,6 +63,7 @@ async function swappedTwice() {
       imageId: 'os',
       imagesInUse: () => [],
       imagesOfParts: async () => [],
+      uploads: await Uploads.open(join(paths.data, 'uploads')),
       startableImages: async () => undefined,
       busyWith: () => undefined,
     };

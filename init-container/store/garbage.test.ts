@@ -7,6 +7,7 @@ const names = (prefix: string, count: number) => Array.from({ length: count }, (
 const imageNames = names('image', 6);
 const layerNames = names('layer', 8);
 const volumeNames = names('volume', 4);
+const uploadNames = names('upload', 3);
 
 const inventories: fc.Arbitrary<Inventory> = fc
   .record({
@@ -39,6 +40,7 @@ const inventories: fc.Arbitrary<Inventory> = fc
       documents: sized([...imageNames.map((_, i) => `manifest${i}`), 'config0', 'config1', ...orphans]),
       volumes: sized(volumeNames),
       contents: sized(names('content', Math.min(4, revisions.length))),
+      uploads: sized(uploadNames),
     };
   });
 
@@ -47,6 +49,7 @@ const needsOf = (inventory: Inventory): fc.Arbitrary<Needs> =>
     revisions: fc.subarray(inventory.revisions.map(({ number }) => number)).map((numbers) => new Set(numbers)),
     images: fc.subarray(imageNames.map((name) => digestOf(name))).map((images) => new Set(images)),
     volumes: fc.subarray(volumeNames).map((volumes) => new Set(volumes)),
+    uploads: fc.subarray(uploadNames).map((uploads) => new Set(uploads)),
   });
 
 const situations = inventories.chain((inventory) =>
@@ -57,6 +60,7 @@ const situations = inventories.chain((inventory) =>
 function needed({ revisions, images }: Inventory, needs: Needs, removed: ReadonlySet<string>): Set<string> {
   const kept = revisions.filter(({ number }) => !removed.has(`revision ${number}`));
   const keys = new Set<string>([...needs.volumes].map((name) => `volume ${name}`));
+  for (const name of needs.uploads) keys.add(`upload ${name}`);
   for (const { volumes } of kept) for (const name of volumes) keys.add(`volume ${name}`);
   for (const { digest, name, documents, layers } of images) {
     if (!needs.images.has(digest) && !kept.some((revision) => revision.images.includes(digest))) continue;
@@ -99,6 +103,7 @@ describe('a collection', () => {
         add('layer', inventory.layers);
         add('document', inventory.documents);
         add('volume', inventory.volumes);
+        add('upload', inventory.uploads);
         for (const content of new Set(inventory.revisions.map((revision) => revision.content)))
           if (!kept.some((revision) => revision.content === content)) total += inventory.contents.get(content) ?? 0;
         expect(bytes).toBe(total);

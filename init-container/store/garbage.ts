@@ -28,6 +28,7 @@ export interface Inventory {
   layers: ReadonlyMap<string, number>;
   documents: ReadonlyMap<string, number>;
   volumes: ReadonlyMap<string, number>;
+  uploads: ReadonlyMap<string, number>;
   contents: ReadonlyMap<string, number>;
 }
 
@@ -36,6 +37,8 @@ export interface Needs {
   revisions: ReadonlySet<number>;
   images: ReadonlySet<Digest>;
   volumes: ReadonlySet<string>;
+  /** Keys of `Inventory.uploads`. */
+  uploads: ReadonlySet<string>;
 }
 
 export interface Collection {
@@ -48,6 +51,7 @@ interface Reached {
   layers: Set<string>;
   documents: Set<string>;
   volumes: Set<string>;
+  uploads: ReadonlySet<string>;
   contents: Set<string>;
 }
 
@@ -88,6 +92,7 @@ function reach(inventory: Inventory, needs: Needs, kept: Iterable<StoredRevision
     layers: new Set(),
     documents: new Set(),
     volumes: new Set(needs.volumes),
+    uploads: needs.uploads,
     contents: new Set(),
   };
   for (const { images, volumes, content } of kept) {
@@ -127,5 +132,7 @@ function unreached(inventory: Inventory, reached: Reached, gone: Set<string>): G
   rest('document', inventory.documents, reached.documents);
   rest('layer', inventory.layers, reached.layers);
   rest('volume', inventory.volumes, reached.volumes);
+  // Last: whoever comes back would have to send less.
+  rest('upload', inventory.uploads, reached.uploads);
   return items;
 }

@@ -46,6 +46,7 @@ export class InventoryReader {
       layers: await sizes(join(data, 'layers'), (path, name) => this.#layerSize(path, name)),
       documents: await inFolder('blobs'),
       volumes: await this.#volumes(),
+      uploads: await inFolder('uploads'),
       contents: new Map([...contents].map(([file, bytes]) => [file.replace(/\.json$/, ''), bytes])),
     };
   }

@@ -2,6 +2,7 @@ import type { Digest } from '../../src/shared/oci/types.ts';
 import type { Revisions } from '../revisions/types.ts';
 import type { Needs } from './garbage.ts';
 import { type InventoryReader, imagesOf } from './inventory.ts';
+import type { Uploads } from './uploads.ts';
 
 /** An image that was announced is left in peace for so long, until the swap that it came for has made a revision. */
 const announcedMs = 10 * 60_000;
@@ -13,6 +14,7 @@ export interface NeededOptions {
   imagesInUse: () => readonly Digest[];
   /** Other images that something may start: those of parts. */
   imagesOfParts: () => Promise<readonly Digest[]>;
+  uploads: Pick<Uploads, 'active'>;
 }
 
 /** Knows what must stay on the device, and why. */
@@ -60,6 +62,7 @@ export class Needed {
       revisions: new Set([current, ...(previous === undefined ? [] : [previous])]),
       images: new Set([...always.flatMap(imagesOf), ...imagesInUse(), ...parts, ...this.#pinned(), ...others]),
       volumes: new Set(withData.flatMap((revision) => inventory.volumesOf(revision))),
+      uploads: new Set(this.#options.uploads.active()),
     };
   }
 

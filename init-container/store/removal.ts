@@ -30,6 +30,8 @@ export async function removeItem(parts: RemovalParts, { kind, name }: GarbageIte
       return discard(data, join('blobs', name));
     case 'volume':
       return discard(data, name);
+    case 'upload':
+      return discard(data, join('uploads', name));
   }
 }
 

@@ -6,6 +6,7 @@ import { createApiServer } from '../api/server.ts';
 import { Collector } from '../store/collector.ts';
 import { openStore } from '../store/open-store.ts';
 import { imageOf, layerOf, type TestLayer, tarOf, temporaryFolder } from '../store/test-support.ts';
+import { Uploads } from '../store/uploads.ts';
 import { swapRoutes } from './routes.ts';
 import { allOf, imageDigest, imageOf as imageRef, Machine, openDevice } from './test-support.ts';
 
@@ -32,6 +33,7 @@ async function freshApi() {
     imageId: 'a1',
     startableImages: async () => undefined,
     imagesOfParts: async () => [],
+    uploads: await Uploads.open(join(paths.data, 'uploads')),
     imagesInUse: () => [],
     busyWith: () => undefined,
     log: () => undefined,

@@ -6,10 +6,9 @@ import {
   swapPlanRequestSchema,
   swapRequestSchema,
 } from '../../src/shared/api/types.ts';
-import { isDigest } from '../../src/shared/oci/digest.ts';
-import type { Digest } from '../../src/shared/oci/types.ts';
 import { readJson, sendEmpty, sendJson, startJsonStream } from '../api/respond.ts';
 import { type Call, HttpError, type Route } from '../api/router.ts';
+import { digestParam, storeStatuses } from '../api/store-answers.ts';
 import type { Revisions } from '../revisions/types.ts';
 import type { Collector } from '../store/collector.ts';
 import { StoreError } from '../store/errors.ts';
@@ -19,7 +18,7 @@ import type { PreviewStore } from './preview.ts';
 import type { Swaps } from './swaps.ts';
 
 export interface SwapRouteParts {
-  collector: Pick<Collector, 'announce' | 'putLayer' | 'previewRoom'>;
+  collector: Pick<Collector, 'announce' | 'putLayer' | 'putUploadedLayer' | 'previewRoom'>;
   store: PreviewStore;
   revisions: Revisions;
   swaps: Swaps;
@@ -31,10 +30,7 @@ const maxAnnouncement = 8 << 20;
 const maxRequest = 4 << 20;
 
 const statuses = {
-  invalid: 400,
-  refused: 409,
-  full: 507,
-  unknown: 404,
+  ...storeStatuses,
   conflict: 409,
   unsupported: 501,
 } as const;
@@ -53,9 +49,16 @@ export function swapRoutes({ collector, store, revisions, swaps }: SwapRoutePart
     {
       method: 'PUT',
       pattern: '/gantry/v1/layers/{diffId}',
-      handler: async ({ request, response, params }) => {
-        const diffId = digest(params.diffId, 'the layer in the path');
-        const blob = digest(header(request, 'x-gantry-digest'), 'the header X-Gantry-Digest');
+      handler: async ({ request, response, params, query }) => {
+        const diffId = digestParam(params.diffId, 'the layer in the path');
+        const upload = query.get('upload');
+        if (upload !== null) {
+          const blob = digestParam(upload, 'the upload');
+          await collector.putUploadedLayer(diffId, blob, header(request, 'content-type'));
+          sendEmpty(response, 201);
+          return;
+        }
+        const blob = digestParam(header(request, 'x-gantry-digest'), 'the header X-Gantry-Digest');
         // A client that is still sending must get the answer, and its connection lives on: what it sends is read and dropped.
         const source = request.iterator({ destroyOnReturn: false });
         try {
@@ -145,9 +148,4 @@ function withStatuses(handler: Route['handler']): Route['handler'] {
 function header(request: IncomingMessage, name: string): string {
   const value = request.headers[name];
   return typeof value === 'string' ? value : '';
-}
-
-function digest(text: string | undefined, what: string): Digest {
-  if (text !== undefined && isDigest(text)) return text;
-  throw new HttpError(400, `${what} is not a sha256 digest (sha256: and 64 hex digits)`);
 }

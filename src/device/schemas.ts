@@ -106,7 +106,7 @@ export const imageOfferSchema = z.object({
 export const garbageListSchema = z.object({
   items: z.array(
     z.object({
-      kind: z.enum(['revision', 'image', 'layer', 'document', 'volume']),
+      kind: z.enum(['revision', 'image', 'layer', 'document', 'volume', 'upload']),
       name: z.string(),
       bytes: count,
     }),

@@ -30,6 +30,15 @@ export interface ImageOffer {
 }
 
 /**
+ * `GET /gantry/v1/uploads/{digest}`: how many bytes of a blob the device has of a sending that broke off.
+ * `PATCH` of the same path sends the bytes from `Upload-Offset` on, of the `Upload-Length` that the blob has; 409 when the
+ * device does not have all that comes before. `PUT /gantry/v1/layers/{diffId}?upload={digest}` then uses the blob.
+ */
+export interface UploadStatus {
+  offset: number;
+}
+
+/**
  * `POST /gantry/v1/gc`: removes what nothing needs. The factory, the current and the previous revision stay, what runs
  * stays, and so does what is quarantined. Answer: `GarbageList`.
  */
@@ -39,8 +48,11 @@ export const gcRequestSchema = z.strictObject({
 });
 
 export interface GarbageItem {
-  /** `document`: part of an image that is not known any more. `volume`: of a revision that is gone. */
-  kind: 'revision' | 'image' | 'layer' | 'document' | 'volume';
+  /**
+   * `document`: part of an image that is not known any more. `volume`: of a revision that is gone. `upload`: what came of a
+   * blob that nobody goes on sending.
+   */
+  kind: 'revision' | 'image' | 'layer' | 'document' | 'volume' | 'upload';
   name: string;
   /** What the disk gets back: what is shared counts once, where it goes with the last that needs it. */
   bytes: number;

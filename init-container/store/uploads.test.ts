@@ -1,0 +1,167 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { readdir, readFile, truncate, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { digestOf, hexOf } from '../../src/shared/oci/digest.ts';
+import { collectingDevice, largeLayer } from './collector.testing.ts';
+import { imageOf, layerOf, pieces, tarOf, temporaryFolder } from './test-support.ts';
+import { Uploads } from './uploads.ts';
+
+const blob = randomBytes(300_000);
+const digest = digestOf(blob);
+const nobody = () => undefined;
+const piece = (offset: number, length = blob.length) => ({ offset, length, displace: nobody });
+
+async function bytesOf(source: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of source) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+/** Brings `count` bytes and then breaks off. */
+async function* broken(from: number, count: number) {
+  yield* pieces(blob.subarray(from, from + count), 7000);
+  throw new Error('the connection broke');
+}
+
+describe('an upload', () => {
+  it('keeps what came before each break, and is the blob at the end; also for the next process', async () => {
+    const folder = await temporaryFolder();
+    let uploads = await Uploads.open(folder);
+    for (let at = 0; at < blob.length - 61_000; ) {
+      await expect(uploads.append(digest, piece(at), broken(at, 61_000))).rejects.toThrow('the connection broke');
+      uploads = await Uploads.open(folder);
+      const offset = await uploads.offset(digest);
+      expect(offset).toBe(at + 61_000);
+      at = offset;
+    }
+    const from = await uploads.offset(digest);
+    expect(await uploads.append(digest, piece(from), pieces(blob.subarray(from)))).toBe(blob.length);
+    expect((await bytesOf(uploads.read(digest))).equals(blob)).toBe(true);
+  });
+
+  it('goes on from what is there, from less, and not from more', async () => {
+    const uploads = await Uploads.open(await temporaryFolder());
+    expect(await uploads.offset(digest)).toBe(0);
+    await uploads.append(digest, piece(0), pieces(blob.subarray(0, 100_000)));
+    await uploads.append(digest, piece(70_000), pieces(blob.subarray(70_000, 90_000)));
+    expect(await uploads.offset(digest)).toBe(100_000);
+    await expect(uploads.append(digest, piece(100_001), pieces(blob))).rejects.toMatchObject({
+      kind: 'refused',
+      message: `100000 bytes of ${digest} are here: it cannot go on at 100001`,
+    });
+    await uploads.append(digest, piece(90_000), pieces(blob.subarray(90_000)));
+    expect((await bytesOf(uploads.read(digest))).equals(blob)).toBe(true);
+  });
+
+  it('takes no more than the blob has', async () => {
+    const uploads = await Uploads.open(await temporaryFolder());
+    await expect(uploads.append(digest, piece(0, 1000), pieces(blob, 900))).rejects.toMatchObject({ kind: 'invalid' });
+    expect(await uploads.offset(digest)).toBe(900);
+  });
+
+  it('belongs to who came last: a connection that hangs holds nobody up', async () => {
+    const uploads = await Uploads.open(await temporaryFolder());
+    const { promise: displaced, reject: end } = Promise.withResolvers<never>();
+    const hanging = async function* () {
+      yield blob.subarray(0, 50_000);
+      await displaced;
+    };
+    const displace = () => end(new Error('displaced'));
+    const first = uploads.append(digest, { offset: 0, length: blob.length, displace }, hanging());
+    first.catch(nobody);
+    while ((await uploads.offset(digest)) < 50_000) await new Promise((resolve) => setImmediate(resolve));
+    expect(await uploads.append(digest, piece(50_000), pieces(blob.subarray(50_000)))).toBe(blob.length);
+    await expect(first).rejects.toThrow('displaced');
+    expect((await bytesOf(uploads.read(digest))).equals(blob)).toBe(true);
+  });
+
+  it('is one of eight; the oldest goes for a ninth, and stale ones at the next start', async () => {
+    const folder = await temporaryFolder();
+    const uploads = await Uploads.open(folder);
+    const names = Array.from({ length: 9 }, (_, index) => digestOf(`${index}`));
+    for (const [index, name] of names.entries()) {
+      await uploads.append(name, piece(0), pieces(Buffer.from('x')));
+      await utimes(join(folder, hexOf(name)), 1e9 + index, 1e9 + index);
+    }
+    expect((await readdir(folder)).sort()).toEqual(names.slice(1).map(hexOf).sort());
+    await writeFile(join(folder, 'what'), '');
+    await Uploads.open(folder, (1e9 + 4) * 1000 + 7 * 24 * 3_600_000);
+    expect((await readdir(folder)).sort()).toEqual(names.slice(5).map(hexOf).sort());
+  });
+
+  it('loses nothing that came when its process is killed', async () => {
+    const folder = await temporaryFolder();
+    const program = `
+      import { Uploads } from ${JSON.stringify(join(import.meta.dirname, 'uploads.ts'))};
+      const uploads = await Uploads.open(${JSON.stringify(folder)});
+      const offset = await uploads.offset(${JSON.stringify(digest)});
+      const displace = () => undefined;
+      await uploads.append(${JSON.stringify(digest)}, { offset, length: ${blob.length}, displace }, process.stdin);
+    `;
+    for (const until of [1, 70_000, 150_000, 299_999]) {
+      const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+        stdio: ['pipe', 'ignore', 'inherit'],
+      });
+      const uploads = await Uploads.open(folder);
+      const from = await uploads.offset(digest);
+      child.stdin.write(blob.subarray(from, until));
+      while ((await uploads.offset(digest)) < until) await new Promise((resolve) => setTimeout(resolve, 5));
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+      expect(await uploads.offset(digest)).toBe(until);
+    }
+    const uploads = await Uploads.open(folder);
+    await uploads.append(digest, piece(299_999), pieces(blob.subarray(299_999)));
+    expect((await bytesOf(uploads.read(digest))).equals(blob)).toBe(true);
+  });
+});
+
+const layer = await largeLayer(200_000);
+
+describe('a layer that was uploaded', () => {
+  it('is unpacked as one that was sent, and its upload is gone', async () => {
+    const { collector, paths, layers, store } = await collectingDevice();
+    const image = imageOf('web:1', [layer]);
+    await collector.announce(image);
+    await collector.receiveUpload(layer.digest, piece(0, layer.blob.length), pieces(layer.blob));
+    await collector.putUploadedLayer(layer.diffId, layer.digest, layer.mediaType);
+    expect((await layers()).has(hexOf(layer.diffId))).toBe(true);
+    expect(await readdir(join(paths.data, 'uploads'))).toEqual([]);
+    await expect(store.get(image.digest)).resolves.toMatchObject({ digest: image.digest });
+    await expect(collector.putUploadedLayer(layer.diffId, layer.digest, layer.mediaType)).rejects.toMatchObject({
+      kind: 'unknown',
+    });
+  });
+
+  it('is thrown away when it is not what its digest says', async () => {
+    const { collector, paths, layers } = await collectingDevice();
+    await collector.announce(imageOf('web:1', [layer]));
+    const wrong = Buffer.from(layer.blob);
+    wrong[20] = (wrong[20] ?? 0) ^ 1;
+    await collector.receiveUpload(layer.digest, piece(0, wrong.length), pieces(wrong));
+    await expect(collector.putUploadedLayer(layer.diffId, layer.digest, layer.mediaType)).rejects.toMatchObject({
+      kind: 'invalid',
+    });
+    expect(await readdir(join(paths.data, 'uploads'))).toEqual([]);
+    expect((await layers()).size).toBe(0);
+  });
+
+  it('is not begun where there is no room for it, and what others left goes for it first', async () => {
+    const { collector, paths } = await collectingDevice({ megabytes: 12 });
+    const left = join(paths.data, 'uploads', hexOf(digestOf('left')));
+    await writeFile(left, '');
+    await truncate(left, 0);
+    execFileSync('dd', ['if=/dev/urandom', `of=${left}`, 'bs=1M', 'count=5', 'status=none']);
+    const small = layerOf(await tarOf([{ name: 'a', content: 'x' }]));
+    const length = 1_200_000;
+    await collector.receiveUpload(small.digest, piece(0, length), pieces(Buffer.alloc(100)));
+    expect(await readdir(join(paths.data, 'uploads'))).toEqual([hexOf(small.digest)]);
+    await expect(collector.receiveUpload(digest, piece(0, 5_000_000), pieces(blob))).rejects.toMatchObject({
+      kind: 'full',
+    });
+    expect((await readFile(join(paths.data, 'uploads', hexOf(small.digest)))).length).toBe(100);
+  });
+});
