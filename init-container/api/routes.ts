@@ -13,12 +13,17 @@ import { logRoutes } from './logs.ts';
 import { refusalRoutes } from './refusals.ts';
 import type { Route } from './router.ts';
 import { statsRoutes } from './stats.ts';
+import { type StoreRouteParts, storeRoutes } from './store-routes.ts';
 import { systemRoutes } from './system.ts';
 import { topRoutes } from './top.ts';
-import { uploadRoutes } from './uploads.ts';
+
 import { volumeRoutes } from './volumes.ts';
 
-export type RouteContext = ApiContext & DeviceContext & ImageContext & SwapRouteParts & { upgrades: Upgrades };
+export type RouteContext = ApiContext &
+  DeviceContext &
+  ImageContext &
+  SwapRouteParts &
+  StoreRouteParts & { upgrades: Upgrades };
 
 /** Everything that the device answers: what it does, then what it refuses with a reason. */
 export function apiRoutes(context: RouteContext): Route[] {
@@ -40,7 +45,7 @@ export function doingRoutes(context: RouteContext): Route[] {
     ...volumeRoutes(context),
     ...deviceRoutes(context),
     ...gcRoutes(context),
-    ...uploadRoutes(context),
+    ...storeRoutes(context),
     ...swapRoutes(context),
     ...upgradeRoutes(context),
   ];

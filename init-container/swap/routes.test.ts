@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { SwapEvent } from '../../src/shared/api/types.ts';
 import { createApiServer } from '../api/server.ts';
+import { storeRoutes } from '../api/store-routes.ts';
 import { Collector } from '../store/collector.ts';
 import { openStore } from '../store/open-store.ts';
 import { imageOf, layerOf, type TestLayer, tarOf, temporaryFolder } from '../store/test-support.ts';
@@ -38,7 +39,7 @@ async function freshApi() {
     busyWith: () => undefined,
     log: () => undefined,
   });
-  const api = createApiServer('0', swapRoutes({ collector, store, ...device }), []);
+  const api = createApiServer('0', [...storeRoutes({ collector }), ...swapRoutes({ collector, store, ...device })], []);
   const socketPath = join(folder, 'api.sock');
   await api.listen(socketPath);
   const sockets = new Set<unknown>();

@@ -1,14 +1,13 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import {
-  announceImageSchema,
   rollbackRequestSchema,
   type SwapEvent,
   swapPlanRequestSchema,
   swapRequestSchema,
 } from '../../src/shared/api/types.ts';
-import { readJson, sendEmpty, sendJson, startJsonStream } from '../api/respond.ts';
+import { readJson, sendJson, startJsonStream } from '../api/respond.ts';
 import { type Call, HttpError, type Route } from '../api/router.ts';
-import { digestParam, storeStatuses } from '../api/store-answers.ts';
+import { storeStatuses } from '../api/store-answers.ts';
 import type { Revisions } from '../revisions/types.ts';
 import type { Collector } from '../store/collector.ts';
 import { StoreError } from '../store/errors.ts';
@@ -18,7 +17,7 @@ import type { PreviewStore } from './preview.ts';
 import type { Swaps } from './swaps.ts';
 
 export interface SwapRouteParts {
-  collector: Pick<Collector, 'announce' | 'putLayer' | 'putUploadedLayer' | 'previewRoom'>;
+  collector: Pick<Collector, 'previewRoom'>;
   store: PreviewStore;
   revisions: Revisions;
   swaps: Swaps;
@@ -35,40 +34,9 @@ const statuses = {
   unsupported: 501,
 } as const;
 
-/** `/gantry/v1/` for images, layers, revisions, swap and rollback. See src/shared/api/types.ts for bodies and answers. */
+/** `/gantry/v1/` for revisions, swap and rollback. See src/shared/api/types.ts for bodies and answers. */
 export function swapRoutes({ collector, store, revisions, swaps }: SwapRouteParts): Route[] {
   const routes: Route[] = [
-    {
-      method: 'POST',
-      pattern: '/gantry/v1/images',
-      handler: async ({ request, response }) => {
-        const image = await readJson(request, announceImageSchema, maxAnnouncement);
-        sendJson(response, 200, await collector.announce(image));
-      },
-    },
-    {
-      method: 'PUT',
-      pattern: '/gantry/v1/layers/{diffId}',
-      handler: async ({ request, response, params, query }) => {
-        const diffId = digestParam(params.diffId, 'the layer in the path');
-        const upload = query.get('upload');
-        if (upload !== null) {
-          const blob = digestParam(upload, 'the upload');
-          await collector.putUploadedLayer(diffId, blob, header(request, 'content-type'));
-          sendEmpty(response, 201);
-          return;
-        }
-        const blob = digestParam(header(request, 'x-gantry-digest'), 'the header X-Gantry-Digest');
-        // A client that is still sending must get the answer, and its connection lives on: what it sends is read and dropped.
-        const source = request.iterator({ destroyOnReturn: false });
-        try {
-          await collector.putLayer(diffId, blob, header(request, 'content-type'), source);
-        } finally {
-          request.resume();
-        }
-        sendEmpty(response, 201);
-      },
-    },
     {
       method: 'GET',
       pattern: '/gantry/v1/revisions',
@@ -143,9 +111,4 @@ function withStatuses(handler: Route['handler']): Route['handler'] {
       throw error;
     }
   };
-}
-
-function header(request: IncomingMessage, name: string): string {
-  const value = request.headers[name];
-  return typeof value === 'string' ? value : '';
 }

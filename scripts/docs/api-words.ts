@@ -47,7 +47,11 @@ export const routeWords: Record<string, string> = {
     'Make a process in the device’s own namespaces, as `POST /containers/{id}/exec` does in a container.',
   'POST /gantry/v1/images': 'Announce an image. Answers what the device lacks of it: `ImageOffer`.',
   'PUT /gantry/v1/layers/{diffId}':
-    'Send a layer: the blob as it is stored, its media type as `Content-Type`, its digest as `X-Gantry-Digest`.',
+    'Send a layer: the blob as it is stored, its media type as `Content-Type`, its digest as `X-Gantry-Digest`. ' +
+    'Query: `upload`, the digest of a blob that was sent in parts; then without a body.',
+  'GET /gantry/v1/uploads/{digest}': 'How much of a blob is here: `UploadStatus`.',
+  'PATCH /gantry/v1/uploads/{digest}':
+    'Send a part of a blob: from the byte `Upload-Offset` on, of `Upload-Length` bytes that the blob has. Answers `UploadStatus`.',
   'GET /gantry/v1/revisions': 'The revisions, newest first: `RevisionList`.',
   'GET /gantry/v1/revisions/{number}': 'One revision, whole: its components with images and configuration.',
   'POST /gantry/v1/swap/plan': 'What a swap would do: `SwapPlan`. Nothing is changed.',
@@ -113,6 +117,7 @@ export const answerNames = [
   'RevisionSummary',
   'RevisionList',
   'ImageOffer',
+  'UploadStatus',
   'SwapAction',
   'PlannedStep',
   'SwapPlan',

@@ -90,10 +90,16 @@ export class ApiClient {
   async put(
     path: string,
     body: Readable,
-    options: { headers: Record<string, string>; length: number; signal?: AbortSignal },
+    options: {
+      method?: 'PUT' | 'PATCH';
+      headers: Record<string, string>;
+      /** In bytes. */
+      length: number;
+      signal?: AbortSignal | undefined;
+    },
   ): Promise<void> {
-    const { headers, length, signal } = options;
-    const answered = this.#request('PUT', path, { headers: { ...headers, 'Content-Length': length }, signal });
+    const { method = 'PUT', headers, length, signal } = options;
+    const answered = this.#request(method, path, { headers: { ...headers, 'Content-Length': length }, signal });
     // A refusal comes before all is sent, and then matters more than the broken pipe it causes.
     const sent = pipeline(body, answered.request).then(
       () => undefined,

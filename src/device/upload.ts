@@ -1,21 +1,18 @@
-import { createHash } from 'node:crypto';
-import { PassThrough, type Readable, Transform } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ImageOffer, SwapEvent } from '../shared/api/types.ts';
-import { messageOf } from '../shared/message-of.ts';
 import { type Digest, mediaTypes } from '../shared/oci/types.ts';
 import { formatBytes } from '../shared/text/format.ts';
-import { sanitizeLine } from '../shared/text/sanitize.ts';
 import { TransportError } from '../transport/transport.ts';
 import type { ApiClient } from './api-client.ts';
 import type { Connection } from './connection.ts';
 import { ImageError } from './errors.ts';
 import type { ImageSource } from './image-source/types.ts';
 import { imageOfferSchema } from './schemas.ts';
+import { sendLayerBlob } from './transfer/send-blob.ts';
+import { stage } from './transfer/stage-event.ts';
+import type { Blob } from './transfer/verified.ts';
 
-/** Progress is told this often at most, so that a fast link is not spent on telling. */
-const progressStepMs = 100;
-/** Broken uploads in a row, none of which brought a layer over, before we say so instead of trying for ever. */
+/** Broken uploads in a row, none of which brought anything over, before we say so instead of trying for ever. */
 const mostVainAttempts = 5;
 const pauseMs = 500;
 
@@ -27,25 +24,33 @@ export interface UploadContext {
   signal?: AbortSignal;
 }
 
+/** How far each blob has come, and how many attempts in a row brought nothing further. */
+interface Attempts {
+  vain: number;
+  furthest: Map<Digest, number>;
+}
+
 /**
  * Brings an image to the device: announces it, then sends each layer that is missing there, verified against its digest
- * on the way. A broken connection is waited out; layers that have arrived are not sent again. Yields `stage` events.
+ * on the way. A broken connection is waited out; what has arrived is not sent again, also when the device or this host
+ * began anew meanwhile. Yields `stage` events.
  */
 export async function* uploadImage(context: UploadContext, source: ImageSource): AsyncGenerator<SwapEvent> {
   const { api, connection, component, signal } = context;
   const { ref, digest, manifestText: manifest, configText: config } = source;
   let fewestMissing = Number.POSITIVE_INFINITY;
-  for (let vain = 0; ; ) {
+  const attempts: Attempts = { vain: 0, furthest: new Map() };
+  for (;;) {
     try {
       const body = { ref, digest, manifest, config };
       const offer = await api.post('/gantry/v1/images', imageOfferSchema, { body, signal });
-      if (offer.missing.length < fewestMissing) vain = 0;
+      if (offer.missing.length < fewestMissing) attempts.vain = 0;
       fewestMissing = Math.min(fewestMissing, offer.missing.length);
-      yield* sendLayers(context, source, offer);
+      yield* sendLayers(context, source, offer, attempts);
       return;
     } catch (error) {
       signal?.throwIfAborted();
-      if (!(error instanceof TransportError && error.retry) || ++vain >= mostVainAttempts) throw error;
+      if (!(error instanceof TransportError && error.retry) || ++attempts.vain >= mostVainAttempts) throw error;
       yield stage(component, `${error.message}; the upload goes on when the device is back`);
       await sleep(pauseMs, undefined, { signal });
       await connection.whenConnected(signal);
@@ -53,7 +58,12 @@ export async function* uploadImage(context: UploadContext, source: ImageSource):
   }
 }
 
-async function* sendLayers(context: UploadContext, source: ImageSource, offer: ImageOffer): AsyncGenerator<SwapEvent> {
+async function* sendLayers(
+  context: UploadContext,
+  source: ImageSource,
+  offer: ImageOffer,
+  attempts: Attempts,
+): AsyncGenerator<SwapEvent> {
   const { component } = context;
   const total = offer.missing.reduce((sum, layer) => sum + layer.size, 0);
   const unknown = offer.missing.find((layer) => !source.manifest.layers.some(({ digest }) => digest === layer.digest));
@@ -67,102 +77,33 @@ async function* sendLayers(context: UploadContext, source: ImageSource, offer: I
     yield stage(component, `${source.ref} may not fit on the device: it ${figures}`);
   }
   const what = total === 0 ? `${source.ref}: nothing to send` : `sending ${source.ref}`;
-  yield stage(component, what, { done: 0, total });
+  yield stage(component, what, { progress: { done: 0, total } });
   let sentBefore = 0;
   for (const layer of offer.missing) {
-    for await (const sent of sendLayer(context, source, layer)) {
-      yield stage(component, `sending ${source.ref}`, { done: sentBefore + sent, total });
+    const blob = blobOf(source, layer);
+    let goesOnAt: number | undefined;
+    const onResume = (digest: Digest, offset: number) => {
+      goesOnAt = offset;
+      if (offset <= (attempts.furthest.get(digest) ?? 0)) return;
+      attempts.furthest.set(digest, offset);
+      attempts.vain = 0;
+    };
+    const sending = { api: context.api, signal: context.signal, onResume };
+    for await (const sent of sendLayerBlob(sending, layer.diffId, blob, `${source.ref}: the layer ${layer.digest}`)) {
+      const progress = { done: sentBefore + sent, total };
+      if (goesOnAt !== undefined) {
+        const there = `${formatBytes(goesOnAt)} of a layer of ${formatBytes(blob.size)} are there already`;
+        yield stage(component, `going on with ${source.ref}: ${there}`, { progress });
+        goesOnAt = undefined;
+      }
+      yield stage(component, `sending ${source.ref}`, { progress });
     }
     sentBefore += layer.size;
   }
-  if (total > 0) yield stage(component, `sent ${source.ref}`, { done: total, total });
+  if (total > 0) yield stage(component, `sent ${source.ref}`, { progress: { done: total, total } });
 }
 
-/** Sends one layer; yields the bytes sent so far, now and then. */
-async function* sendLayer(
-  context: UploadContext,
-  source: ImageSource,
-  layer: ImageOffer['missing'][number],
-): AsyncGenerator<number> {
-  const descriptor = { mediaType: layer.mediaType || mediaTypes.layer, digest: layer.digest, size: layer.size };
-  const progress = new PassThrough({ objectMode: true });
-  let told = 0;
-  const body = verified(await source.openLayer(descriptor), layer.digest, layer.size, source.ref, (sent) => {
-    const now = performance.now();
-    if (now - told < progressStepMs) return;
-    told = now;
-    progress.write(sent);
-  });
-  const put = context.api
-    .put(`/gantry/v1/layers/${layer.diffId}`, body, {
-      headers: { 'Content-Type': descriptor.mediaType, 'X-Gantry-Digest': layer.digest },
-      length: layer.size,
-      signal: context.signal,
-    })
-    .then(
-      () => progress.end(),
-      (error: Error) => progress.destroy(error),
-    );
-  try {
-    yield* progress as AsyncIterable<number>;
-  } finally {
-    // Whoever stopped listening stops the sending.
-    body.destroy();
-    await put;
-  }
-}
-
-/**
- * The bytes of a layer, while their number and digest are right. The last bytes are held back until all were checked,
- * so that a wrong layer never arrives whole.
- */
-function verified(
-  blob: Readable,
-  digest: Digest,
-  size: number,
-  ref: string,
-  onProgress: (sent: number) => void,
-): Readable {
-  const hash = createHash('sha256');
-  let sent = 0;
-  let held: Buffer | undefined;
-  const check = new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      hash.update(chunk);
-      sent += chunk.length;
-      if (sent > size) {
-        done(new ImageError(`${ref}: the layer ${digest} is larger than its ${size} bytes: the image is damaged`));
-        return;
-      }
-      const before = held;
-      held = chunk;
-      onProgress(sent);
-      done(null, before);
-    },
-    flush(done) {
-      const actual = `sha256:${hash.digest('hex')}`;
-      if (actual !== digest || sent !== size) {
-        const what = sent === size ? `has the digest ${actual}` : `has ${sent} bytes instead of ${size}`;
-        done(new ImageError(`${ref}: the layer ${digest} ${what}: the image is damaged, nothing was changed`));
-      } else done(null, held);
-    },
-  });
-  blob.on('error', (error) => {
-    const damaged = `${ref}: the layer ${digest} cannot be read to its end: ${messageOf(error)}; nothing was changed`;
-    check.destroy(error instanceof ImageError ? error : new ImageError(damaged, error));
-  });
-  check.on('close', () => blob.destroy());
-  return blob.pipe(check);
-}
-
-function stage(component: string, message: string, progress?: SwapEvent['progress']): SwapEvent {
-  const at = new Date().toISOString();
-  return {
-    stage: 'stage',
-    component,
-    at,
-    message: sanitizeLine(message, { color: false }),
-    sending: true,
-    ...(progress && { progress }),
-  };
+function blobOf(source: ImageSource, { mediaType, digest, size }: ImageOffer['missing'][number]): Blob {
+  const descriptor = { mediaType: mediaType || mediaTypes.layer, digest, size };
+  return { ...descriptor, open: () => source.openLayer(descriptor) };
 }

@@ -1,0 +1,84 @@
+import type { IncomingMessage } from 'node:http';
+import { announceImageSchema, type UploadStatus } from '../../src/shared/api/types.ts';
+import type { Collector } from '../store/collector.ts';
+import { readJson, sendEmpty, sendJson } from './respond.ts';
+import type { Call, Route } from './router.ts';
+import { digestParam, numberHeader, withStoreStatus } from './store-answers.ts';
+
+/** Manifest and configuration as text in JSON, where quotes count twice. */
+const maxAnnouncement = 8 << 20;
+const uploadPattern = '/gantry/v1/uploads/{digest}';
+
+export interface StoreRouteParts {
+  collector: Pick<Collector, 'announce' | 'putLayer' | 'putUploadedLayer' | 'uploadOffset' | 'receiveUpload'>;
+}
+
+/** `/gantry/v1/` for what a host sends: images, layers, and blobs in parts. See src/shared/api/storage.ts. */
+export function storeRoutes({ collector }: StoreRouteParts): Route[] {
+  const routes: Route[] = [
+    {
+      method: 'POST',
+      pattern: '/gantry/v1/images',
+      handler: async ({ request, response }) => {
+        const image = await readJson(request, announceImageSchema, maxAnnouncement);
+        sendJson(response, 200, await collector.announce(image));
+      },
+    },
+    {
+      method: 'PUT',
+      pattern: '/gantry/v1/layers/{diffId}',
+      handler: async ({ request, response, params, query }) => {
+        const diffId = digestParam(params.diffId, 'the layer in the path');
+        const mediaType = header(request, 'content-type');
+        const upload = query.get('upload');
+        if (upload !== null) {
+          await collector.putUploadedLayer(diffId, digestParam(upload, 'the upload'), mediaType);
+        } else {
+          const blob = digestParam(header(request, 'x-gantry-digest'), 'the header X-Gantry-Digest');
+          await whileRead(request, (source) => collector.putLayer(diffId, blob, mediaType, source));
+        }
+        sendEmpty(response, 201);
+      },
+    },
+    {
+      method: 'GET',
+      pattern: uploadPattern,
+      handler: async ({ params, response }) => {
+        const offset = await collector.uploadOffset(digestParam(params.digest, 'the blob in the path'));
+        sendJson(response, 200, { offset } satisfies UploadStatus);
+      },
+    },
+    {
+      method: 'PATCH',
+      pattern: uploadPattern,
+      handler: async ({ params, request, response }) => {
+        const digest = digestParam(params.digest, 'the blob in the path');
+        const piece = {
+          offset: numberHeader(request, 'Upload-Offset'),
+          length: numberHeader(request, 'Upload-Length'),
+          displace: () => void request.destroy(),
+        };
+        const offset = await whileRead(request, (source) => collector.receiveUpload(digest, piece, source));
+        sendJson(response, 200, { offset } satisfies UploadStatus);
+      },
+    },
+  ];
+  return routes.map((route) => ({
+    ...route,
+    handler: (call: Call) => withStoreStatus(async () => route.handler(call)),
+  }));
+}
+
+/** A client that is still sending must get the answer, and its connection lives on: what it sends is read and dropped. */
+async function whileRead<T>(request: IncomingMessage, use: (source: AsyncIterable<Buffer>) => Promise<T>): Promise<T> {
+  try {
+    return await use(request.iterator({ destroyOnReturn: false }));
+  } finally {
+    request.resume();
+  }
+}
+
+function header(request: IncomingMessage, name: string): string {
+  const value = request.headers[name];
+  return typeof value === 'string' ? value : '';
+}

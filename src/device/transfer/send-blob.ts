@@ -1,0 +1,112 @@
+import { PassThrough, Readable } from 'node:stream';
+import { z } from 'zod';
+import type { UploadStatus } from '../../shared/api/types.ts';
+import type { Digest } from '../../shared/oci/types.ts';
+import type { ApiClient } from '../api-client.ts';
+import { ApiError } from '../errors.ts';
+import { type Blob, verified } from './verified.ts';
+
+/** Smaller blobs go in one piece: to begin them anew costs no more than to go on. In bytes. */
+const leastInParts = 64 << 10;
+/** Progress is told this often at most, so that a fast link is not spent on telling. */
+const progressStepMs = 100;
+/** Somebody else sends the same blob and is ahead, or behind: so often we look where it is now. */
+const mostCollisions = 5;
+
+const statusSchema = z.object({ offset: z.number().int().nonnegative() }) satisfies z.ZodType<UploadStatus>;
+
+export interface SendContext {
+  api: ApiClient;
+  signal?: AbortSignal | undefined;
+  /** Told where a sending goes on that had begun before. */
+  onResume?: (digest: Digest, offset: number) => void;
+}
+
+/**
+ * Sends the blob of one layer, from where an earlier sending broke off. Yields, now and then, how many of its bytes have
+ * left. Rejects with a `TransportError` when the connection breaks, and what has arrived stays there; with `ApiError` when
+ * the device refuses, with `ImageError` when the blob is not what it should be.
+ */
+export async function* sendLayerBlob(
+  context: SendContext,
+  diffId: Digest,
+  blob: Blob,
+  what: string,
+): AsyncGenerator<number> {
+  const inParts = blob.size > leastInParts && (yield* sendInParts(context, blob, what));
+  const path = `/gantry/v1/layers/${diffId}`;
+  const headers = { 'Content-Type': blob.mediaType, 'X-Gantry-Digest': blob.digest };
+  if (!inParts) {
+    yield* withProgress(blob, what, 0, (body) =>
+      context.api.put(path, body, { headers, length: blob.size, signal: context.signal }),
+    );
+    return;
+  }
+  const nothing = Readable.from([]);
+  await context.api.put(`${path}?upload=${blob.digest}`, nothing, { headers, length: 0, signal: context.signal });
+}
+
+/** False when the device cannot keep parts: it is of an older version, or has no room for the blob beside its layer. */
+async function* sendInParts(context: SendContext, blob: Blob, what: string): AsyncGenerator<number, boolean> {
+  const path = `/gantry/v1/uploads/${blob.digest}`;
+  for (let collisions = 0; ; collisions++) {
+    const offset = await offsetOf(context, path);
+    if (offset === undefined) return false;
+    if (offset > 0) context.onResume?.(blob.digest, offset);
+    yield offset;
+    if (offset >= blob.size) return true;
+    const headers = { 'Upload-Offset': String(offset), 'Upload-Length': String(blob.size) };
+    try {
+      yield* withProgress(blob, what, offset, (body) =>
+        context.api.put(path, body, {
+          method: 'PATCH',
+          headers: { ...headers, 'Content-Type': 'application/offset+octet-stream' },
+          length: blob.size - offset,
+          signal: context.signal,
+        }),
+      );
+      return true;
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      if (error.status === 507) return false;
+      if (error.status !== 409 || collisions === mostCollisions) throw error;
+    }
+  }
+}
+
+/** How much of a blob the device has; undefined when it does not know of parts. */
+async function offsetOf({ api, signal }: SendContext, path: string): Promise<number | undefined> {
+  try {
+    return (await api.get(path, statusSchema, { signal })).offset;
+  } catch (error) {
+    if (error instanceof ApiError && (error.status === 404 || error.status === 405)) return undefined;
+    throw error;
+  }
+}
+
+async function* withProgress(
+  blob: Blob,
+  what: string,
+  from: number,
+  send: (body: Readable) => Promise<void>,
+): AsyncGenerator<number> {
+  const progress = new PassThrough({ objectMode: true });
+  let told = 0;
+  const body = await verified(blob, what, from, (done) => {
+    const now = performance.now();
+    if (now - told < progressStepMs) return;
+    told = now;
+    progress.write(done);
+  });
+  const sent = send(body).then(
+    () => progress.end(),
+    (error: Error) => progress.destroy(error),
+  );
+  try {
+    yield* progress as AsyncIterable<number>;
+  } finally {
+    // Whoever stopped listening stops the sending.
+    body.destroy();
+    await sent;
+  }
+}
