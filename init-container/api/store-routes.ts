@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { announceImageSchema, type UploadStatus } from '../../src/shared/api/types.ts';
 import type { Collector } from '../store/collector.ts';
+import { received } from './received.ts';
 import { readJson, sendEmpty, sendJson } from './respond.ts';
 import type { Call, Route } from './router.ts';
 import { digestParam, numberHeader, withStoreStatus } from './store-answers.ts';
@@ -71,10 +72,11 @@ export function storeRoutes({ collector }: StoreRouteParts): Route[] {
 
 /** A client that is still sending must get the answer, and its connection lives on: what it sends is read and dropped. */
 async function whileRead<T>(request: IncomingMessage, use: (source: AsyncIterable<Buffer>) => Promise<T>): Promise<T> {
+  const source = received(request);
   try {
-    return await use(request.iterator({ destroyOnReturn: false }));
+    return await use(source);
   } finally {
-    request.resume();
+    request.removeAllListeners('data').resume();
   }
 }
 

@@ -12,8 +12,8 @@ import { sendLayerBlob } from './transfer/send-blob.ts';
 import { stage } from './transfer/stage-event.ts';
 import type { Blob } from './transfer/verified.ts';
 
-/** Broken uploads in a row, none of which brought anything over, before we say so instead of trying for ever. */
-const mostVainAttempts = 5;
+/** So long nothing may come over before we say so instead of trying for ever: an init container may begin anew. */
+const patienceMs = 60_000;
 const pauseMs = 500;
 
 export interface UploadContext {
@@ -24,9 +24,9 @@ export interface UploadContext {
   signal?: AbortSignal;
 }
 
-/** How far each blob has come, and how many attempts in a row brought nothing further. */
+/** How far each blob has come, and when something came over last. */
 interface Attempts {
-  vain: number;
+  gotOnAt: number;
   furthest: Map<Digest, number>;
 }
 
@@ -39,18 +39,19 @@ export async function* uploadImage(context: UploadContext, source: ImageSource):
   const { api, connection, component, signal } = context;
   const { ref, digest, manifestText: manifest, configText: config } = source;
   let fewestMissing = Number.POSITIVE_INFINITY;
-  const attempts: Attempts = { vain: 0, furthest: new Map() };
+  const attempts: Attempts = { gotOnAt: performance.now(), furthest: new Map() };
   for (;;) {
     try {
       const body = { ref, digest, manifest, config };
       const offer = await api.post('/gantry/v1/images', imageOfferSchema, { body, signal });
-      if (offer.missing.length < fewestMissing) attempts.vain = 0;
+      if (offer.missing.length < fewestMissing) attempts.gotOnAt = performance.now();
       fewestMissing = Math.min(fewestMissing, offer.missing.length);
       yield* sendLayers(context, source, offer, attempts);
       return;
     } catch (error) {
       signal?.throwIfAborted();
-      if (!(error instanceof TransportError && error.retry) || ++attempts.vain >= mostVainAttempts) throw error;
+      const vainMs = performance.now() - attempts.gotOnAt;
+      if (!(error instanceof TransportError && error.retry) || vainMs > patienceMs) throw error;
       yield stage(component, `${error.message}; the upload goes on when the device is back`);
       await sleep(pauseMs, undefined, { signal });
       await connection.whenConnected(signal);
@@ -86,7 +87,7 @@ async function* sendLayers(
       goesOnAt = offset;
       if (offset <= (attempts.furthest.get(digest) ?? 0)) return;
       attempts.furthest.set(digest, offset);
-      attempts.vain = 0;
+      attempts.gotOnAt = performance.now();
     };
     const sending = { api: context.api, signal: context.signal, onResume };
     for await (const sent of sendLayerBlob(sending, layer.diffId, blob, `${source.ref}: the layer ${layer.digest}`)) {
