@@ -1,9 +1,10 @@
 import type { IncomingMessage } from 'node:http';
 import { announceImageSchema, type UploadStatus } from '../../src/shared/api/types.ts';
 import type { Collector } from '../store/collector.ts';
+import type { LayerStore } from '../store/image-store.ts';
 import { received } from './received.ts';
 import { readJson, sendEmpty, sendJson } from './respond.ts';
-import type { Call, Route } from './router.ts';
+import { type Call, HttpError, type Route } from './router.ts';
 import { digestParam, numberHeader, withStoreStatus } from './store-answers.ts';
 
 /** Manifest and configuration as text in JSON, where quotes count twice. */
@@ -11,11 +12,12 @@ const maxAnnouncement = 8 << 20;
 const uploadPattern = '/gantry/v1/uploads/{digest}';
 
 export interface StoreRouteParts {
+  store: Pick<LayerStore, 'recipes'>;
   collector: Pick<Collector, 'announce' | 'putLayer' | 'putUploadedLayer' | 'uploadOffset' | 'receiveUpload'>;
 }
 
 /** `/gantry/v1/` for what a host sends: images, layers, and blobs in parts. See src/shared/api/storage.ts. */
-export function storeRoutes({ collector }: StoreRouteParts): Route[] {
+export function storeRoutes({ store, collector }: StoreRouteParts): Route[] {
   const routes: Route[] = [
     {
       method: 'POST',
@@ -39,6 +41,24 @@ export function storeRoutes({ collector }: StoreRouteParts): Route[] {
           await whileRead(request, (source) => collector.putLayer(diffId, blob, mediaType, source));
         }
         sendEmpty(response, 201);
+      },
+    },
+    {
+      method: 'GET',
+      pattern: '/gantry/v1/layers',
+      handler: async ({ query, response }) => {
+        sendJson(response, 200, await store.recipes.inventory(query.get('list') === '1'));
+      },
+    },
+    {
+      method: 'GET',
+      pattern: '/gantry/v1/layers/{diffId}/recipe',
+      handler: async ({ params, response }) => {
+        const diffId = digestParam(params.diffId, 'the layer in the path');
+        const recipe = await store.recipes.compressed(diffId);
+        if (!recipe) throw new HttpError(404, `this device has no recipe of the layer ${diffId}`);
+        response.writeHead(200, { 'Content-Type': 'application/octet-stream', 'Content-Length': recipe.length });
+        response.end(recipe);
       },
     },
     {

@@ -28,6 +28,7 @@ export async function collectingDevice(options: { megabytes?: number; volumes?: 
     factoryRevision: join(folder, 'revision.json'),
     factoryLayers: join(folder, 'layers'),
     factoryBlobs: join(folder, 'blobs'),
+    factoryRecipes: join(folder, 'recipes'),
     data: join(folder, 'data'),
   };
   for (const path of [paths.factoryLayers, paths.factoryBlobs, paths.data]) await mkdir(path);

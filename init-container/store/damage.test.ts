@@ -39,6 +39,7 @@ async function swappedTwice() {
     factoryRevision: join(folder, 'revision.json'),
     factoryLayers: join(folder, 'layers'),
     factoryBlobs: join(folder, 'blobs'),
+    factoryRecipes: join(folder, 'recipes'),
     data: join(folder, 'data'),
   };
   for (const path of [paths.factoryLayers, paths.factoryBlobs, paths.data]) await mkdir(path);

@@ -76,7 +76,7 @@ export async function syncFileSystem(path: string): Promise<void> {
 }
 
 /** Folders right below the data folder whose contents are set aside; what lies elsewhere lies in the data folder itself. */
-const foldersOfData = ['revisions', 'blobs', 'layers', 'seals'];
+const foldersOfData = ['revisions', 'blobs', 'layers', 'recipes', 'seals'];
 
 function dataFolderOf(path: string): string {
   const parent = dirname(path);

@@ -13,6 +13,7 @@ async function freshStore(
   const paths = {
     factoryLayers: join(folder, 'layers'),
     factoryBlobs: join(folder, 'blobs'),
+    factoryRecipes: join(folder, 'recipes'),
     data: join(folder, 'data'),
   };
   await mkdir(paths.data, { recursive: true });
@@ -220,7 +221,7 @@ describe('the disk', () => {
     await mkdir(left, { recursive: true });
     await symlink(paths.data, join(left, 'link'));
     await open();
-    expect((await readdir(paths.data)).sort()).toEqual(['blobs', 'layers', 'seals', 'staging']);
+    expect((await readdir(paths.data)).sort()).toEqual(['blobs', 'layers', 'recipes', 'seals', 'staging']);
     expect(await readdir(join(paths.data, 'staging'))).toEqual([]);
   });
 

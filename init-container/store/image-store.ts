@@ -10,6 +10,7 @@ import { isFull, StoreError } from './errors.ts';
 import type { StoredDocuments } from './garbage.ts';
 import { type ImageDocuments, type ImageLayer, parseImage } from './image-documents.ts';
 import type { LayerFolders } from './layer-folders.ts';
+import type { LayerRecipes } from './layer-recipes.ts';
 import { isLayerMediaType, receiveLayer } from './receive-layer.ts';
 import type { References } from './references.ts';
 import type { ImageStore, ImageSummary, StoredImage } from './types.ts';
@@ -25,6 +26,7 @@ export interface LayerStoreParts {
   references: References;
   documents: DocumentFiles;
   layers: LayerFolders;
+  recipes: LayerRecipes;
 }
 
 /** Room on the data partition that a layer must not take: revisions and journals need it. */
@@ -141,9 +143,9 @@ export class LayerStore implements ImageStore {
     await this.#withRoom(`the layer ${diffId}`, async () => {
       const folder = await mkdtemp(join(this.#options.paths.data, 'staging', 'layer-'));
       try {
-        await receiveLayer({ source, mediaType, digest, diffId, folder, maxBytes: await this.#room() });
+        const recipe = await receiveLayer({ source, mediaType, digest, diffId, folder, maxBytes: await this.#room() });
         await syncFileSystem(folder);
-        await this.#layers.publish(folder, diffId);
+        await this.#layers.publish(folder, diffId, recipe);
       } finally {
         await rm(folder, { recursive: true, force: true });
       }
@@ -164,6 +166,10 @@ export class LayerStore implements ImageStore {
       known.push({ digest, name: refs.at(0) ?? digest, documents, layers });
     }
     return known;
+  }
+
+  get recipes(): Pick<LayerRecipes, 'inventory' | 'compressed'> {
+    return this.#options.recipes;
   }
 
   knows(digest: Digest): boolean {

@@ -1,13 +1,16 @@
 import { rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type { Recipe } from '../../src/shared/delta/recipe.ts';
 import { hexOf } from '../../src/shared/oci/digest.ts';
 import type { Digest } from '../../src/shared/oci/types.ts';
 import { exists, setAside, syncDirectory } from './durable.ts';
+import type { LayerRecipes } from './layer-recipes.ts';
 import type { LayerSeals } from './layer-seals.ts';
 
 export interface LayerFoldersOptions {
   paths: { factoryLayers: string; data: string };
   seals: LayerSeals;
+  recipes: LayerRecipes;
   /** For the device's log. */
   log: (message: string) => void;
 }
@@ -40,28 +43,30 @@ export class LayerFolders {
   }
 
   /** Gives an unpacked layer its name, unless another transfer of the same layer was first. */
-  publish(folder: string, diffId: Digest): Promise<void> {
-    const published = this.#publishing.then(() => this.#publish(folder, diffId));
+  publish(folder: string, diffId: Digest, recipe: Recipe | undefined): Promise<void> {
+    const published = this.#publishing.then(() => this.#publish(folder, diffId, recipe));
     this.#publishing = published.catch(() => undefined);
     return published;
   }
 
   /** Everything that is needed to tell the layer from a damaged one is on the disk before the layer has its name. */
-  async #publish(folder: string, diffId: Digest): Promise<void> {
+  async #publish(folder: string, diffId: Digest, recipe: Recipe | undefined): Promise<void> {
     const target = this.#dataFolder(diffId);
     if (await exists(target)) return;
     await this.#options.seals.write(diffId, folder);
+    if (recipe) await this.#options.recipes.write(diffId, recipe);
     await rename(folder, target);
     await syncDirectory(dirname(target));
   }
 
   async #read(diffId: Digest): Promise<boolean> {
-    const { seals, log } = this.#options;
+    const { seals, recipes, log } = this.#options;
     const folder = this.#dataFolder(diffId);
     const flaw = await seals.flawOf(diffId, folder);
     if (flaw === undefined) return true;
     log(`the layer ${diffId} is damaged (${flaw}); kept as ${await setAside(folder)}`);
     await seals.remove(diffId);
+    await recipes.remove(diffId);
     return false;
   }
 

@@ -6,12 +6,13 @@ import { DocumentFiles } from './document-files.ts';
 import { ensureFolder } from './durable.ts';
 import { LayerStore } from './image-store.ts';
 import { LayerFolders } from './layer-folders.ts';
+import { LayerRecipes } from './layer-recipes.ts';
 import { LayerSeals } from './layer-seals.ts';
 import { References } from './references.ts';
 
 export interface StoreOptions {
   /** `devicePaths`, or folders of a test. */
-  paths?: { factoryLayers: string; factoryBlobs: string; data: string };
+  paths?: { factoryLayers: string; factoryBlobs: string; factoryRecipes: string; data: string };
   /** What this device runs; by default what this process does. */
   arch?: Arch;
   /** Where it is noted which layers were read and found whole in this boot; only this process knows without. */
@@ -38,8 +39,9 @@ export async function openStore(options: StoreOptions): Promise<LayerStore> {
   await documents.check(log);
   const seals = new LayerSeals(join(paths.data, 'seals'), options.checkedNote);
   await seals.tidy(join(paths.data, 'layers'));
-  const layers = new LayerFolders({ paths, seals, log });
-  const parts = { references: references ?? new References(path, []), documents, layers };
+  const recipes = await LayerRecipes.open({ paths });
+  const layers = new LayerFolders({ paths, seals, recipes, log });
+  const parts = { references: references ?? new References(path, []), documents, layers, recipes };
   const store = new LayerStore({ paths, arch, factoryImages, log, ...parts });
   if (!references) await store.findImagesAgain();
   return store;

@@ -3,6 +3,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { type Extract, extract as tarExtract } from 'tar-stream';
+import { type Recipe, TarSplitter } from '../../src/shared/delta/recipe.ts';
 import { type Digest, mediaTypes } from '../../src/shared/oci/types.ts';
 import { errorCode, messageOf, StoreError } from './errors.ts';
 import { LayerWriter } from './layer-writer.ts';
@@ -36,11 +37,13 @@ export interface ReceiveLayer {
 
 /**
  * Unpacks a layer while it arrives, and checks both digests. Rejects with a `StoreError` when the blob is not what it
- * should be; `folder` then holds a part of it that must not be used. Nothing is synced to the disk.
+ * should be; `folder` then holds a part of it that must not be used. Nothing is synced to the disk. Resolves with the recipe of
+ * the tar, unless that would be too large.
  */
-export async function receiveLayer(options: ReceiveLayer): Promise<void> {
+export async function receiveLayer(options: ReceiveLayer): Promise<Recipe | undefined> {
   const blobHash = createHash('sha256');
   const tarHash = createHash('sha256');
+  const splitter = new TarSplitter();
   const extract = tarExtract();
   let failure: unknown;
   let tarError: unknown;
@@ -51,7 +54,7 @@ export async function receiveLayer(options: ReceiveLayer): Promise<void> {
 
   const source = Readable.from(hashed(options.source, blobHash), { objectMode: false });
   const decompressor = decompressors[options.mediaType]?.();
-  const sink = (tar: AsyncIterable<Uint8Array>) => feed(tar, extract, tarHash, options.maxBytes);
+  const sink = (tar: AsyncIterable<Uint8Array>) => feed(tar, extract, [tarHash, splitter], options.maxBytes);
   const arrived = decompressor ? pipeline(source, decompressor, sink) : pipeline(source, sink);
 
   // Whatever fails first is the reason; it ends the other side too.
@@ -64,6 +67,7 @@ export async function receiveLayer(options: ReceiveLayer): Promise<void> {
   await Promise.all([unpacked.catch(fail), arrived.catch(fail)]);
   if (failure !== undefined) throw explain(failure, tarError, options.mediaType);
   check(options, `sha256:${blobHash.digest('hex')}`, `sha256:${tarHash.digest('hex')}`);
+  return splitter.end();
 }
 
 async function* hashed(source: AsyncIterable<Uint8Array>, hash: Hash): AsyncGenerator<Uint8Array> {
@@ -73,7 +77,12 @@ async function* hashed(source: AsyncIterable<Uint8Array>, hash: Hash): AsyncGene
   }
 }
 
-async function feed(tar: AsyncIterable<Uint8Array>, extract: Extract, hash: Hash, maxBytes: number): Promise<void> {
+async function feed(
+  tar: AsyncIterable<Uint8Array>,
+  extract: Extract,
+  [hash, splitter]: readonly [Hash, TarSplitter],
+  maxBytes: number,
+): Promise<void> {
   let size = 0;
   for await (const chunk of tar) {
     size += chunk.length;
@@ -84,6 +93,7 @@ async function feed(tar: AsyncIterable<Uint8Array>, extract: Extract, hash: Hash
       );
     }
     hash.update(chunk);
+    splitter.push(chunk);
     if (!extract.write(chunk)) await drained(extract);
     if (extract.destroyed) throw new Error('unpacking ended before the layer did');
   }

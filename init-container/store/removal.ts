@@ -25,6 +25,7 @@ export async function removeItem(parts: RemovalParts, { kind, name }: GarbageIte
       return removeImage(parts, name, inventory);
     case 'layer':
       await discard(data, join('layers', name));
+      await discard(data, join('recipes', name));
       return discard(data, join('seals', name));
     case 'document':
       return discard(data, join('blobs', name));

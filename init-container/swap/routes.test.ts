@@ -24,6 +24,7 @@ async function freshApi() {
   const paths = {
     factoryLayers: join(folder, 'layers'),
     factoryBlobs: join(folder, 'blobs'),
+    factoryRecipes: join(folder, 'recipes'),
     data: join(folder, 'data'),
   };
   const store = await openStore({ paths, arch: 'amd64', factoryImages: [], log: () => undefined });
@@ -39,7 +40,11 @@ async function freshApi() {
     busyWith: () => undefined,
     log: () => undefined,
   });
-  const api = createApiServer('0', [...storeRoutes({ collector }), ...swapRoutes({ collector, store, ...device })], []);
+  const api = createApiServer(
+    '0',
+    [...storeRoutes({ collector, store }), ...swapRoutes({ collector, store, ...device })],
+    [],
+  );
   const socketPath = join(folder, 'api.sock');
   await api.listen(socketPath);
   const sockets = new Set<unknown>();

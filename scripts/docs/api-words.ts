@@ -49,6 +49,10 @@ export const routeWords: Record<string, string> = {
   'PUT /gantry/v1/layers/{diffId}':
     'Send a layer: the blob as it is stored, its media type as `Content-Type`, its digest as `X-Gantry-Digest`. ' +
     'Query: `upload`, the digest of a blob that was sent in parts; then without a body.',
+  'GET /gantry/v1/layers':
+    'Which layers a difference can be against: `LayerInventory`. Query: `list` (`1`: the layers, too).',
+  'GET /gantry/v1/layers/{diffId}/recipe':
+    'How the exact tar of a layer is made again from its files: the binary form of `src/shared/delta/recipe.ts`, with zstd.',
   'GET /gantry/v1/uploads/{digest}': 'How much of a blob is here: `UploadStatus`.',
   'PATCH /gantry/v1/uploads/{digest}':
     'Send a part of a blob: from the byte `Upload-Offset` on, of `Upload-Length` bytes that the blob has. Answers `UploadStatus`.',
@@ -118,6 +122,7 @@ export const answerNames = [
   'RevisionList',
   'ImageOffer',
   'UploadStatus',
+  'LayerInventory',
   'SwapAction',
   'PlannedStep',
   'SwapPlan',

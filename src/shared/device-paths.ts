@@ -15,6 +15,8 @@ export const devicePaths = {
   factoryRevision: '/gantry/revision.json',
   /** One folder per layer, named by the 64 hex digits of its diffID: the layer's files, overlayfs whiteouts applied. */
   factoryLayers: '/gantry/layers',
+  /** A recipe (`compressRecipe`) per layer, named as the layer. */
+  factoryRecipes: '/gantry/recipes',
   /** Manifests and configurations of images, named by the 64 hex digits of their digest. */
   factoryBlobs: '/gantry/blobs',
 

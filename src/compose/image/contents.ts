@@ -10,6 +10,7 @@ import { directory, type Entry, file, sortEntries } from '../oci/entry.ts';
 import { readTar } from '../oci/tar.ts';
 import { applyLayer, layerEntries, overlayEntry } from './flatten.ts';
 import type { ResolvedImage } from './images.ts';
+import { layerRecipe } from './layer-recipe.ts';
 import type { ResolvedUserland } from './resolve.ts';
 
 export type ComponentSizes = Record<string, { image: string; digest: Digest; bytes: number }>;
@@ -65,13 +66,24 @@ export async function factoryEntries(
       blobs.set(digest, file(`gantry/blobs/${hexOf(digest)}`, await image.layout.readBlob(digest)));
     }
   }
+  const recipes = new Map<Digest, Entry>();
+  for (const image of [images.init, ...images.containers.values()]) {
+    for (const [index, layer] of image.manifest.layers.entries()) {
+      const diffId = image.config.rootfs.diff_ids[index];
+      if (diffId === undefined || recipes.has(diffId)) continue;
+      const recipe = await layerRecipe(image.layout, layer);
+      if (recipe) recipes.set(diffId, file(`gantry/recipes/${hexOf(diffId)}`, recipe));
+    }
+  }
   const lower = [...images.init.config.rootfs.diff_ids].reverse().map((digest) => `/gantry/layers/${hexOf(digest)}`);
   return [
     directory('gantry'),
     directory('gantry/blobs'),
     directory('gantry/init'),
     directory('gantry/layers'),
+    directory('gantry/recipes'),
     ...blobs.values(),
+    ...recipes.values(),
     file('gantry/image.json', canonicalJson(info)),
     file('gantry/revision.json', canonicalJson(revision)),
     file('gantry/init/start', initStartScript(images.init.config), 0o755),

@@ -10,7 +10,8 @@ export function layerEntries(layout: OciLayout, layer: Descriptor): AsyncGenerat
   return readTar(uncompressed(layout.openBlob(layer.digest), layer.mediaType));
 }
 
-function uncompressed(blob: Readable, mediaType: string): Readable {
+/** The tar in a layer's blob. */
+export function uncompressed(blob: Readable, mediaType: string): Readable {
   const unpack = mediaType.endsWith('gzip')
     ? createGunzip()
     : mediaType.endsWith('zstd')

@@ -16,6 +16,7 @@ const paths = {
   factoryRevision: join(folder, 'revision.json'),
   factoryLayers: join(folder, 'layers'),
   factoryBlobs: join(folder, 'blobs'),
+  factoryRecipes: join(folder, 'recipes'),
   data: join(folder, 'data'),
 };
 await mkdir(paths.data, { recursive: true });
@@ -33,4 +34,4 @@ const collector = new Collector({
   busyWith: () => undefined,
   log,
 });
-await createApiServer('0', storeRoutes({ collector }), []).listen(socket);
+await createApiServer('0', storeRoutes({ collector, store }), []).listen(socket);

@@ -39,6 +39,16 @@ export interface UploadStatus {
 }
 
 /**
+ * `GET /gantry/v1/layers`: which layers the device can take a difference against. With `?list=1` the layers themselves;
+ * their recipes with `GET /gantry/v1/layers/{diffId}/recipe`.
+ */
+export interface LayerInventory {
+  /** SHA-256 of the sorted diffIDs, one a line. */
+  digest: Digest;
+  diffIds?: Digest[];
+}
+
+/**
  * `POST /gantry/v1/gc`: removes what nothing needs. The factory, the current and the previous revision stay, what runs
  * stays, and so does what is quarantined. Answer: `GarbageList`.
  */

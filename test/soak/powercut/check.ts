@@ -67,6 +67,7 @@ export async function expectRecovers(
     factoryRevision: join(factory, 'revision.json'),
     factoryLayers: join(factory, 'layers'),
     factoryBlobs: join(factory, 'blobs'),
+    factoryRecipes: join(factory, 'recipes'),
     data,
   };
   try {
