@@ -5,7 +5,7 @@ import { StoreError } from '../store/errors.ts';
 import { HttpError } from './router.ts';
 
 /** How the store's refusals are answered. */
-export const storeStatuses = { invalid: 400, refused: 409, full: 507, unknown: 404 } as const;
+export const storeStatuses = { invalid: 400, refused: 409, full: 507, unknown: 404, difference: 422 } as const;
 
 export async function withStoreStatus<T>(work: () => Promise<T>): Promise<T> {
   try {

@@ -1,5 +1,7 @@
+import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
 import type { AnnounceImage, ImageOffer, StorageInfo } from '../../src/shared/api/types.ts';
+import { deltaMediaType } from '../../src/shared/delta/format.ts';
 import { type Digest, mediaTypes } from '../../src/shared/oci/types.ts';
 import { countKinds } from '../../src/shared/text/count-kinds.ts';
 import { formatBytes } from '../../src/shared/text/format.ts';
@@ -124,9 +126,13 @@ export class Collector {
   }
 
   /** As the store's; a full disk is explained. */
-  async putLayer(...layer: Parameters<LayerStore['putLayer']>): Promise<void> {
+  putLayer(...layer: Parameters<LayerStore['putLayer']>): Promise<void> {
+    return this.#put((store) => store.putLayer(...layer));
+  }
+
+  async #put(put: (store: LayerStore) => Promise<void>): Promise<void> {
     try {
-      await this.#explained(() => this.#needed.whileUploading(() => this.#options.store.putLayer(...layer)));
+      await this.#explained(() => this.#needed.whileUploading(() => put(this.#options.store)));
     } finally {
       this.#figures = undefined;
     }
@@ -160,7 +166,9 @@ export class Collector {
     if ((await uploads.offset(digest)) === 0)
       throw new StoreError('unknown', `nothing of ${digest} was uploaded to this device; send it again`);
     try {
-      await this.putLayer(diffId, digest, mediaType, uploads.read(digest));
+      const file = uploads.file(digest);
+      if (mediaType === deltaMediaType) await this.#put((store) => store.putDifference(diffId, { file, digest }));
+      else await this.putLayer(diffId, digest, mediaType, createReadStream(file, { highWaterMark: 256 << 10 }));
     } catch (error) {
       if (error instanceof StoreError && error.kind !== 'full') await uploads.remove(digest);
       throw error;

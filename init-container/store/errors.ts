@@ -1,9 +1,10 @@
 /**
  * Why the store did not take something. `invalid`: what was sent is wrong (or not what its digest says). `refused`: it is
- * well formed, but not wanted here. `unknown`: no such image. `full`: the data partition has no room for it.
+ * well formed, but not wanted here. `unknown`: no such image. `full`: the data partition has no room for it. `difference`: it
+ * does not fit what is here, or is none; the whole would do.
  */
 export class StoreError extends Error {
-  readonly kind: 'invalid' | 'refused' | 'unknown' | 'full';
+  readonly kind: 'invalid' | 'refused' | 'unknown' | 'full' | 'difference';
   constructor(kind: StoreError['kind'], message: string, cause?: unknown) {
     super(message, { cause });
     this.name = 'StoreError';

@@ -2,16 +2,18 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AnnounceImage, ImageOffer } from '../../src/shared/api/types.ts';
 import { hexOf, isDigest } from '../../src/shared/oci/digest.ts';
-import type { Arch, Digest } from '../../src/shared/oci/types.ts';
+import { type Arch, type Digest, mediaTypes } from '../../src/shared/oci/types.ts';
+import { type Difference, explainDifference, rebuildTar } from './difference.ts';
 import { fileSystemRoom } from './disk-usage.ts';
 import type { DocumentFiles } from './document-files.ts';
 import { syncFileSystem } from './durable.ts';
 import { isFull, StoreError } from './errors.ts';
 import type { StoredDocuments } from './garbage.ts';
 import { type ImageDocuments, type ImageLayer, parseImage } from './image-documents.ts';
+import { LayerContents } from './layer-contents.ts';
 import type { LayerFolders } from './layer-folders.ts';
 import type { LayerRecipes } from './layer-recipes.ts';
-import { isLayerMediaType, receiveLayer } from './receive-layer.ts';
+import { isLayerMediaType, type ReceiveLayer, receiveLayer } from './receive-layer.ts';
 import type { References } from './references.ts';
 import type { ImageStore, ImageSummary, StoredImage } from './types.ts';
 
@@ -28,6 +30,8 @@ export interface LayerStoreParts {
   layers: LayerFolders;
   recipes: LayerRecipes;
 }
+
+type LayerSource = Pick<ReceiveLayer, 'source' | 'mediaType' | 'digest'>;
 
 /** Room on the data partition that a layer must not take: revisions and journals need it. */
 export const reserveBytes = 4 << 20;
@@ -138,12 +142,34 @@ export class LayerStore implements ImageStore {
    */
   async putLayer(diffId: Digest, digest: Digest, mediaType: string, source: AsyncIterable<Uint8Array>): Promise<void> {
     if (!isLayerMediaType(mediaType)) throw new StoreError('invalid', `${mediaType} is not a type of layer known here`);
-    await this.#expectAnnounced(diffId, digest, mediaType);
+    await this.#expectAnnounced(diffId, { digest, mediaType });
+    await this.#receive(diffId, () => ({ source, mediaType, digest }));
+  }
+
+  /**
+   * The same from a difference to what is here. `StoreError` (difference) besides: the layer has to be sent whole; nothing was
+   * changed.
+   */
+  async putDifference(diffId: Digest, difference: Difference): Promise<void> {
+    await this.#expectAnnounced(diffId);
+    try {
+      await this.#receive(diffId, async (maxBytes) => {
+        const contents = await LayerContents.read(this.#options.recipes, this.#layers);
+        const source = rebuildTar(difference, { contents, maxBytes });
+        return { source, mediaType: mediaTypes.layer, digest: diffId };
+      });
+    } catch (error) {
+      throw explainDifference(error);
+    }
+  }
+
+  async #receive(diffId: Digest, from: (maxBytes: number) => LayerSource | Promise<LayerSource>): Promise<void> {
     if (await this.#layers.find(diffId)) return;
     await this.#withRoom(`the layer ${diffId}`, async () => {
       const folder = await mkdtemp(join(this.#options.paths.data, 'staging', 'layer-'));
       try {
-        const recipe = await receiveLayer({ source, mediaType, digest, diffId, folder, maxBytes: await this.#room() });
+        const maxBytes = await this.#room();
+        const recipe = await receiveLayer({ ...(await from(maxBytes)), diffId, folder, maxBytes });
         await syncFileSystem(folder);
         await this.#layers.publish(folder, diffId, recipe);
       } finally {
@@ -197,13 +223,13 @@ export class LayerStore implements ImageStore {
     this.#options.log(`found ${this.#references.images.length} images again; their names are lost`);
   }
 
-  async #expectAnnounced(diffId: Digest, digest: Digest, mediaType: string): Promise<void> {
+  async #expectAnnounced(diffId: Digest, as?: { digest: Digest; mediaType: string }): Promise<void> {
     let other: ImageLayer | undefined;
     for (const image of this.#references.images) {
       const documents = await this.#documents(image.digest).catch(() => undefined);
       for (const layer of documents?.layers ?? []) {
         if (layer.diffId !== diffId) continue;
-        if (layer.digest === digest && layer.mediaType === mediaType) return;
+        if (!as || (layer.digest === as.digest && layer.mediaType === as.mediaType)) return;
         other = layer;
       }
     }

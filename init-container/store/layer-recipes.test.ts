@@ -34,8 +34,10 @@ describe('the recipe of a layer', () => {
     const [one, two] = [await largeLayer(20_000), await largeLayer(20_000)];
     await swap('web:1', [shared, one]);
     const before = await store.recipes.inventory(true);
-    expect(before.diffIds).toEqual([shared.diffId, one.diffId].sort());
-    expect(before.digest).toBe(digestOf(before.diffIds?.join('\n') ?? ''));
+    const diffIds = before.layers?.map(({ diffId }) => diffId) ?? [];
+    expect(diffIds).toEqual([shared.diffId, one.diffId].sort());
+    expect(before.layers?.[0]?.recipeBytes).toBe((await store.recipes.compressed(diffIds[0] ?? shared.diffId))?.length);
+    expect(before.digest).toBe(digestOf(diffIds.join('\n')));
     expect(await store.recipes.inventory(false)).toEqual({ digest: before.digest });
     await swap('web:2', [shared, two]);
     await swap('web:3', [shared]);
@@ -59,7 +61,7 @@ describe('the recipe of a layer', () => {
     }
     await rm(file);
     const { store } = await open();
-    expect((await store.recipes.inventory(true)).diffIds).toEqual([shared.diffId]);
+    expect((await store.recipes.inventory(true)).layers).toMatchObject([{ diffId: shared.diffId }]);
     await expect(store.get(image.digest)).resolves.toMatchObject({ digest: image.digest });
   });
 
@@ -70,6 +72,6 @@ describe('the recipe of a layer', () => {
     const recipes = await LayerRecipes.open({ paths });
     expect(await readdir(join(paths.data, 'recipes'))).toEqual([]);
     expect(await recipes.list()).toEqual([]);
-    expect((await store.recipes.inventory(true)).diffIds).toEqual([]);
+    expect((await store.recipes.inventory(true)).layers).toEqual([]);
   });
 });

@@ -89,6 +89,8 @@ export class LayerRecipes {
   async inventory(whole: boolean): Promise<LayerInventory> {
     const diffIds = await this.list();
     const digest: Digest = `sha256:${createHash('sha256').update(diffIds.join('\n')).digest('hex')}`;
-    return { digest, ...(whole && { diffIds }) };
+    if (!whole) return { digest };
+    const layers = diffIds.map(async (diffId) => ({ diffId, recipeBytes: (await this.compressed(diffId))?.length ?? 0 }));
+    return { digest, layers: await Promise.all(layers) };
   }
 }

@@ -14,12 +14,6 @@ const digest = digestOf(blob);
 const nobody = () => undefined;
 const piece = (offset: number, length = blob.length) => ({ offset, length, displace: nobody });
 
-async function bytesOf(source: AsyncIterable<Uint8Array>): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of source) chunks.push(chunk);
-  return Buffer.concat(chunks);
-}
-
 /** Brings `count` bytes and then breaks off. */
 async function* broken(from: number, count: number) {
   yield* pieces(blob.subarray(from, from + count), 7000);
@@ -39,7 +33,7 @@ describe('an upload', () => {
     }
     const from = await uploads.offset(digest);
     expect(await uploads.append(digest, piece(from), pieces(blob.subarray(from)))).toBe(blob.length);
-    expect((await bytesOf(uploads.read(digest))).equals(blob)).toBe(true);
+    expect((await readFile(uploads.file(digest))).equals(blob)).toBe(true);
   });
 
   it('goes on from what is there, from less, and not from more', async () => {
@@ -53,7 +47,7 @@ describe('an upload', () => {
       message: `100000 bytes of ${digest} are here: it cannot go on at 100001`,
     });
     await uploads.append(digest, piece(90_000), pieces(blob.subarray(90_000)));
-    expect((await bytesOf(uploads.read(digest))).equals(blob)).toBe(true);
+    expect((await readFile(uploads.file(digest))).equals(blob)).toBe(true);
   });
 
   it('takes no more than the blob has', async () => {
@@ -75,7 +69,7 @@ describe('an upload', () => {
     while ((await uploads.offset(digest)) < 50_000) await new Promise((resolve) => setImmediate(resolve));
     expect(await uploads.append(digest, piece(50_000), pieces(blob.subarray(50_000)))).toBe(blob.length);
     await expect(first).rejects.toThrow('displaced');
-    expect((await bytesOf(uploads.read(digest))).equals(blob)).toBe(true);
+    expect((await readFile(uploads.file(digest))).equals(blob)).toBe(true);
   });
 
   it('is one of eight; the oldest goes for a ninth, and stale ones at the next start', async () => {
@@ -115,7 +109,7 @@ describe('an upload', () => {
     }
     const uploads = await Uploads.open(folder);
     await uploads.append(digest, piece(299_999), pieces(blob.subarray(299_999)));
-    expect((await bytesOf(uploads.read(digest))).equals(blob)).toBe(true);
+    expect((await readFile(uploads.file(digest))).equals(blob)).toBe(true);
   });
 });
 

@@ -1,4 +1,3 @@
-import { createReadStream } from 'node:fs';
 import { type FileHandle, open, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hexOf, isDigest } from '../../src/shared/oci/digest.ts';
@@ -87,14 +86,14 @@ export class Uploads {
     return written;
   }
 
-  /** The blob from its beginning. */
-  read(digest: Digest): AsyncIterable<Uint8Array> {
-    return createReadStream(this.#path(digest), { highWaterMark: 256 << 10 });
+  /** The file that it is in. */
+  file(digest: Digest): string {
+    return join(this.#folder, hexOf(digest));
   }
 
   async remove(digest: Digest): Promise<void> {
     this.#askedAt.delete(digest);
-    await rm(this.#path(digest), { force: true });
+    await rm(this.file(digest), { force: true });
   }
 
   async #append(digest: Digest, { offset, length }: UploadPiece, source: AsyncIterable<Uint8Array>): Promise<number> {
@@ -102,7 +101,7 @@ export class Uploads {
     if (offset > size)
       throw new StoreError('refused', `${size} bytes of ${digest} are here: it cannot go on at ${offset}`);
     if (size === 0) await this.#makePlace();
-    const file = await open(this.#path(digest), size === 0 ? 'w' : 'r+', 0o600);
+    const file = await open(this.file(digest), size === 0 ? 'w' : 'r+', 0o600);
     try {
       if (size === 0) await syncDirectory(this.#folder);
       return await receive(file, offset, length, source);
@@ -129,15 +128,11 @@ export class Uploads {
 
   async #size(digest: Digest): Promise<number> {
     try {
-      return (await stat(this.#path(digest))).size;
+      return (await stat(this.file(digest))).size;
     } catch (error) {
       if (errorCode(error) === 'ENOENT') return 0;
       throw error;
     }
-  }
-
-  #path(digest: Digest): string {
-    return join(this.#folder, hexOf(digest));
   }
 }
 

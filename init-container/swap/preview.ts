@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { SwapPlan, swapPlanRequestSchema } from '../../src/shared/api/types.ts';
+import type { ImageOffer, SwapPlan, swapPlanRequestSchema } from '../../src/shared/api/types.ts';
 import { type ComponentConfig, swapStrategies } from '../../src/shared/definition/component-config.ts';
 import type { ComponentSpec } from '../../src/shared/definition/revision.ts';
 import { configOf } from '../engine/image-config.ts';
@@ -18,7 +18,7 @@ export interface PreviewStore extends ImageStore {
   /** An image's documents, checked, and what of it the device lacks. Keeps nothing. */
   examine(image: z.output<typeof swapPlanRequestSchema>['images'][number]): Promise<{
     config: StoredImage['config'];
-    missing: RoomRequest['missing'];
+    missing: ImageOffer['missing'];
   }>;
 }
 
@@ -46,7 +46,7 @@ export async function previewSwap(
     images.set(image.digest, config);
     arriving.push({ digest: image.digest, missing });
     const bytes = missing.reduce((sum, { size }) => sum + size, 0);
-    if (missing.length > 0) send.push({ ref: image.ref, bytes, layers: missing.length });
+    if (missing.length > 0) send.push({ ref: image.ref, bytes, layers: missing.length, missing });
   }
   const configFor = async (spec: ComponentSpec): Promise<ComponentConfig> => {
     const config = images.get(spec.image.digest);

@@ -63,6 +63,11 @@ export class ApiClient {
     await readText(await this.stream(method, path, options));
   }
 
+  /** An answer that is no text, of at most `most` bytes. */
+  async bytes(path: string, most: number, signal?: AbortSignal): Promise<Buffer> {
+    return readAll(await this.stream('GET', path, { ...(signal && { signal }) }), most);
+  }
+
   /** One element per line of the answer. A stream that breaks throws a `TransportError`; one that ends just ends. */
   async *lines<T>(method: string, path: string, schema: z.ZodType<T>, options: CallOptions = {}): AsyncGenerator<T> {
     const response = await this.stream(method, path, options);
@@ -168,18 +173,22 @@ export class ApiClient {
 }
 
 async function readText(response: IncomingMessage): Promise<string> {
+  return (await readAll(response, longestAnswer)).toString('utf8');
+}
+
+async function readAll(response: IncomingMessage, most: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   try {
     for await (const chunk of response as AsyncIterable<Buffer>) {
       chunks.push(chunk);
       size += chunk.length;
-      if (size > longestAnswer) throw new Error('the device sent an answer of more than 32 MiB');
+      if (size > most) throw new Error(`the device sent an answer of more than ${most} bytes`);
     }
   } catch (error) {
     throw explainBreak(error, 'reading an', 'answer');
   }
-  return Buffer.concat(chunks).toString('utf8');
+  return Buffer.concat(chunks);
 }
 
 async function parsed<T>(

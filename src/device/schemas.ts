@@ -97,9 +97,13 @@ export const revisionListSchema = z.object({
   ),
 }) satisfies z.ZodType<RevisionList>;
 
+const missingLayers = z.array(
+  z.object({ diffId: digestSchema, digest: digestSchema, size: count, mediaType: z.string() }),
+);
+
 export const imageOfferSchema = z.object({
   digest: digestSchema,
-  missing: z.array(z.object({ diffId: digestSchema, digest: digestSchema, size: count, mediaType: z.string() })),
+  missing: missingLayers,
   room: z.object({ needBytes: count, freeBytes: count, collectedBytes: count, reclaimableBytes: count }).optional(),
 }) satisfies z.ZodType<ImageOffer>;
 
@@ -137,7 +141,7 @@ export const swapPlanSchema = z.object({
   ),
   steps: z.array(z.object({ action: z.enum(swapActions), component: z.string().optional(), text: z.string() })),
   restarts: z.array(z.string()),
-  send: z.array(z.object({ ref: z.string(), bytes: count, layers: count })),
+  send: z.array(z.object({ ref: z.string(), bytes: count, layers: count, missing: missingLayers.optional() })),
   frees: garbageListSchema,
   refused: z.string().optional(),
 }) satisfies z.ZodType<SwapPlan>;

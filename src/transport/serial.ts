@@ -4,6 +4,9 @@ import { type TakeOptions, takeLine } from './serial/take-line.ts';
 import { parseSerialTarget, type SerialTarget } from './serial/target.ts';
 import { type Transport, TransportError } from './transport.ts';
 
+/** Of what a line carries, what is left for data: frames, acknowledgements, escaped bytes. */
+const linkShare = 0.95;
+
 export interface SerialOptions extends TakeOptions {
   /** How long a device may take to answer, in milliseconds; default 60,000, because it may still be booting. */
   connectTimeoutMs?: number;
@@ -16,6 +19,7 @@ export interface SerialOptions extends TakeOptions {
 export class SerialTransport implements Transport {
   readonly kind = 'serial';
   readonly description: string;
+  readonly bytesPerSecond: number;
   readonly #target: SerialTarget;
   readonly #options: SerialOptions;
   readonly #lostListeners = new Set<(reason: string) => void>();
@@ -29,6 +33,8 @@ export class SerialTransport implements Transport {
     this.#target = parseSerialTarget(target);
     this.#options = options;
     this.description = `serial ${this.#target.path}`;
+    // A start and a stop bit around each byte, and what the link adds.
+    this.bytesPerSecond = Math.round(((this.#target.fast ?? this.#target.baud) / 10) * linkShare);
   }
 
   async open(): Promise<Duplex> {

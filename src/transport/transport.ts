@@ -6,6 +6,8 @@ export interface Transport {
   readonly kind: 'ssh' | 'serial' | 'unix';
   /** For people: `ssh root@192.168.1.7:22`. */
   readonly description: string;
+  /** What the line takes at most, where that is known beforehand: a serial one. */
+  readonly bytesPerSecond?: number;
   /**
    * A new byte stream to the API socket; half-close works both ways. Connects first if need be, at most for as long as
    * the transport's own deadline (then rejects with a `TransportError` that says what to do next).

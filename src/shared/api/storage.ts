@@ -45,7 +45,8 @@ export interface UploadStatus {
 export interface LayerInventory {
   /** SHA-256 of the sorted diffIDs, one a line. */
   digest: Digest;
-  diffIds?: Digest[];
+  /** `recipeBytes`: of the recipe as the device sends it. */
+  layers?: { diffId: Digest; recipeBytes: number }[];
 }
 
 /**

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { componentConfigSchema, type SwapStrategy } from '../definition/component-config.ts';
 import { componentName, digestSchema } from '../definition/revision.ts';
-import { announceImageSchema, type GarbageList } from './storage.ts';
+import type { Digest } from '../oci/types.ts';
+import { announceImageSchema, type GarbageList, type ImageOffer } from './storage.ts';
 
 /** What is to become of one component: another image, another configuration, or both. */
 export const swapChangeSchema = z
@@ -49,6 +50,34 @@ export interface PlannedStep {
   text: string;
 }
 
+/** How fast a device is sent to. `known`: by the speed of the line. */
+export interface TransferRate {
+  bytesPerSecond: number;
+  how: 'known' | 'measured' | 'guessed';
+}
+
+/** One layer that travels. */
+export interface TransferPart {
+  component: string;
+  ref: string;
+  diffId: Digest;
+  /** `difference`: against what the device has. `whole`: the layer's blob as it is stored. */
+  method: 'difference' | 'whole';
+  bytes: number;
+  /** Of the layer's blob as it is stored. */
+  wholeBytes: number;
+  /** Files whose content the device has nowhere; absent where the host has not looked into the layer. */
+  files?: number;
+}
+
+/** What a swap sends. Worked out by the host, never by a device. */
+export interface TransferPlan {
+  bytes: number;
+  seconds: number;
+  rate: TransferRate;
+  parts: TransferPart[];
+}
+
 export interface SwapPlan {
   /** Number of the revision it would start from. */
   base: number;
@@ -58,7 +87,9 @@ export interface SwapPlan {
   /** Components whose running container would be replaced by another. */
   restarts: string[];
   /** What would be sent, for each image that is not whole on the device. */
-  send: { ref: string; bytes: number; layers: number }[];
+  send: { ref: string; bytes: number; layers: number; missing?: ImageOffer['missing'] }[];
+  /** What of it really travels, and how. */
+  transfer?: TransferPlan;
   /** What the device would remove to make room for that. */
   frees: GarbageList;
   /** Why the device would not take it without `retry`. */
@@ -145,6 +176,8 @@ export interface SwapEvent {
   downtimeMs?: number;
   /** On events of the host itself: it sends images, and has not ordered the swap yet. Never from a device. */
   sending?: true;
-  /** With `sending`: bytes sent so far and to send. */
-  progress?: { done: number; total: number };
+  /** With `sending`: bytes sent so far and to send, and how long the rest takes at the rate so far. */
+  progress?: { done: number; total: number; secondsLeft?: number };
+  /** With `sending`, once: what will travel. */
+  transfer?: TransferPlan;
 }

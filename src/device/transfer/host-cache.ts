@@ -1,0 +1,153 @@
+import { createHash } from 'node:crypto';
+import { createReadStream, createWriteStream } from 'node:fs';
+import { readdir, readFile, rm, stat, utimes } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip, createZstdDecompress } from 'node:zlib';
+import { cacheDir, produceFile, writeFileAtomic } from '../../compose/cache.ts';
+import { decodeRecipe, encodeRecipe, type Recipe, TarSplitter } from '../../shared/delta/recipe.ts';
+import { compressRecipe, decompressRecipe } from '../../shared/delta/recipe-codec.ts';
+import { hexOf } from '../../shared/oci/digest.ts';
+import type { Digest } from '../../shared/oci/types.ts';
+import { ImageError } from '../errors.ts';
+
+/** In bytes, per kind; what was not used for longest goes first. */
+const bounds = { tars: 2 * 2 ** 30, recipes: 64 * 2 ** 20, documents: 16 * 2 ** 20, layers: 16 * 2 ** 20, deltas: 2 ** 30 };
+type Kind = keyof typeof bounds;
+
+const maxRecipeBytes = 64 * 2 ** 20;
+
+/** A layer's tar on this host, and what it is made of. */
+export interface CachedTar {
+  diffId: Digest;
+  path: string;
+  recipe: Recipe;
+}
+
+/**
+ * What this host remembers of layers and devices, so that the next swap sends only what differs: tars and recipes of
+ * layers by diffID, documents of images by digest, lists of layers by the digest of the list, differences that have not
+ * arrived yet. Nothing here is needed: what is missing or damaged is made again or done without.
+ */
+export class HostCache {
+  readonly #dir: string;
+
+  constructor(dir = cacheDir('transfer')) {
+    this.#dir = dir;
+  }
+
+  path(kind: Kind, name: string): string {
+    return join(this.#dir, kind, name);
+  }
+
+  /** The bytes, which count as used; undefined when there are none. */
+  async read(kind: Kind, name: string): Promise<Buffer | undefined> {
+    const path = this.path(kind, name);
+    const bytes = await readFile(path).catch(() => undefined);
+    if (bytes) await touch(path);
+    return bytes;
+  }
+
+  async write(kind: Kind, name: string, bytes: Uint8Array | string): Promise<void> {
+    await writeFileAtomic(this.path(kind, name), bytes);
+    await this.#prune(kind);
+  }
+
+  async remove(kind: Kind, name: string): Promise<void> {
+    await rm(this.path(kind, name), { force: true });
+  }
+
+  /** The tar of a layer that was kept. */
+  async tar(diffId: Digest): Promise<CachedTar | undefined> {
+    const path = this.path('tars', hexOf(diffId));
+    if (!(await touch(path))) return undefined;
+    const recipe = (await this.recipe(diffId)) ?? (await this.#makeRecipe(diffId, createReadStream(path)));
+    return recipe && { diffId, path, recipe };
+  }
+
+  /**
+   * Keeps the tar in a layer's blob. Undefined when it cannot be split into files. Rejects with an `ImageError` when it is
+   * not what its diffID says, and with what `blob` says.
+   */
+  async keepTar(diffId: Digest, mediaType: string, blob: Readable): Promise<CachedTar | undefined> {
+    const path = this.path('tars', hexOf(diffId));
+    await produceFile(path, async (temporary) => {
+      const hash = createHash('sha256');
+      const hashing = async function* (source: AsyncIterable<Buffer>) {
+        for await (const chunk of source) {
+          hash.update(chunk);
+          yield chunk;
+        }
+      };
+      const file = createWriteStream(temporary);
+      const unpack = decompressor(mediaType);
+      if (unpack) await pipeline(blob, unpack, hashing, file);
+      else await pipeline(blob, hashing, file);
+      const found = `sha256:${hash.digest('hex')}`;
+      if (found !== diffId) throw new ImageError(`the tar of the layer ${diffId} has the digest ${found}`);
+    });
+    await this.#prune('tars', path);
+    return this.tar(diffId);
+  }
+
+  async recipe(diffId: Digest): Promise<Recipe | undefined> {
+    const compressed = await this.read('recipes', hexOf(diffId));
+    return compressed && recipeIn(compressed);
+  }
+
+  /** Keeps a recipe as a device gives it. Undefined, and not kept, when it is damaged. */
+  async keepRecipe(diffId: Digest, compressed: Buffer): Promise<Recipe | undefined> {
+    const recipe = await recipeIn(compressed);
+    if (recipe) await this.write('recipes', hexOf(diffId), compressed);
+    return recipe;
+  }
+
+  async #makeRecipe(diffId: Digest, tar: AsyncIterable<Buffer>): Promise<Recipe | undefined> {
+    const splitter = new TarSplitter();
+    for await (const chunk of tar) splitter.push(chunk);
+    const recipe = splitter.end();
+    if (recipe) await this.write('recipes', hexOf(diffId), await compressRecipe(encodeRecipe(recipe), { level: 6 }));
+    return recipe;
+  }
+
+  async #prune(kind: Kind, keep?: string): Promise<void> {
+    const folder = join(this.#dir, kind);
+    const files = await Promise.all(
+      (await readdir(folder)).map(async (name) => {
+        const path = join(folder, name);
+        const found = await stat(path).catch(() => undefined);
+        return { path, bytes: found?.size ?? 0, at: found?.mtimeMs ?? 0 };
+      }),
+    );
+    let total = files.reduce((sum, { bytes }) => sum + bytes, 0);
+    for (const { path, bytes } of files.toSorted((a, b) => a.at - b.at)) {
+      if (total <= bounds[kind]) return;
+      if (path === keep) continue;
+      await rm(path, { force: true });
+      total -= bytes;
+    }
+  }
+}
+
+async function recipeIn(compressed: Buffer): Promise<Recipe | undefined> {
+  try {
+    return decodeRecipe(await decompressRecipe(compressed, { maxBytes: maxRecipeBytes }));
+  } catch {
+    return undefined;
+  }
+}
+
+function decompressor(mediaType: string) {
+  if (mediaType.endsWith('gzip')) return createGunzip();
+  return mediaType.endsWith('zstd') ? createZstdDecompress() : undefined;
+}
+
+/** Notes that a file is used; false when there is none. */
+async function touch(path: string): Promise<boolean> {
+  const now = new Date();
+  return utimes(path, now, now).then(
+    () => true,
+    () => false,
+  );
+}
