@@ -1,0 +1,149 @@
+import { type ByteSource, readExactly } from '../../shared/delta/byte-source.ts';
+import { DeltaError } from '../../shared/delta/errors.ts';
+import { type BaseContent, encodeHead, type Operation } from '../../shared/delta/format.ts';
+import { decodeRecipe, encodeRecipe, type Recipe, recipeDigest } from '../../shared/delta/recipe.ts';
+import { compressRecipe } from '../../shared/delta/recipe-codec.ts';
+import type { Digest } from '../../shared/oci/types.ts';
+import { BaseChooser, type Candidate } from './choose-base.ts';
+import { type Effort, zstdLevels } from './compressors.ts';
+import { groupMissing, type Missing } from './groups.ts';
+import { lengthOf, type Made, makeAdd, makeDictionary, makeLiteral } from './methods.ts';
+
+export interface MakeDelta {
+  /** The tar of the layer that is to travel, and its recipe. */
+  target: ByteSource;
+  recipe: Recipe;
+  /**
+   * Serialised recipes of layers that the device has, the one first that the new layer comes after: the others are asked for what that
+   * one does not have.
+   */
+  bases: readonly Buffer[];
+  /** Which contents the device has. */
+  present: ReadonlySet<Digest>;
+  /** A content of the bases, if the host has it. Closed after use. */
+  openContent(sha256: Digest): Promise<ByteSource | undefined>;
+  /** Which contents the host has: `openContent` gives them. */
+  has(sha256: Digest): boolean;
+  effort: Effort;
+  /** Bytes of the contents that travel which have been looked at, of all of them. */
+  onProgress?(done: number, total: number): void;
+}
+
+export interface MadeDelta {
+  /** One behind the other, the blob. */
+  parts: Buffer[];
+  size: number;
+  /** What is in it, for people: how each content travels that the device lacks, and how many bytes that takes. */
+  operations: { kind: Operation['kind']; paths: string[]; size: number; length: number }[];
+}
+
+/**
+ * The difference by which a device that has the bases makes the target. The same input gives the same bytes. Holds one content, its
+ * base and the difference in memory.
+ */
+export async function makeDelta(options: MakeDelta): Promise<MadeDelta> {
+  const { recipe, effort, bases } = options;
+  const encoded = encodeRecipe(recipe);
+  const base = bases[0];
+  const compressed = await compressRecipe(encoded, { base, level: zstdLevels[effort] });
+  const groups = groupMissing(await findMissing(options));
+  const total = groups.flat().reduce((sum, { content }) => sum + content.size, 0);
+  let done = 0;
+
+  const operations: Operation[] = [];
+  const data: Buffer[] = [];
+  const shown: MadeDelta['operations'] = [];
+  const sent = new Map<Digest, number>();
+  for (const group of groups) {
+    const size = group.reduce((sum, { content }) => sum + content.size, 0);
+    const alone = group.length === 1 ? group[0]?.content.sha256 : undefined;
+    const earlier = alone === undefined ? undefined : sent.get(alone);
+    const made: Made =
+      earlier === undefined
+        ? await makeGroup(options, group, (bytes) => options.onProgress?.(done + bytes, total))
+        : { method: { kind: 'again', operation: earlier }, data: [] };
+    if (alone !== undefined && earlier === undefined) sent.set(alone, operations.length);
+    operations.push({ targets: group.map(({ place }) => place), ...made.method });
+    data.push(...made.data);
+    shown.push({
+      kind: made.method.kind,
+      paths: group.map(({ content }) => content.path),
+      size,
+      length: lengthOf(made),
+    });
+    done += size;
+    options.onProgress?.(done, total);
+  }
+  const parts = [encodeHead({ base: base && recipeDigest(base), recipe: compressed, operations }), ...data];
+  return { parts, size: parts.reduce((sum, { length }) => sum + length, 0), operations: shown };
+}
+
+async function findMissing({ target, recipe, bases, present, has }: MakeDelta): Promise<Missing[]> {
+  const chooser = new BaseChooser(candidates(bases, has));
+  const missing: Missing[] = [];
+  for (const [place, content] of recipe.contents.entries()) {
+    if (present.has(content.sha256)) continue;
+    const beginning = await readExactly(target, content.tarOffset, Math.min(content.size, 8192), 'the layer');
+    missing.push({ place, content, base: chooser.choose(content), isBinary: beginning.includes(0) });
+  }
+  return missing;
+}
+
+function* candidates(bases: readonly Buffer[], has: (sha256: Digest) => boolean): Generator<Candidate> {
+  const seen = new Set<Digest>();
+  for (const [index, base] of bases.entries()) {
+    for (const [place, { sha256, path, size }] of decodeRecipe(base).contents.entries()) {
+      if (seen.has(sha256) && index > 0) continue;
+      seen.add(sha256);
+      if (has(sha256)) yield { sha256, path, size, place: index === 0 ? place : undefined };
+    }
+  }
+}
+
+/** The smallest of what can be expected to be. */
+async function makeGroup(
+  { target, openContent, effort }: MakeDelta,
+  group: readonly Missing[],
+  onProgress: (bytes: number) => void,
+): Promise<Made> {
+  const read = group.map(({ content }) => readExactly(target, content.tarOffset, content.size, 'the layer'));
+  const fresh = Buffer.concat(await Promise.all(read));
+  const { old, bases } = await readBases(group, openContent);
+  if (old.length === 0) return makeLiteral(fresh, effort);
+  const tries: Made[] = [];
+  // For code it is smaller, and much faster to make, than anything with a dictionary.
+  const isBinary = group.some((one) => one.isBinary);
+  const wantsAdd = effort === 'thorough' || isBinary;
+  if (wantsAdd) tries.push(await makeAdd(old, bases, fresh, effort, onProgress));
+  const isGood = isBinary && tries.some((made) => lengthOf(made) < fresh.length * GOOD);
+  if (!isGood) tries.push(await makeDictionary(old, bases, fresh, effort));
+  if (tries.every((made) => lengthOf(made) > fresh.length * POOR)) tries.push(await makeLiteral(fresh, effort));
+  return tries.reduce((best, made) => (lengthOf(made) < lengthOf(best) ? made : best));
+}
+
+/** Below this part of the content an add operation is not improved upon. */
+const GOOD = 0.2;
+/** Above it, the base may be no help at all. */
+const POOR = 0.15;
+
+async function readBases(
+  group: readonly Missing[],
+  openContent: MakeDelta['openContent'],
+): Promise<{ old: Buffer; bases: BaseContent[] }> {
+  const bases: BaseContent[] = [];
+  const contents: Buffer[] = [];
+  const seen = new Set<Digest>();
+  for (const { base } of group) {
+    if (!base || seen.has(base.sha256)) continue;
+    seen.add(base.sha256);
+    const source = await openContent(base.sha256);
+    if (!source) throw new DeltaError('base', `the host no longer has the content ${base.sha256}`);
+    try {
+      contents.push(await readExactly(source, 0, source.size, base.path));
+    } finally {
+      await source.close();
+    }
+    bases.push(base.place ?? base.sha256);
+  }
+  return { old: Buffer.concat(contents), bases };
+}

@@ -1,0 +1,98 @@
+import type { Digest } from '../oci/types.ts';
+import { readExactly } from './byte-source.ts';
+import { DeltaError } from './errors.ts';
+import { type DeltaHead, damaged, dataLength, decodeHead, type Method, PREFIX_BYTES, readPrefix } from './format.ts';
+import { Operations, type PlannedOperation, type WhatIsHere } from './operations.ts';
+import {
+  decodeRecipe,
+  type Recipe,
+  type RecipeContent,
+  type RecipeLimits,
+  recipeDigest,
+  recipeLimits,
+  tarOf,
+  tarSize,
+} from './recipe.ts';
+import { decompressRecipe } from './recipe-codec.ts';
+import { heedsDictionaries } from './zstd.ts';
+
+export interface ApplyOptions extends WhatIsHere {
+  /** The serialised recipe with this digest, of a layer that is here. */
+  openRecipe(digest: Digest): Promise<Buffer | undefined>;
+  /** Of the tar. */
+  maxBytes: number;
+  limits?: RecipeLimits;
+}
+
+/**
+ * The exact tar that a difference was made for, piece by piece. Holds a few MiB, however large the tar is. Of what it builds on only
+ * sizes are checked: whoever takes the tar has to compare its digest. Throws a `DeltaError`; the first piece comes after everything
+ * has been checked that can be without reading contents.
+ */
+export async function* applyDelta(options: ApplyOptions): AsyncGenerator<Uint8Array> {
+  const { start, head } = await readHead(options);
+  const { recipe, bases } = await readRecipes(head, options);
+  const operations = check(head, recipe, start, options);
+  const contents = new Operations(options, bases, operations);
+  try {
+    yield* tarOf(recipe, (content) => contents.next(content));
+  } finally {
+    await contents.close();
+  }
+}
+
+async function readHead({ delta, limits = recipeLimits }: ApplyOptions): Promise<{ start: number; head: DeltaHead }> {
+  const read = (position: number, length: number) => readExactly(delta, position, length, 'the difference');
+  const { start, length } = readPrefix(await read(0, Math.min(PREFIX_BYTES, delta.size)));
+  if (length > delta.size - start) throw damaged('it ends too early');
+  // A recipe takes no more when compressed, and operations less than their contents in the recipe.
+  if (length > limits.maxMetaBytes * 2) throw new DeltaError('limit', `the head of the difference has ${length} bytes`);
+  return { start: start + length, head: decodeHead(await read(start, length)) };
+}
+
+async function readRecipes(
+  head: DeltaHead,
+  { openRecipe, limits = recipeLimits }: ApplyOptions,
+): Promise<{ recipe: Recipe; bases: readonly RecipeContent[] }> {
+  if (!heedsDictionaries())
+    throw new DeltaError('version', 'this Node ignores dictionaries of zstd, which differences need');
+  const base = head.base && (await openRecipe(head.base));
+  if (head.base && (!base || recipeDigest(base) !== head.base)) {
+    throw new DeltaError('base', `the layer that the difference builds on, with the recipe ${head.base}, is not here`);
+  }
+  // Its digests, one for each header in `meta`, are smaller than that.
+  const encoded = await decompressRecipe(head.recipe, { base, maxBytes: limits.maxMetaBytes * 2 });
+  return { recipe: decodeRecipe(encoded, limits), bases: base ? decodeRecipe(base, limits).contents : [] };
+}
+
+function check(head: DeltaHead, recipe: Recipe, start: number, { delta, maxBytes }: ApplyOptions): PlannedOperation[] {
+  const bytes = tarSize(recipe);
+  if (bytes > maxBytes) throw new DeltaError('limit', `the layer has ${bytes} bytes, and only ${maxBytes} are taken`);
+  let position = start;
+  const planned: PlannedOperation[] = [];
+  for (const { targets, ...method } of head.operations) {
+    let size = 0;
+    for (const target of targets) {
+      const content = recipe.contents[target];
+      if (!content) throw damaged('it makes contents that the layer does not have');
+      size += content.size;
+    }
+    const length = dataLength(method);
+    // The same bytes again, from where they are.
+    const same = method.kind === 'again' ? planned[method.operation] : undefined;
+    const made = same?.size ?? madeBy(method);
+    if (made !== undefined && made !== size) throw damaged('an operation makes more or less than its contents');
+    planned.push({ method: same?.method ?? method, position: same?.position ?? position, size, targets });
+    position += length;
+  }
+  if (position !== delta.size)
+    throw damaged(position > delta.size ? 'it ends too early' : 'there is more behind its end');
+  return planned;
+}
+
+/** How many bytes it makes; undefined: its data say. */
+function madeBy(method: Method): number | undefined {
+  if (method.kind === 'literal') return method.data.size;
+  if (method.kind === 'dictionary') return method.blocks.reduce((sum, { size }) => sum + size, 0);
+  return undefined;
+}

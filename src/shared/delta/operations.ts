@@ -1,0 +1,171 @@
+import type { Digest } from '../oci/types.ts';
+import { applyAdd } from './apply-add.ts';
+import { type ByteSource, CHUNK, joinedSource, readExactly, wholeOf } from './byte-source.ts';
+import { DeltaError } from './errors.ts';
+import { type AddData, type BaseContent, type Block, damaged, type Method, type Stream } from './format.ts';
+import type { RecipeContent } from './recipe.ts';
+import { StreamReader } from './stream-reader.ts';
+import { unzstd } from './zstd.ts';
+
+/** What operations read. */
+export interface WhatIsHere {
+  /** The whole difference, as it came. */
+  delta: ByteSource;
+  /** A content that is here. It is closed after use. */
+  openContent(sha256: Digest): Promise<ByteSource | undefined>;
+}
+
+export interface PlannedOperation {
+  method: Method;
+  /** Where its data is in the difference. */
+  position: number;
+  /** Of all that it makes. */
+  size: number;
+  targets: number[];
+}
+
+/** Gives the contents of a recipe in its order: what is here from here, the rest as operations make it. */
+export class Operations {
+  readonly #options: WhatIsHere;
+  readonly #bases: readonly RecipeContent[];
+  readonly #operations: PlannedOperation[];
+  /** Place in the recipe of the content that comes next. */
+  #next = 0;
+  /** Places of the contents that the present operation has still to make, its pieces, and what is left of the last of them. */
+  #targets: number[] = [];
+  #pieces: AsyncGenerator<Buffer> | undefined;
+  #rest: Buffer = Buffer.alloc(0);
+
+  constructor(options: WhatIsHere, bases: readonly RecipeContent[], operations: PlannedOperation[]) {
+    this.#options = options;
+    this.#bases = bases;
+    this.#operations = operations;
+  }
+
+  /** To be called for each content, in order, and read to its end. */
+  async *next({ sha256, path, size }: RecipeContent): AsyncGenerator<Buffer> {
+    const place = this.#next++;
+    if (this.#targets.length === 0) this.#begin();
+    if (place === this.#targets[0]) {
+      this.#targets.shift();
+      yield* this.#made(size);
+      return;
+    }
+    const source = await this.#open(sha256, size, `the content of ${JSON.stringify(path)}`);
+    try {
+      yield* wholeOf(source, `the content of ${JSON.stringify(path)}`);
+    } finally {
+      await source.close();
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#pieces?.return(undefined);
+  }
+
+  #begin(): void {
+    const operation = this.#operations.shift();
+    if (!operation) return;
+    this.#targets = [...operation.targets];
+    this.#pieces = this.#perform(operation);
+    this.#rest = Buffer.alloc(0);
+  }
+
+  async *#made(size: number): AsyncGenerator<Buffer> {
+    for (let left = size; left > 0; ) {
+      if (this.#rest.length === 0) this.#rest = await this.#piece();
+      const bytes = this.#rest.subarray(0, left);
+      this.#rest = this.#rest.subarray(bytes.length);
+      left -= bytes.length;
+      yield bytes;
+    }
+    // Lets the operation look whether its data have ended too.
+    if (this.#targets.length === 0 && (this.#rest.length > 0 || !(await this.#pieces?.next())?.done)) {
+      throw damaged('an operation makes more than its contents');
+    }
+  }
+
+  async #piece(): Promise<Buffer> {
+    const next = await this.#pieces?.next();
+    if (!next || next.done) throw damaged('an operation makes less than its contents');
+    return next.value;
+  }
+
+  async #open(sha256: Digest, size: number | undefined, name: string): Promise<ByteSource> {
+    const source = await this.#options.openContent(sha256);
+    if (!source) throw new DeltaError('base', `${name}, ${sha256}, is not here`);
+    if (size === undefined || source.size === size) return source;
+    await source.close();
+    throw new DeltaError('base', `${name} has ${source.size} bytes here instead of ${size}`);
+  }
+
+  async *#perform({ method, position, size }: PlannedOperation): AsyncGenerator<Buffer> {
+    if (method.kind === 'literal') yield* this.#literal(method.data, position);
+    if (method.kind !== 'dictionary' && method.kind !== 'add') return;
+    const base = await this.#openBases(method.bases);
+    try {
+      if (method.kind === 'add') yield* this.#add(base, method.streams, position, size);
+      else yield* this.#blocks(base, method.blocks, position);
+    } finally {
+      await base.close();
+    }
+  }
+
+  async #openBases(bases: readonly BaseContent[]): Promise<ByteSource> {
+    const opened: ByteSource[] = [];
+    try {
+      for (const base of bases) {
+        const known = typeof base === 'number' ? this.#bases[base] : undefined;
+        const sha256 = typeof base === 'number' ? known?.sha256 : base;
+        if (sha256 === undefined) throw damaged('it builds on a content that its base does not have');
+        opened.push(await this.#open(sha256, known?.size, 'a content that the difference builds on'));
+      }
+      return joinedSource(opened);
+    } catch (error) {
+      await joinedSource(opened).close();
+      throw error;
+    }
+  }
+
+  async *#literal(data: Stream, position: number): AsyncGenerator<Buffer> {
+    const reader = new StreamReader(this.#options.delta, position, data);
+    try {
+      for (let piece = await reader.some(CHUNK); piece.length > 0; piece = await reader.some(CHUNK)) yield piece;
+    } finally {
+      reader.close();
+    }
+  }
+
+  async *#blocks(base: ByteSource, blocks: readonly Block[], start: number): AsyncGenerator<Buffer> {
+    let position = start;
+    for (const { size, from, dictionary: length, length: frameLength } of blocks) {
+      if (from + length > base.size) throw damaged('a block of it builds on what is behind the end of its base');
+      const dictionary = await readExactly(base, from, length, 'a content that the difference builds on');
+      const frame = await readExactly(this.#options.delta, position, frameLength, 'the difference');
+      position += frameLength;
+      yield await unzstd(frame, { size, dictionary, what: 'the difference' });
+    }
+  }
+
+  async *#add(base: ByteSource, data: AddData<Stream>, start: number, size: number): AsyncGenerator<Buffer> {
+    const opened: StreamReader[] = [];
+    let position = start;
+    const open = (stream: Stream): StreamReader => {
+      const reader = new StreamReader(this.#options.delta, position, stream);
+      opened.push(reader);
+      position += stream.length;
+      return reader;
+    };
+    try {
+      const streams = {
+        steps: open(data.steps),
+        gaps: open(data.gaps),
+        words: open(data.words),
+        extra: open(data.extra),
+      };
+      yield* applyAdd(base, streams, size);
+    } finally {
+      for (const reader of opened) reader.close();
+    }
+  }
+}
