@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { announceImageSchema, type UploadStatus } from '../../src/shared/api/types.ts';
+import { deltaMediaType } from '../../src/shared/delta/format.ts';
 import type { Collector } from '../store/collector.ts';
 import type { LayerStore } from '../store/image-store.ts';
 import { received } from './received.ts';
@@ -36,6 +37,16 @@ export function storeRoutes({ store, collector }: StoreRouteParts): Route[] {
         const upload = query.get('upload');
         if (upload !== null) {
           await collector.putUploadedLayer(diffId, digestParam(upload, 'the upload'), mediaType);
+        } else if (mediaType === deltaMediaType) {
+          // A difference is read at several places at once: it is kept as an upload until it was applied.
+          const blob = digestParam(header(request, 'x-gantry-digest'), 'the header X-Gantry-Digest');
+          const piece = {
+            offset: 0,
+            length: numberHeader(request, 'Content-Length'),
+            displace: () => void request.destroy(),
+          };
+          await whileRead(request, (source) => collector.receiveUpload(blob, piece, source));
+          await collector.putUploadedLayer(diffId, blob, mediaType);
         } else {
           const blob = digestParam(header(request, 'x-gantry-digest'), 'the header X-Gantry-Digest');
           await whileRead(request, (source) => collector.putLayer(diffId, blob, mediaType, source));

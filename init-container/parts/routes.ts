@@ -1,10 +1,9 @@
 import { upgradeImageSchema, upgradeRequestSchema } from '../../src/shared/api/types.ts';
 import { readJson, sendEmpty, sendJson } from '../api/respond.ts';
 import { HttpError, type Route } from '../api/router.ts';
+import { storeStatuses } from '../api/store-answers.ts';
 import { StoreError } from '../store/errors.ts';
 import type { Upgrades } from './upgrade.ts';
-
-const statuses = { invalid: 400, unknown: 404, refused: 409, full: 507 } as const;
 
 /** `/gantry/v1/upgrade`: whole images. See src/shared/api/types.ts for bodies and answers. */
 export function upgradeRoutes({ upgrades }: { upgrades: Upgrades }): Route[] {
@@ -58,7 +57,7 @@ function withStatuses(handler: Route['handler']): Route['handler'] {
     try {
       await handler(call);
     } catch (error) {
-      if (error instanceof StoreError) throw new HttpError(statuses[error.kind], error.message);
+      if (error instanceof StoreError) throw new HttpError(storeStatuses[error.kind], error.message);
       throw error;
     }
   };

@@ -90,7 +90,10 @@ export class LayerRecipes {
     const diffIds = await this.list();
     const digest: Digest = `sha256:${createHash('sha256').update(diffIds.join('\n')).digest('hex')}`;
     if (!whole) return { digest };
-    const layers = diffIds.map(async (diffId) => ({ diffId, recipeBytes: (await this.compressed(diffId))?.length ?? 0 }));
+    const layers = diffIds.map(async (diffId) => ({
+      diffId,
+      recipeBytes: (await this.compressed(diffId))?.length ?? 0,
+    }));
     return { digest, layers: await Promise.all(layers) };
   }
 }

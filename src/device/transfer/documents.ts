@@ -1,7 +1,7 @@
 import { z } from 'zod';
+import { digestSchema } from '../../shared/definition/revision.ts';
 import { digestOf, hexOf } from '../../shared/oci/digest.ts';
 import type { Descriptor, Digest } from '../../shared/oci/types.ts';
-import { digestSchema } from '../../shared/definition/revision.ts';
 import type { HostCache } from './host-cache.ts';
 
 /** An image's documents as text. */

@@ -13,7 +13,13 @@ import type { Digest } from '../../shared/oci/types.ts';
 import { ImageError } from '../errors.ts';
 
 /** In bytes, per kind; what was not used for longest goes first. */
-const bounds = { tars: 2 * 2 ** 30, recipes: 64 * 2 ** 20, documents: 16 * 2 ** 20, layers: 16 * 2 ** 20, deltas: 2 ** 30 };
+const bounds = {
+  tars: 2 * 2 ** 30,
+  recipes: 64 * 2 ** 20,
+  documents: 16 * 2 ** 20,
+  layers: 16 * 2 ** 20,
+  deltas: 2 ** 30,
+};
 type Kind = keyof typeof bounds;
 
 const maxRecipeBytes = 64 * 2 ** 20;
