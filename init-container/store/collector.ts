@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
-import type { AnnounceImage, ImageOffer, StorageInfo } from '../../src/shared/api/types.ts';
+import type { AnnouncedImage, ImageOffer, StorageInfo } from '../../src/shared/api/types.ts';
 import { deltaMediaType } from '../../src/shared/delta/format.ts';
 import { type Digest, mediaTypes } from '../../src/shared/oci/types.ts';
 import { countKinds } from '../../src/shared/text/count-kinds.ts';
@@ -104,7 +104,7 @@ export class Collector {
   }
 
   /** As the store's, with room made for the image: `StoreError` (full) when there cannot be enough, before anything is sent. */
-  async announce(image: AnnounceImage): Promise<ImageOffer> {
+  async announce(image: AnnouncedImage): Promise<ImageOffer> {
     this.#needed.noteAnnounced(image.digest);
     if ((await this.#freeBytes()) < 0) await this.#makeRoom(reserveBytes);
     const offer = await this.#explained(() => this.#turns.run(() => this.#options.store.announce(image)));

@@ -39,11 +39,16 @@ export class DocumentFiles {
 
   /** Undefined when this device does not know the image; rejects when its documents are damaged. */
   async read(digest: Digest): Promise<ImageDocuments | undefined> {
+    const texts = await this.texts(digest);
+    return texts && parseImage({ ref: digest, digest, ...texts }, this.#arch);
+  }
+
+  /** As they are. Undefined when this device does not know the image. */
+  async texts(digest: Digest): Promise<{ manifest: string; config: string } | undefined> {
     const manifest = await this.#text(digest);
     const configDigest = manifest && configDigestOf(manifest);
     const config = configDigest && (await this.#text(configDigest));
-    if (!config) return undefined;
-    return parseImage({ ref: digest, digest, manifest, config }, this.#arch);
+    return config ? { manifest, config } : undefined;
   }
 
   /** On the disk before it resolves. */

@@ -1,8 +1,9 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { AnnounceImage, ImageOffer } from '../../src/shared/api/types.ts';
+import type { AnnouncedImage, AnnounceImage, ImageOffer } from '../../src/shared/api/types.ts';
 import { hexOf, isDigest } from '../../src/shared/oci/digest.ts';
 import { type Arch, type Digest, mediaTypes } from '../../src/shared/oci/types.ts';
+import { wholeAnnouncement } from './announcement.ts';
 import { type Difference, explainDifference, rebuildTar } from './difference.ts';
 import { fileSystemRoom } from './disk-usage.ts';
 import type { DocumentFiles } from './document-files.ts';
@@ -102,14 +103,18 @@ export class LayerStore implements ImageStore {
   }
 
   /** What an image is and what of it this device lacks; keeps nothing. `StoreError` when its documents are wrong. */
-  async examine(image: AnnounceImage): Promise<{ config: ImageDocuments['config']; missing: ImageLayer[] }> {
-    const { config, layers } = parseImage(image, this.#options.arch);
+  async examine(image: AnnouncedImage): Promise<{ config: ImageDocuments['config']; missing: ImageLayer[] }> {
+    const { config, layers } = parseImage(await this.#whole(image), this.#options.arch);
     return { config, missing: await this.#missing(layers) };
   }
 
   /** Takes an image's documents and says which layers to send. `StoreError` when they do not fit each other or us. */
-  announce(image: AnnounceImage): Promise<ImageOffer> {
-    return this.#inTurn(() => this.#announce(image));
+  announce(image: AnnouncedImage): Promise<ImageOffer> {
+    return this.#inTurn(async () => this.#announce(await this.#whole(image)));
+  }
+
+  async #whole(image: AnnouncedImage): Promise<AnnounceImage> {
+    return wholeAnnouncement(image, (digest) => this.#documentFiles.texts(digest));
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {

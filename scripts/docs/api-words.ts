@@ -83,6 +83,9 @@ export const bodyWords = {
     digest: `Digest of the manifest: ${digest}`,
     manifest: 'The manifest’s exact bytes.',
     config: 'The configuration’s exact bytes.',
+    base: 'In place of the two: digest of an image that the device has; 422 when it has not.',
+    difference:
+      'With `base`: both documents as a difference to those of that image (`src/shared/delta/documents.ts`), base64.',
   },
   'POST /gantry/v1/swap': {
     ...changeWords,

@@ -42,6 +42,7 @@ import {
 } from './schemas.ts';
 import { execSession } from './session.ts';
 import type { SwapContext } from './swap.ts';
+import type { RateMeter } from './transfer/rate.ts';
 import type { UpgradeProgress } from './upgrade.ts';
 
 /** A device over any transport. */
@@ -51,9 +52,12 @@ export class GantryDevice implements Device {
   readonly #agent: TransportAgent;
   readonly #api: ApiClient;
   readonly #docker: DockerApi;
+  readonly #transport: Transport;
+  #rates: RateMeter | undefined;
 
   constructor(name: string, transport: Transport) {
     this.name = name;
+    this.#transport = transport;
     this.#connection = new Connection(transport);
     this.#agent = new TransportAgent(() => this.#connection.dial());
     this.#api = new ApiClient(this.#agent);
@@ -140,12 +144,12 @@ export class GantryDevice implements Device {
     options: { retry?: boolean; signal?: AbortSignal } = {},
   ): AsyncGenerator<SwapEvent> {
     const { swapComponents } = await import('./swap.ts');
-    yield* swapComponents(this.#swapContext(options.signal), orders, options.retry ?? false);
+    yield* swapComponents(await this.#swapContext(options.signal), orders, options.retry ?? false);
   }
 
   async planSwap(orders: readonly SwapOrder[], options: { signal?: AbortSignal } = {}): Promise<SwapPlan> {
     const { planSwap } = await import('./swap.ts');
-    return planSwap(this.#swapContext(options.signal), orders);
+    return planSwap(await this.#swapContext(options.signal), orders);
   }
 
   async *rollback(request: RollbackRequest): AsyncGenerator<SwapEvent> {
@@ -193,8 +197,14 @@ export class GantryDevice implements Device {
     return execSession(this.#docker, id, stream, options.tty);
   }
 
-  #swapContext(signal: AbortSignal | undefined): SwapContext {
-    return { api: this.#api, connection: this.#connection, device: this, ...(signal ? { signal } : {}) };
+  async #swapContext(signal: AbortSignal | undefined): Promise<SwapContext> {
+    const [{ HostCache }, { RateMeter }] = await Promise.all([
+      import('./transfer/host-cache.ts'),
+      import('./transfer/rate.ts'),
+    ]);
+    this.#rates ??= new RateMeter(this.#transport);
+    const [api, connection, rates] = [this.#api, this.#connection, this.#rates];
+    return { api, connection, device: this, cache: new HostCache(), rates, ...(signal ? { signal } : {}) };
   }
 
   async #of<T>(name: string, call: () => Promise<T>): Promise<T> {

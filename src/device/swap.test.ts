@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { readJson, sendEmpty, sendJson, startJsonStream } from '../../init-container/api/respond.ts';
 import { HttpError, type Route } from '../../init-container/api/router.ts';
 import {
@@ -24,7 +24,9 @@ import type { SwapOrder } from './device.ts';
 import { GantryDevice } from './gantry-device.ts';
 import { makeImage, type TestImage, writeLayout } from './image-source/images.testing.ts';
 import { openImageSource } from './image-source/index.ts';
-import { uploadImage } from './upload.ts';
+import { HostCache } from './transfer/host-cache.ts';
+import { RateMeter } from './transfer/rate.ts';
+import { uploadImages } from './upload.ts';
 
 let dir: string;
 let image: TestImage;
@@ -132,6 +134,7 @@ let revision = makeRevision();
 
 beforeEach(async () => {
   dir = mkdtempSync(join(tmpdir(), 'gantry-swap-'));
+  vi.stubEnv('GANTRY_CACHE', join(dir, 'cache'));
   image = makeImage('web:2');
   writeLayout(dir, [image]);
   received = new Map();
@@ -149,6 +152,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
+  vi.unstubAllEnvs();
   await device.close();
   await server.remove();
   rmSync(dir, { recursive: true, force: true });
@@ -273,11 +277,12 @@ describe('swap', () => {
     const told: string[] = [];
     const upload = async () => {
       const unreadable = { ...source, ref: 'web\x1b]0;x\x07:2\n', openLayer: async () => Readable.from(broken()) };
-      for await (const { message } of uploadImage({ api, connection, component: 'web' }, unreadable))
+      const context = { api, connection, cache: new HostCache(), rates: new RateMeter(transport) };
+      for await (const { message } of uploadImages(context, [{ component: 'web', source: unreadable }]))
         told.push(message);
     };
     await expect(upload()).rejects.toThrow(/cannot be read to its end: the registry hung up; nothing was changed/);
-    expect(new Set(told)).toEqual(new Set(['sending web:2']));
+    expect(told).toEqual(['web:2^J: 300 kB: 2 whole layers, about 3 ms at 100 MB/s (a guess)', 'sending web:2']);
     await connection.close();
   });
 

@@ -11,18 +11,23 @@ import { followSwap } from './follow-swap.ts';
 import type { ImageSource } from './image-source/types.ts';
 import { isContainer } from './readings/component-rows.ts';
 import { swapPlanSchema } from './schemas.ts';
+import type { HostCache } from './transfer/host-cache.ts';
+import type { ImageToSend } from './transfer/planner.ts';
+import type { RateMeter } from './transfer/rate.ts';
 
 export interface SwapContext {
   api: ApiClient;
   connection: Connection;
   device: Pick<Device, 'info'>;
+  cache: HostCache;
+  rates: RateMeter;
   signal?: AbortSignal | undefined;
 }
 
 interface Prepared {
   changes: SwapChange[];
   /** In the order of `changes`, of those that have another image. */
-  images: { component: string; source: ImageSource }[];
+  images: ImageToSend[];
 }
 
 /** Sends what the device lacks, then swaps and follows it to its end. See `Device.swap`. */
@@ -33,8 +38,8 @@ export async function* swapComponents(
 ): AsyncGenerator<SwapEvent> {
   const prepared = await prepare(context, orders);
   try {
-    const { uploadImage } = await import('./upload.ts');
-    for (const { component, source } of prepared.images) yield* uploadImage({ ...context, component }, source);
+    const { uploadImages } = await import('./upload.ts');
+    yield* uploadImages(context, prepared.images);
     const request: SwapRequest = { changes: prepared.changes, retry };
     yield* followSwap(context, namesOf(orders), '/gantry/v1/swap', request);
   } finally {
@@ -46,14 +51,23 @@ export async function* swapComponents(
 export async function planSwap(context: SwapContext, orders: readonly SwapOrder[]): Promise<SwapPlan> {
   const prepared = await prepare(context, orders);
   try {
-    const images = prepared.images.map(({ source }) => ({
-      ref: source.ref,
-      digest: source.digest,
-      manifest: source.manifestText,
-      config: source.configText,
-    }));
-    const body: SwapPlanRequest = { changes: prepared.changes, images };
-    return await context.api.post('/gantry/v1/swap/plan', swapPlanSchema, { body, signal: context.signal });
+    const { withDifferences } = await import('./transfer/announce.ts');
+    const { planTransfer, shownTransfer } = await import('./transfer/planner.ts');
+    const plan = await withDifferences(context.cache, prepared.images, (images) => {
+      const body: SwapPlanRequest = { changes: prepared.changes, images };
+      return context.api.post('/gantry/v1/swap/plan', swapPlanSchema, {
+        body,
+        ...(context.signal && { signal: context.signal }),
+      });
+    });
+    const offers = plan.send.flatMap(({ ref, missing }) => {
+      const image = prepared.images.find(({ source }) => source.ref === ref);
+      return image && missing ? [{ image, missing }] : [];
+    });
+    // An older device does not say which layers it lacks.
+    if (offers.length < plan.send.length) return plan;
+    const transfer = await planTransfer({ ...context, rate: context.rates.rate }, offers);
+    return { ...plan, transfer: shownTransfer(transfer) };
   } finally {
     await close(prepared);
   }
@@ -74,7 +88,8 @@ async function prepare(context: SwapContext, orders: readonly SwapOrder[]): Prom
   try {
     for (const order of orders) {
       const source = order.image === undefined ? undefined : await open(order.image, arch, context.signal);
-      if (source) prepared.images.push({ component: order.name, source });
+      const former = revision.components[order.name]?.image.digest;
+      if (source) prepared.images.push({ component: order.name, source, ...(former && { former }) });
       const config = await configOf(context, order, revision, source);
       prepared.changes.push({
         name: order.name,

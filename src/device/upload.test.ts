@@ -1,124 +1,26 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
-import { existsSync, rmSync, statSync } from 'node:fs';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
-import { connect, createServer, type Socket } from 'node:net';
+import { statSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
-import { describe, expect, it, onTestFinished } from 'vitest';
-import { imageOf, layerOf, tarOf, temporaryFolder } from '../../init-container/store/test-support.ts';
-import { canonicalJson } from '../shared/canonical-json.ts';
+import { describe, expect, it } from 'vitest';
+import { layerOf, tarOf, temporaryFolder } from '../../init-container/store/test-support.ts';
 import { hexOf } from '../shared/oci/digest.ts';
-import { UnixTransport } from '../transport/unix.ts';
-import { TransportAgent } from './agent.ts';
-import { ApiClient } from './api-client.ts';
-import { Connection } from './connection.ts';
-import type { ImageSource } from './image-source/types.ts';
-import { uploadImage } from './upload.ts';
+import { hostOf, sourceOf, storeBehindLine } from './transfer/store-line.testing.ts';
+import { type UploadContext, uploadImages } from './upload.ts';
 
 const block = 64 << 10;
 const content = randomBytes(150_000).toString('hex');
 const layer = layerOf(await tarOf([{ name: 'app.js', content }]), 'none');
 
-/** A store in a process of its own, reached over a line that counts what goes to it and can be cut. */
-async function storeBehindLine(options: { killedAfterEachBlock?: (data: string) => void } = {}) {
-  const folder = await temporaryFolder();
-  await mkdir(join(folder, 'blobs'));
-  await mkdir(join(folder, 'layers'));
-  await writeFile(join(folder, 'revision.json'), canonicalJson({ schema: 1, components: {} }));
-  const socket = join(folder, 'store.sock');
-  const faults = join(folder, 'faults');
-  const { killedAfterEachBlock } = options;
-  let child: ChildProcess;
-  let stopped = false;
-  const start = async () => {
-    if (killedAfterEachBlock) await writeFile(faults, JSON.stringify({ action: 'kill', point: 'upload block' }));
-    child = spawn(process.execPath, [join(import.meta.dirname, 'transfer/store-process.testing.ts'), folder, socket], {
-      stdio: ['ignore', 'inherit', 'inherit'],
-      env: { ...process.env, GANTRY_FAULTS: faults },
-    });
-    child.once('exit', () => {
-      if (stopped) return;
-      killedAfterEachBlock?.(join(folder, 'data'));
-      rmSync(socket, { force: true });
-      void start();
-    });
-    while (!existsSync(socket)) await new Promise((resolve) => setTimeout(resolve, 10));
-  };
-  await start();
-  const sockets = new Set<Socket>();
-  const line: { up: number; onBytes: (up: number) => void } = { up: 0, onBytes: () => undefined };
-  const server = createServer((host) => {
-    const device = connect(socket);
-    for (const end of [host, device]) {
-      sockets.add(end);
-      end.on('error', () => undefined);
-      end.once('close', () => sockets.delete(end));
-    }
-    host.once('close', () => device.destroy());
-    device.once('close', () => host.destroy());
-    device.pipe(host);
-    host.on('data', (chunk) => {
-      line.up += chunk.length;
-      if (!device.write(chunk)) {
-        host.pause();
-        device.once('drain', () => host.resume());
-      }
-      line.onBytes(line.up);
-    });
-  });
-  const path = join(folder, 'line.sock');
-  server.listen(path);
-  await once(server, 'listening');
-  onTestFinished(async () => {
-    stopped = true;
-    server.close();
-    for (const end of sockets) end.destroy();
-    child.kill('SIGKILL');
-    await once(child, 'exit').catch(() => undefined);
-  });
-  return {
-    line,
-    path,
-    data: join(folder, 'data'),
-    cut: () => {
-      for (const end of sockets) end.destroy();
-    },
-  };
-}
-
-async function host(path: string) {
-  const connection = new Connection(new UnixTransport(path));
-  await connection.connect();
-  const agent = new TransportAgent(() => connection.dial());
-  onTestFinished(async () => {
-    await connection.close();
-    agent.destroy();
-  });
-  return { api: new ApiClient(agent), connection, component: 'web' };
-}
-
-function sourceOf(): ImageSource {
-  const { ref, digest, manifest, config } = imageOf('web:2', [layer]);
-
-  return {
-    ref,
-    digest,
-    manifestText: manifest,
-    configText: config,
-    manifest: JSON.parse(manifest),
-    config: JSON.parse(config),
-    openLayer: async () => Readable.from([layer.blob.subarray(0, 99_000), layer.blob.subarray(99_000)]),
-    close: async () => undefined,
-  };
-}
-
-async function upload(context: Awaited<ReturnType<typeof host>> & { signal?: AbortSignal }): Promise<string[]> {
+async function upload(context: UploadContext): Promise<string[]> {
   const told: string[] = [];
-  for await (const { message } of uploadImage(context, sourceOf())) told.push(message);
+  for await (const { message } of uploadImages(context, [{ component: 'web', source: sourceOf('web:2', [layer]) }]))
+    told.push(message);
   return [...new Set(told)];
 }
+
+/** A host for which the line is so fast that it sends everything whole. */
+const host = async (path: string) => hostOf(path, await temporaryFolder(), 100e6);
 
 /** What every cut costs besides: the image is announced again, and the device asked where it is. */
 const askingBytes = 4000;

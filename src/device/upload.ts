@@ -1,16 +1,26 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ImageOffer, SwapEvent } from '../shared/api/types.ts';
-import { type Digest, mediaTypes } from '../shared/oci/types.ts';
+import type { Digest } from '../shared/oci/types.ts';
 import { formatBytes } from '../shared/text/format.ts';
 import { TransportError } from '../transport/transport.ts';
 import type { ApiClient } from './api-client.ts';
 import type { Connection } from './connection.ts';
-import { ImageError } from './errors.ts';
+import { ApiError, ImageError } from './errors.ts';
 import type { ImageSource } from './image-source/types.ts';
-import { imageOfferSchema } from './schemas.ts';
+import { announce } from './transfer/announce.ts';
+import type { HostCache } from './transfer/host-cache.ts';
+import {
+  type ImageToSend,
+  type PlannedPart,
+  type PlannedTransfer,
+  planTransfer,
+  shownTransfer,
+} from './transfer/planner.ts';
+import type { RateMeter } from './transfer/rate.ts';
 import { sendLayerBlob } from './transfer/send-blob.ts';
 import { stage } from './transfer/stage-event.ts';
 import type { Blob } from './transfer/verified.ts';
+import { transferWords } from './transfer/words.ts';
 
 /** So long nothing may come over before we say so instead of trying for ever: an init container may begin anew. */
 const patienceMs = 60_000;
@@ -19,38 +29,44 @@ const pauseMs = 500;
 export interface UploadContext {
   api: ApiClient;
   connection: Connection;
-  /** The component that the image is for. */
-  component: string;
-  signal?: AbortSignal;
+  cache: HostCache;
+  rates: RateMeter;
+  signal?: AbortSignal | undefined;
 }
 
-/** How far each blob has come, and when something came over last. */
-interface Attempts {
-  gotOnAt: number;
+/** One sending of several images, over as many connections as it takes. */
+interface Sending {
+  images: readonly ImageToSend[];
+  plan?: PlannedTransfer;
+  /** How far each blob has come. */
   furthest: Map<Digest, number>;
+  fewestMissing: number;
+  /** When something came over last. */
+  gotOnAt: number;
 }
 
 /**
- * Brings an image to the device: announces it, then sends each layer that is missing there, verified against its digest
- * on the way. A broken connection is waited out; what has arrived is not sent again, also when the device or this host
- * began anew meanwhile. Yields `stage` events.
+ * Brings images to the device: announces them, works out what travels, then sends each layer that is missing there, verified
+ * against its digest on the way. A broken connection is waited out; what has arrived is not sent again, also when the device
+ * or this host began anew meanwhile. Yields `stage` events, of which one has the plan.
  */
-export async function* uploadImage(context: UploadContext, source: ImageSource): AsyncGenerator<SwapEvent> {
-  const { api, connection, component, signal } = context;
-  const { ref, digest, manifestText: manifest, configText: config } = source;
-  let fewestMissing = Number.POSITIVE_INFINITY;
-  const attempts: Attempts = { gotOnAt: performance.now(), furthest: new Map() };
+export async function* uploadImages(context: UploadContext, images: readonly ImageToSend[]): AsyncGenerator<SwapEvent> {
+  const { connection, signal } = context;
+  const component = images[0]?.component;
+  if (component === undefined) return;
+  const sending: Sending = {
+    images,
+    furthest: new Map(),
+    fewestMissing: Number.POSITIVE_INFINITY,
+    gotOnAt: performance.now(),
+  };
   for (;;) {
     try {
-      const body = { ref, digest, manifest, config };
-      const offer = await api.post('/gantry/v1/images', imageOfferSchema, { body, signal });
-      if (offer.missing.length < fewestMissing) attempts.gotOnAt = performance.now();
-      fewestMissing = Math.min(fewestMissing, offer.missing.length);
-      yield* sendLayers(context, source, offer, attempts);
+      yield* sendAll(context, sending);
       return;
     } catch (error) {
       signal?.throwIfAborted();
-      const vainMs = performance.now() - attempts.gotOnAt;
+      const vainMs = performance.now() - sending.gotOnAt;
       if (!(error instanceof TransportError && error.retry) || vainMs > patienceMs) throw error;
       yield stage(component, `${error.message}; the upload goes on when the device is back`);
       await sleep(pauseMs, undefined, { signal });
@@ -59,17 +75,108 @@ export async function* uploadImage(context: UploadContext, source: ImageSource):
   }
 }
 
-async function* sendLayers(
-  context: UploadContext,
-  source: ImageSource,
-  offer: ImageOffer,
-  attempts: Attempts,
-): AsyncGenerator<SwapEvent> {
-  const { component } = context;
-  const total = offer.missing.reduce((sum, layer) => sum + layer.size, 0);
-  const unknown = offer.missing.find((layer) => !source.manifest.layers.some(({ digest }) => digest === layer.digest));
-  if (unknown) throw new ImageError(`the device asks for ${unknown.digest}, which is no layer of ${source.ref}`);
-  const { room } = offer;
+async function* sendAll(context: UploadContext, sending: Sending): AsyncGenerator<SwapEvent> {
+  const { rates } = context;
+  const offers: { image: ImageToSend; missing: ImageOffer['missing'] }[] = [];
+  for (const image of sending.images) {
+    const offer = await announce(context, image);
+    yield* roomWords(image, offer);
+    expectOwn(image.source, offer);
+    offers.push({ image, missing: offer.missing });
+  }
+  const missing = new Set(offers.flatMap((offer) => offer.missing.map(({ diffId }) => diffId)));
+  if (missing.size < sending.fewestMissing) sending.gotOnAt = performance.now();
+  sending.fewestMissing = Math.min(sending.fewestMissing, missing.size);
+  if (!sending.plan) {
+    sending.plan = await planTransfer({ ...context, rate: rates.rate }, offers);
+    yield* planWords(sending.images, sending.plan);
+  }
+  const total = sending.plan.bytes;
+  let before = 0;
+  for (const part of sending.plan.parts) {
+    // What has arrived before a break is not asked for again.
+    if (missing.has(part.diffId)) {
+      for await (const event of sendPart(context, sending, part)) yield withProgress(event, before, total, rates);
+    }
+    before += part.bytes;
+  }
+  const [last] = sending.images.slice(-1);
+  if (last && total > 0) yield stage(last.component, `sent ${last.source.ref}`, { progress: { done: total, total } });
+}
+
+/** What goes on, and how many bytes of the part have left. */
+interface PartEvent {
+  component: string;
+  message: string;
+  sent: number;
+}
+
+/** A difference that the device cannot use is followed by the whole. */
+async function* sendPart(context: UploadContext, sending: Sending, part: PlannedPart): AsyncGenerator<PartEvent> {
+  const { blob, whole } = part;
+  try {
+    yield* sendBlob(context, sending, part, blob);
+  } catch (error) {
+    if (blob === whole || !(error instanceof ApiError)) throw error;
+    yield { ...part, message: `${error.message}; sending all of it: ${formatBytes(whole.size)}`, sent: 0 };
+    part.blob = whole;
+    yield* sendBlob(context, sending, part, whole);
+  }
+  await part.arrived?.();
+}
+
+async function* sendBlob(
+  { api, rates, signal }: UploadContext,
+  sending: Sending,
+  { component, ref, diffId, bytes }: PlannedPart,
+  blob: Blob,
+): AsyncGenerator<PartEvent> {
+  let goesOnAt: number | undefined;
+  const onResume = (digest: Digest, offset: number) => {
+    goesOnAt = offset;
+    if (offset <= (sending.furthest.get(digest) ?? 0)) return;
+    sending.furthest.set(digest, offset);
+    sending.gotOnAt = performance.now();
+  };
+  let at = performance.now();
+  let left: number | undefined;
+  for await (const sent of sendLayerBlob({ api, signal, onResume }, diffId, blob, `${ref}: the layer ${blob.digest}`)) {
+    const event = { component, sent: Math.min(sent, bytes) };
+    if (goesOnAt !== undefined) {
+      const there = `${formatBytes(goesOnAt)} of a layer of ${formatBytes(blob.size)} are there already`;
+      yield { ...event, message: `going on with ${ref}: ${there}` };
+      goesOnAt = undefined;
+      left = undefined;
+    }
+    yield { ...event, message: `sending ${ref}` };
+    const now = performance.now();
+    if (left !== undefined) rates.add(sent - left, now - at);
+    left = sent;
+    at = now;
+  }
+}
+
+function withProgress(
+  { component, message, sent }: PartEvent,
+  before: number,
+  total: number,
+  rates: RateMeter,
+): SwapEvent {
+  const done = before + sent;
+  const secondsLeft = (total - done) / rates.rate.bytesPerSecond;
+  return stage(component, message, { progress: { done, total, secondsLeft } });
+}
+
+function* planWords(images: readonly ImageToSend[], plan: PlannedTransfer): Generator<SwapEvent> {
+  const transfer = shownTransfer(plan);
+  const [first] = images;
+  if (!first) return;
+  const refs = images.map(({ source }) => source.ref).join(', ');
+  const progress = { done: 0, total: plan.bytes };
+  yield stage(first.component, `${refs}: ${transferWords(transfer)}`, { progress, transfer });
+}
+
+function* roomWords({ component, source }: ImageToSend, { room }: ImageOffer): Generator<SwapEvent> {
   if (room && room.collectedBytes > 0) {
     yield stage(component, `the device removed ${formatBytes(room.collectedBytes)} of old images to make room`);
   }
@@ -77,34 +184,9 @@ async function* sendLayers(
     const figures = `may need ${formatBytes(room.needBytes)}, ${formatBytes(room.freeBytes)} are free`;
     yield stage(component, `${source.ref} may not fit on the device: it ${figures}`);
   }
-  const what = total === 0 ? `${source.ref}: nothing to send` : `sending ${source.ref}`;
-  yield stage(component, what, { progress: { done: 0, total } });
-  let sentBefore = 0;
-  for (const layer of offer.missing) {
-    const blob = blobOf(source, layer);
-    let goesOnAt: number | undefined;
-    const onResume = (digest: Digest, offset: number) => {
-      goesOnAt = offset;
-      if (offset <= (attempts.furthest.get(digest) ?? 0)) return;
-      attempts.furthest.set(digest, offset);
-      attempts.gotOnAt = performance.now();
-    };
-    const sending = { api: context.api, signal: context.signal, onResume };
-    for await (const sent of sendLayerBlob(sending, layer.diffId, blob, `${source.ref}: the layer ${layer.digest}`)) {
-      const progress = { done: sentBefore + sent, total };
-      if (goesOnAt !== undefined) {
-        const there = `${formatBytes(goesOnAt)} of a layer of ${formatBytes(blob.size)} are there already`;
-        yield stage(component, `going on with ${source.ref}: ${there}`, { progress });
-        goesOnAt = undefined;
-      }
-      yield stage(component, `sending ${source.ref}`, { progress });
-    }
-    sentBefore += layer.size;
-  }
-  if (total > 0) yield stage(component, `sent ${source.ref}`, { progress: { done: total, total } });
 }
 
-function blobOf(source: ImageSource, { mediaType, digest, size }: ImageOffer['missing'][number]): Blob {
-  const descriptor = { mediaType: mediaType || mediaTypes.layer, digest, size };
-  return { ...descriptor, open: () => source.openLayer(descriptor) };
+function expectOwn(source: ImageSource, offer: ImageOffer): void {
+  const unknown = offer.missing.find((layer) => !source.manifest.layers.some(({ digest }) => digest === layer.digest));
+  if (unknown) throw new ImageError(`the device asks for ${unknown.digest}, which is no layer of ${source.ref}`);
 }

@@ -1,14 +1,9 @@
 import { z } from 'zod';
 import { digestSchema } from '../../shared/definition/revision.ts';
+import type { Documents } from '../../shared/delta/documents.ts';
 import { digestOf, hexOf } from '../../shared/oci/digest.ts';
 import type { Descriptor, Digest } from '../../shared/oci/types.ts';
 import type { HostCache } from './host-cache.ts';
-
-/** An image's documents as text. */
-export interface Documents {
-  manifest: string;
-  config: string;
-}
 
 const documentsSchema = z.strictObject({ manifest: z.string(), config: z.string() });
 

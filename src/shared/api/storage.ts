@@ -7,13 +7,32 @@ import type { Digest } from '../oci/types.ts';
  * their digests. Answer: `ImageOffer`. Then each missing layer is sent with `PUT /gantry/v1/layers/{diffId}`, body = the
  * blob as stored (Content-Type = its media type, `X-Gantry-Digest` = its digest); both digests are checked, 400 if wrong.
  */
-export const announceImageSchema = z.strictObject({
-  ref: z.string().min(1).max(512),
-  digest: digestSchema,
-  manifest: z.string(),
-  config: z.string(),
-});
-export type AnnounceImage = z.infer<typeof announceImageSchema>;
+export const announceImageSchema = z
+  .strictObject({
+    ref: z.string().min(1).max(512),
+    digest: digestSchema,
+    manifest: z.string().optional(),
+    config: z.string().optional(),
+    /** An image that the device has, and the documents as a difference to its (`packDocuments`); 422 when it has not. */
+    base: digestSchema.optional(),
+    difference: z.base64().optional(),
+  })
+  .refine(
+    ({ manifest, config, base, difference }) =>
+      manifest === undefined
+        ? config === undefined && base !== undefined && difference !== undefined
+        : config !== undefined && base === undefined && difference === undefined,
+    'either manifest and config, or base and difference',
+  );
+export type AnnouncedImage = z.infer<typeof announceImageSchema>;
+
+/** An image with its documents. */
+export interface AnnounceImage {
+  ref: string;
+  digest: Digest;
+  manifest: string;
+  config: string;
+}
 
 export interface ImageOffer {
   digest: Digest;
