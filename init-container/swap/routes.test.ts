@@ -119,6 +119,8 @@ describe('the routes', () => {
   it('tell what a swap would do, and do nothing', async () => {
     const { post, machine, revisions, swaps, supervisor } = await freshApi();
     const image = imageOf('web:2', [layer]);
+    const { diffId, digest, mediaType } = layer;
+    const missing = { diffId, digest, size: layer.blob.length, mediaType };
     const changes = [{ name: 'web', image: { ref: 'web:2', digest: image.digest }, config: { env: ['A=b'] } }];
     const plan = await post('/swap/plan', { changes, images: [image, image] });
     expect(plan.status).toBe(200);
@@ -135,7 +137,7 @@ describe('the routes', () => {
         { action: 'commit', text: 'put the new revision in force' },
       ],
       restarts: ['web'],
-      send: [{ ref: 'web:2', bytes: layer.blob.length, layers: 1 }],
+      send: [{ ref: 'web:2', bytes: layer.blob.length, layers: 1, missing: [missing] }],
       frees: { items: [], bytes: 0 },
     });
     expect([supervisor.calls, revisions.list().revisions.length, swaps.latest]).toEqual([[], 1, undefined]);

@@ -1,4 +1,6 @@
+import { transferWords } from '../device/transfer/words.ts';
 import type { SwapPlan } from '../shared/api/types.ts';
+import { shortDigest } from '../shared/oci/digest.ts';
 import { countKinds } from '../shared/text/count-kinds.ts';
 import { formatBytes } from '../shared/text/format.ts';
 import { paint } from './output.ts';
@@ -9,7 +11,7 @@ export function showPlan(plan: SwapPlan, color: boolean): void {
 }
 
 function planLines(plan: SwapPlan, color: boolean): string[] {
-  const { base, changes, steps, restarts, send, frees, refused } = plan;
+  const { base, changes, steps, restarts, frees, refused } = plan;
   if (steps.length === 0) return ['Nothing to do: the device already is so.'];
   const heading = (text: string) => paint('bold', text, color);
   const lines = [heading(`From revision ${base}`)];
@@ -19,12 +21,25 @@ function planLines(plan: SwapPlan, color: boolean): string[] {
     lines.push(`  ${name}:${what}${settings}, ${strategy}`);
   }
   lines.push(heading('Steps'), ...steps.map(({ text }, index) => `  ${index + 1}. ${text}`));
-  const bytes = send.reduce((sum, image) => sum + image.bytes, 0);
-  lines.push(
-    `Would send ${bytes === 0 ? 'nothing' : `${formatBytes(bytes)} (${send.map(({ ref }) => ref).join(', ')})`}.`,
-  );
+  lines.push(...sendLines(plan, heading));
   if (frees.items.length > 0) lines.push(`Would free ${formatBytes(frees.bytes)} for it: ${countKinds(frees.items)}.`);
   lines.push(restarts.length === 0 ? 'Restarts no container.' : `Replaces the containers of ${restarts.join(', ')}.`);
   if (refused !== undefined) lines.push(paint('red', `Would be refused without --retry: ${refused}`, color));
   return lines;
+}
+
+function sendLines({ send, transfer }: SwapPlan, heading: (text: string) => string): string[] {
+  if (transfer && transfer.parts.length > 0) {
+    return [
+      heading(`Would send ${transferWords(transfer)}`),
+      ...transfer.parts.map(
+        ({ component, diffId, method, bytes, wholeBytes }) =>
+          `  ${component}: layer ${shortDigest(diffId)}, ` +
+          (method === 'whole' ? formatBytes(bytes) : `${formatBytes(bytes)} of ${formatBytes(wholeBytes)}`),
+      ),
+    ];
+  }
+  const bytes = send.reduce((sum, image) => sum + image.bytes, 0);
+  const what = bytes === 0 ? 'nothing' : `${formatBytes(bytes)} (${send.map(({ ref }) => ref).join(', ')})`;
+  return [`Would send ${what}.`];
 }

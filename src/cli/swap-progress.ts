@@ -73,9 +73,10 @@ function describe(event: SwapEvent, color: boolean): string {
   const style = stage === 'done' ? 'green' : stage === 'failed' || stage === 'rollback' ? 'red' : 'cyan';
   const parts = [paint(style, stage.padEnd(8), color), message];
   if (progress && progress.total > 0) {
-    parts.push(
-      `${formatBytes(progress.done)} of ${formatBytes(progress.total)} (${Math.floor((100 * progress.done) / progress.total)} %)`,
-    );
+    const { done, total, bytesPerSecond, secondsLeft } = progress;
+    parts.push(`${formatBytes(done)} of ${formatBytes(total)} (${Math.floor((100 * done) / total)} %)`);
+    if (bytesPerSecond !== undefined && secondsLeft !== undefined && done < total)
+      parts.push(`${formatBytes(bytesPerSecond)}/s, ${formatMilliseconds(secondsLeft * 1000)} left`);
   }
   if (downtimeMs !== undefined) parts.push(`(away for ${formatMilliseconds(downtimeMs)})`);
   if (revision !== undefined) parts.push(`[revision ${revision}]`);

@@ -125,7 +125,6 @@ export const swapEventSchema = z.object({
   message: z.string(),
   revision: count.optional(),
   downtimeMs: z.number().optional(),
-  progress: z.object({ done: z.number(), total: z.number() }).optional(),
 }) satisfies z.ZodType<SwapEvent>;
 
 export const swapPlanSchema = z.object({

@@ -163,8 +163,9 @@ function withProgress(
   rates: RateMeter,
 ): SwapEvent {
   const done = before + sent;
-  const secondsLeft = (total - done) / rates.rate.bytesPerSecond;
-  return stage(component, message, { progress: { done, total, secondsLeft } });
+  const { bytesPerSecond } = rates.rate;
+  const secondsLeft = (total - done) / bytesPerSecond;
+  return stage(component, message, { progress: { done, total, bytesPerSecond, secondsLeft } });
 }
 
 function* planWords(images: readonly ImageToSend[], plan: PlannedTransfer): Generator<SwapEvent> {

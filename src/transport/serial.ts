@@ -19,7 +19,7 @@ export interface SerialOptions extends TakeOptions {
 export class SerialTransport implements Transport {
   readonly kind = 'serial';
   readonly description: string;
-  readonly bytesPerSecond: number;
+  readonly bytesPerSecond?: number;
   readonly #target: SerialTarget;
   readonly #options: SerialOptions;
   readonly #lostListeners = new Set<(reason: string) => void>();
@@ -33,7 +33,8 @@ export class SerialTransport implements Transport {
     this.#target = parseSerialTarget(target);
     this.#options = options;
     this.description = `serial ${this.#target.path}`;
-    // A start and a stop bit around each byte, and what the link adds.
+    // An emulator's line has no speed. Else: a start and a stop bit around each byte, and what the link adds.
+    if (options.consoleLog !== undefined) return;
     this.bytesPerSecond = Math.round(((this.#target.fast ?? this.#target.baud) / 10) * linkShare);
   }
 

@@ -14,7 +14,7 @@ export function transferWords({ parts, bytes, seconds, rate }: TransferPlan): st
       : [`${count(files, 'file')} in ${count(differences.length, 'layer')} as a difference`]),
     ...(wholes === 0 ? [] : [count(wholes, 'whole layer')]),
   ];
-  const instead = wholeBytes > bytes ? ` instead of ${formatBytes(wholeBytes)}` : '';
+  const instead = formatBytes(wholeBytes) === formatBytes(bytes) ? '' : ` instead of ${formatBytes(wholeBytes)}`;
   return `${formatBytes(bytes)}${instead}: ${ways.join(', ')}, about ${formatMilliseconds(seconds * 1000)} at ${rateWords(rate)}`;
 }
 

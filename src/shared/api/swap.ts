@@ -60,6 +60,7 @@ export interface TransferRate {
 export interface TransferPart {
   component: string;
   ref: string;
+  /** The layer. */
   diffId: Digest;
   /** `difference`: against what the device has. `whole`: the layer's blob as it is stored. */
   method: 'difference' | 'whole';
@@ -176,8 +177,8 @@ export interface SwapEvent {
   downtimeMs?: number;
   /** On events of the host itself: it sends images, and has not ordered the swap yet. Never from a device. */
   sending?: true;
-  /** With `sending`: bytes sent so far and to send, and how long the rest takes at the rate so far. */
-  progress?: { done: number; total: number; secondsLeft?: number };
+  /** With `sending`: bytes sent so far and to send, at which rate, and how long the rest takes at that. */
+  progress?: { done: number; total: number; bytesPerSecond?: number; secondsLeft?: number };
   /** With `sending`, once: what will travel. */
   transfer?: TransferPlan;
 }

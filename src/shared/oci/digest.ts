@@ -18,6 +18,6 @@ export function hexOf(digest: Digest): string {
 }
 
 /** First 12 hex digits, as Docker shows them. */
-export function shortDigest(digest: Digest): string {
+export function shortDigest(digest: string): string {
   return digest.slice(7, 19);
 }

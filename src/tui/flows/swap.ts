@@ -1,3 +1,4 @@
+import { transferWords } from '../../device/transfer/words.ts';
 import type { RevisionList, SwapPlan } from '../../shared/api/types.ts';
 import { countKinds } from '../../shared/text/count-kinds.ts';
 import { formatBytes } from '../../shared/text/format.ts';
@@ -105,12 +106,12 @@ async function showPlan(context: Context, asked: Dialog, name: string, image: st
 }
 
 /** "Sends 1.2 MB, removes 5.0 MB of old images for it, replaces web (stop-start), see that web stays healthy." */
-export function planLine({ send, frees, changes, restarts, steps }: SwapPlan): string {
+export function planLine({ send, transfer, frees, changes, restarts, steps }: SwapPlan): string {
   if (steps.length === 0) return 'Nothing to do: the device already is so.';
   const bytes = send.reduce((sum, image) => sum + image.bytes, 0);
   const strategies = changes.map(({ name, strategy }) => `${name} (${strategy})`).join(', ');
   const what = [
-    bytes === 0 ? 'Sends nothing' : `Sends ${formatBytes(bytes)}`,
+    bytes === 0 ? 'Sends nothing' : `Sends ${transfer ? transferWords(transfer) : formatBytes(bytes)}`,
     ...(frees.items.length === 0 ? [] : [`removes ${formatBytes(frees.bytes)} for it (${countKinds(frees.items)})`]),
     restarts.length === 0 ? `changes ${strategies}` : `replaces ${strategies}`,
     ...steps.filter(({ action }) => action === 'stable').map(({ text }) => text),

@@ -8,7 +8,7 @@ export interface StageProgress {
   /** Host clock, milliseconds. */
   startedAt: number;
   endedAt?: number;
-  bytes?: { done: number; total: number };
+  bytes?: NonNullable<SwapEvent['progress']>;
 }
 
 /** What a person sees of a swap or a rollback: a fold over its events. */

@@ -47,7 +47,7 @@ export function ProgressScreen({
 
 function stageSpans(stage: StageProgress, now: number, columns: number): Span[] {
   const elapsed = Math.max(0, (stage.endedAt ?? now) - stage.startedAt);
-  const text = stage.bytes && stage.state === 'active' ? progressBar(stage.bytes, elapsed) : stage.message;
+  const text = stage.bytes && stage.state === 'active' ? progressBar(stage.bytes) : stage.message;
   return [
     ' ',
     marks[stage.state],
@@ -57,13 +57,14 @@ function stageSpans(stage: StageProgress, now: number, columns: number): Span[] 
   ];
 }
 
-/** `[██████░░░░] 45 %  12.3 MB of 27 MB  1.2 MB/s` */
-function progressBar({ done, total }: { done: number; total: number }, elapsedMs: number): string {
+/** `[██████░░░░] 45 %  12.3 MB of 27 MB  1.2 MB/s, 12.3 s left` */
+function progressBar({ done, total, bytesPerSecond, secondsLeft }: NonNullable<StageProgress['bytes']>): string {
   const share = total === 0 ? 1 : Math.min(1, done / total);
   const filled = Math.round(share * 20);
-  const rate = elapsedMs > 500 ? `  ${formatBytes((1000 * done) / elapsedMs)}/s` : '';
+  const rate = bytesPerSecond === undefined ? '' : `  ${formatBytes(bytesPerSecond)}/s`;
+  const left = secondsLeft === undefined ? '' : `, ${formatMilliseconds(secondsLeft * 1000)} left`;
   const bar = '█'.repeat(filled) + '░'.repeat(20 - filled);
-  return `[${bar}] ${Math.floor(share * 100)} %  ${formatBytes(done)} of ${formatBytes(total)}${rate}`;
+  return `[${bar}] ${Math.floor(share * 100)} %  ${formatBytes(done)} of ${formatBytes(total)}${rate}${left}`;
 }
 
 function OutcomeLines({ outcome, columns }: { outcome: SwapOutcome; columns: number }): ReactElement {
