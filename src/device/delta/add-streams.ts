@@ -1,6 +1,6 @@
 import type { AddData } from '../../shared/delta/format.ts';
 import { ByteList } from './byte-list.ts';
-import { type ContentIndex, runLength } from './content-index.ts';
+import { type ContentIndex, runLength, type Searcher } from './content-index.ts';
 
 /** An exact match elsewhere must be so much longer than what the present alignment has in common, as in bsdiff. */
 const BETTER_BY = 8;
@@ -16,33 +16,16 @@ const GOOD_RUN = 32;
  */
 export function* addStreams(index: ContentIndex, fresh: Buffer): Generator<number, AddData<Buffer>> {
   const old = index.content;
-  const search = index.searcher(fresh);
   const out = new StepWriter(old, fresh);
+  const scanner = new Scanner(index, fresh);
   // What has been decided up to: `done` in the new content corresponds to `donePos` in the old one.
-  let [done, donePos, offset] = [0, 0, 0];
-  let [scan, length, pos] = [0, 0, 0];
-  let spent = 0;
-
-  while (scan < fresh.length) {
-    // How many bytes of the match that is looked at agree at the present alignment too.
-    let common = 0;
-    scan += length;
-    length = 0;
-    for (let counted = scan; scan < fresh.length; scan++) {
-      if (runLength(old, scan + offset, fresh, scan, GOOD_RUN) === GOOD_RUN) {
-        length = runLength(old, scan + offset, fresh, scan, fresh.length);
-        common = length;
-        break;
-      }
-      if (++spent % 65536 === 0) yield scan;
-      length = search.at(scan);
-      pos = search.found;
-      for (; counted < scan + length; counted++) if (old[counted + offset] === fresh[counted]) common++;
-      if ((length === common && length !== 0) || length > common + BETTER_BY) break;
-      if (old[scan + offset] === fresh[scan]) common--;
+  let [done, donePos] = [0, 0];
+  while (scanner.scan < fresh.length) {
+    if (!scanner.advance()) {
+      yield scanner.scan;
+      continue;
     }
-    if (length === common && scan < fresh.length) continue;
-
+    const { scan, pos } = scanner;
     let forward = extend(old, donePos, fresh, done, 1, Math.min(scan - done, old.length - donePos));
     let backward = scan < fresh.length ? extend(old, pos - 1, fresh, scan - 1, -1, Math.min(scan - done, pos)) : 0;
     const overlap = done + forward - (scan - backward);
@@ -52,9 +35,85 @@ export function* addStreams(index: ContentIndex, fresh: Buffer): Generator<numbe
       backward -= split;
     }
     out.step(done, donePos, forward, scan - backward - (done + forward));
-    [done, donePos, offset] = [scan - backward, pos - backward, pos - scan];
+    [done, donePos] = [scan - backward, pos - backward];
+    scanner.align();
   }
   return out.end();
+}
+
+/** So many bytes are looked at before others get the processor. */
+const AT_A_TIME = 1024 * 1024;
+
+/** Goes through the new content until it has a match that is better than the present alignment of the two. */
+class Scanner {
+  readonly #old: Buffer;
+  readonly #fresh: Buffer;
+  readonly #search: Searcher;
+  /** Where the present alignment has in the old content what is at 0 in the new one. */
+  #offset = 0;
+  /** Of the match that has been found: its place in the new and in the old content, and how long it is. */
+  scan = 0;
+  pos = 0;
+  #length = 0;
+  /** How many bytes of it agree at the present alignment too, of those up to `counted`. */
+  #common = 0;
+  #counted = 0;
+
+  constructor(index: ContentIndex, fresh: Buffer) {
+    this.#old = index.content;
+    this.#fresh = fresh;
+    this.#search = index.searcher(fresh);
+  }
+
+  /** True: what is at `scan` is at `pos`, or `scan` is at the end. False: nothing is known yet, and more has to be looked at. */
+  advance(): boolean {
+    const [old, fresh, search, offset] = [this.#old, this.#fresh, this.#search, this.#offset];
+    const end = fresh.length;
+    let scan = this.scan;
+    let length = this.#length;
+    let common = this.#common;
+    let counted = this.#counted;
+    const pause = Math.min(end, scan + AT_A_TIME);
+    if (length > 0) {
+      scan += length;
+      counted = scan;
+      common = 0;
+      length = 0;
+    }
+    let isBetter = false;
+    for (; scan < pause; scan++) {
+      const aligned = runLength(old, scan + offset, fresh, scan, GOOD_RUN);
+      if (aligned === GOOD_RUN) {
+        scan += runLength(old, scan + offset, fresh, scan, end);
+        counted = scan;
+        common = 0;
+        // The loop looks at the next one.
+        scan--;
+        continue;
+      }
+      length = search.at(scan);
+      for (; counted < scan + length; counted++) if (old[counted + offset] === fresh[counted]) common++;
+      isBetter = length > common + BETTER_BY;
+      if (isBetter) break;
+      if (length > 0 && length === common) {
+        // As good at the present alignment.
+        scan += length - 1;
+        counted = scan + 1;
+        common = 0;
+      } else if (old[scan + offset] === fresh[scan]) {
+        common--;
+      }
+    }
+    [this.scan, this.#length, this.#common, this.#counted] = [scan, length, common, counted];
+    if (!isBetter) this.#length = 0;
+    this.pos = search.found;
+    return isBetter || scan >= end;
+  }
+
+  /** Makes the match that has been found the present alignment. */
+  align(): void {
+    this.#offset = this.pos - this.scan;
+  }
 }
 
 /** How far the two agree in more than half of the bytes, from the two places in the given direction. */

@@ -27,9 +27,19 @@ export class ContentIndex {
     this.#shift = 32 - bits;
     this.#heads = new Int32Array(2 ** bits).fill(-1);
     this.#next = new Int32Array(count);
-    // From the end, so that of equal pieces the first is found first.
+    // Where a piece belongs is kept where its neighbour in the chain will be. Then from the end: of equal pieces the first comes first.
+    const leaving = powerOf(seed - 1);
+    let hash = count > 0 ? hashOf(content, 0, seed) : 0;
+    for (let piece = 0; piece < count; piece++) {
+      this.#next[piece] = mixed(hash) >>> this.#shift;
+      const from = piece * step;
+      for (let at = from; at < from + step; at++) {
+        hash = (hash - Math.imul(content[at] ?? 0, leaving)) | 0;
+        hash = (Math.imul(hash, FACTOR) + (content[at + seed] ?? 0)) | 0;
+      }
+    }
     for (let piece = count - 1; piece >= 0; piece--) {
-      const slot = mixed(hashOf(content, piece * step, seed)) >>> this.#shift;
+      const slot = this.#next[piece] ?? 0;
       this.#next[piece] = this.#heads[slot] ?? -1;
       this.#heads[slot] = piece;
     }

@@ -66,9 +66,9 @@ export async function makeAdd(
   return { method: { kind: 'add', bases, streams }, data: packed.map(({ bytes }) => bytes) };
 }
 
-/** Fewer pieces of larger contents: for its memory and for time. Longer ones there, which are rarer by chance. */
+/** Fewer pieces of larger contents, for the host’s memory and time. */
 function indexOptions(size: number): IndexOptions {
   if (size <= 16 * MIB) return { seed: 16, step: 1, depth: 8 };
   if (size <= 48 * MIB) return { seed: 16, step: 4, depth: 8 };
-  return { seed: 24, step: 8, depth: 8 };
+  return { seed: 16, step: 8, depth: 8 };
 }

@@ -1,4 +1,4 @@
-import { type ByteSource, CHUNK, readExactly } from './byte-source.ts';
+import { type ByteSource, CHUNK, fillExactly } from './byte-source.ts';
 import { type AddData, damaged } from './format.ts';
 import type { StreamReader } from './stream-reader.ts';
 
@@ -8,7 +8,9 @@ const WORD = 4;
 /** A part of a source that is in memory, moved along as it is used: steps are often short, and reading a file for each would be slow. */
 class Window {
   readonly #source: ByteSource;
-  #bytes: Buffer = Buffer.alloc(0);
+  /** Used again and again: what is thrown away for each piece adds up until it is collected. */
+  readonly #room = Buffer.allocUnsafe(CHUNK);
+  #bytes = this.#room.subarray(0, 0);
   #from = 0;
 
   constructor(source: ByteSource) {
@@ -22,9 +24,9 @@ class Window {
   }
 
   async load(place: number): Promise<void> {
-    const length = Math.min(CHUNK, this.#source.size - place);
-    this.#bytes = await readExactly(this.#source, place, length, 'a content that the difference builds on');
+    this.#bytes = this.#room.subarray(0, this.#source.size - place);
     this.#from = place;
+    await fillExactly(this.#bytes, this.#source, place, 'a content that the difference builds on');
   }
 
   copy(into: Buffer, at: number, place: number, length: number): void {
@@ -44,21 +46,16 @@ export async function* applyAdd(
   const window = new Window(base);
   let out = Buffer.allocUnsafe(CHUNK);
   let filled = 0;
-  const nextGap = async (): Promise<number> => {
-    if (!gaps.isReady) await gaps.ready();
-    return gaps.ahead === 0 ? Number.POSITIVE_INFINITY : gaps.varint();
-  };
-  const nextNumber = async (): Promise<number> => {
-    if (!steps.isReady) await steps.ready();
-    return steps.varint();
-  };
-  let gap = await nextGap();
+  // Waiting where nothing has to be waited for would cost more than all the rest, hence no function for these two lines.
+  if (!gaps.isReady) await gaps.ready();
+  let gap = nextGap(gaps);
   let place = 0;
   let left = size;
   while (left > 0) {
-    place += unzigzag(await nextNumber());
-    let add = await nextNumber();
-    let copy = await nextNumber();
+    if (!steps.isReady) await steps.ready();
+    place += unzigzag(steps.varint());
+    let add = steps.varint();
+    let copy = steps.varint();
     if (add + copy === 0 || add + copy > left)
       throw damaged('a step of it makes more than there is to make, or nothing');
     if (add > 0 && (place < 0 || place + add > base.size)) throw damaged('a step of it leads out of what it builds on');
@@ -82,7 +79,8 @@ export async function* applyAdd(
           if (!words.isReady) await words.ready();
           change(out, filled + at, width, words.word());
           at += width;
-          gap = await nextGap();
+          if (!gaps.isReady) await gaps.ready();
+          gap = nextGap(gaps);
         }
       }
       gap -= length - at;
@@ -105,6 +103,10 @@ export async function* applyAdd(
   if (filled > 0) yield out.subarray(0, filled);
   if (gap !== Number.POSITIVE_INFINITY) throw damaged('a stream of it is longer than what is made of it');
   for (const stream of [steps, words, extra]) await stream.end();
+}
+
+function nextGap(gaps: StreamReader): number {
+  return gaps.ahead === 0 ? Number.POSITIVE_INFINITY : gaps.varint();
 }
 
 function change(bytes: Buffer, at: number, width: number, by: number): void {

@@ -33,12 +33,17 @@ export function fileSource(handle: FileHandle, offset: number, size: number): By
 /** Exactly `length` bytes. Throws a `DeltaError` (base) when they are not there, which names `what`. */
 export async function readExactly(source: ByteSource, position: number, length: number, what: string): Promise<Buffer> {
   const bytes = Buffer.allocUnsafe(length);
-  for (let filled = 0; filled < length; ) {
+  await fillExactly(bytes, source, position, what);
+  return bytes;
+}
+
+/** All of `bytes`, from `position` on. Throws a `DeltaError` (base) when they are not there, which names `what`. */
+export async function fillExactly(bytes: Buffer, source: ByteSource, position: number, what: string): Promise<void> {
+  for (let filled = 0; filled < bytes.length; ) {
     const count = await source.read(bytes.subarray(filled), position + filled);
     if (count === 0) throw new DeltaError('base', `${what} is shorter than it was`);
     filled += count;
   }
-  return bytes;
 }
 
 /** Several sources, one behind the other, as one. Closing it closes them. */

@@ -3,8 +3,8 @@ import { constants, createBrotliDecompress, createZstdDecompress } from 'node:zl
 import { type ByteSource, CHUNK, readExactly } from './byte-source.ts';
 import { damaged, STREAM_WINDOW_LOG, type Stream } from './format.ts';
 
-/** More than any varint has. */
-const ENOUGH = 16;
+/** As much as three varints have at most. */
+const ENOUGH = 24;
 
 /**
  * Decompresses a part of a difference piece by piece. Whoever reads numbers calls `ready` only if it is not `isReady`, so
@@ -41,7 +41,7 @@ export class StreamReader {
     return this.#buffer.length - this.#at;
   }
 
-  /** Whether there are enough bytes ahead for any varint, or the last of all are. */
+  /** Whether there are enough bytes ahead for three varints, or the last of all are. */
   get isReady(): boolean {
     return this.ahead >= ENOUGH || this.#hasEnded;
   }

@@ -1,0 +1,111 @@
+import { applyDelta } from '../../shared/delta/apply.ts';
+import { bufferSource } from '../../shared/delta/byte-source.ts';
+import { encodeRecipe, type Recipe, recipeDigest, TarSplitter } from '../../shared/delta/recipe.ts';
+import type { Digest } from '../../shared/oci/types.ts';
+import type { Effort } from './compressors.ts';
+import { type MadeDelta, makeDelta } from './make-delta.ts';
+
+/** A layer that is on a device and, its contents at least, on the host. */
+export interface TestLayer {
+  tar: Buffer;
+  recipe: Recipe;
+  encoded: Buffer;
+}
+
+export function layerOf(tar: Buffer): TestLayer {
+  const splitter = new TarSplitter();
+  splitter.push(tar);
+  const recipe = splitter.end();
+  if (!recipe) throw new Error('the recipe is too large');
+  return { tar, recipe, encoded: encodeRecipe(recipe) };
+}
+
+export function contentsOf(layers: readonly TestLayer[]): Map<Digest, Buffer> {
+  return new Map(
+    layers.flatMap(({ tar, recipe }) =>
+      recipe.contents.map(
+        ({ sha256, tarOffset, size }) => [sha256, tar.subarray(tarOffset, tarOffset + size)] as const,
+      ),
+    ),
+  );
+}
+
+export interface PairOptions {
+  effort?: Effort;
+  /** Of the contents that the device has, those that the host has too; all by default. */
+  hostHas?(sha256: Digest): boolean;
+}
+
+export function make(fresh: TestLayer, olds: readonly TestLayer[], options: PairOptions = {}): Promise<MadeDelta> {
+  const { effort = 'thorough', hostHas = () => true } = options;
+  const held = contentsOf(olds);
+  const has = (sha256: Digest) => held.has(sha256) && hostHas(sha256);
+  return makeDelta({
+    target: bufferSource(fresh.tar),
+    recipe: fresh.recipe,
+    bases: olds.map(({ encoded }) => encoded),
+    present: new Set(held.keys()),
+    has,
+    openContent: async (sha256) => {
+      const content = held.get(sha256);
+      return content && has(sha256) ? bufferSource(content) : undefined;
+    },
+    effort,
+  });
+}
+
+export interface ApplyTestOptions {
+  maxBytes?: number;
+  /** What the device has under a digest, if not what the layers have. */
+  content?(sha256: Digest, content: Buffer | undefined): Buffer | undefined;
+}
+
+export async function apply(
+  delta: Buffer,
+  olds: readonly TestLayer[],
+  options: ApplyTestOptions = {},
+): Promise<Buffer> {
+  const held = contentsOf(olds);
+  const pieces: Uint8Array[] = [];
+  let open = 0;
+  const made = applyDelta({
+    delta: bufferSource(delta),
+    openRecipe: async (digest) => olds.find(({ encoded }) => recipeDigest(encoded) === digest)?.encoded,
+    openContent: async (sha256) => {
+      const content = options.content ? options.content(sha256, held.get(sha256)) : held.get(sha256);
+      if (!content) return undefined;
+      open++;
+      return {
+        ...bufferSource(content),
+        close: async () => {
+          open--;
+        },
+      };
+    },
+    maxBytes: options.maxBytes ?? 2 ** 40,
+  });
+  const error = await collect(made, pieces);
+  if (open !== 0) throw new Error(`${open} contents were left open`);
+  if (error !== undefined) throw error;
+  return Buffer.concat(pieces);
+}
+
+async function collect(made: AsyncIterable<Uint8Array>, pieces: Uint8Array[]): Promise<unknown> {
+  try {
+    for await (const piece of made) pieces.push(piece);
+    return undefined;
+  } catch (error) {
+    return error;
+  }
+}
+
+/** Bytes that look random and are the same each time. */
+export function noise(length: number, seed = 1): Buffer {
+  const bytes = Buffer.allocUnsafe(length);
+  let state = seed;
+  for (let i = 0; i < length; i++) {
+    state = (Math.imul(state, 1664525) + 1013904223) | 0;
+    bytes[i] = state >>> 24;
+  }
+  return bytes;
+}

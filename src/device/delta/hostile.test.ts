@@ -1,0 +1,271 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import {
+  type AddData,
+  decodeHead,
+  encodeHead,
+  type Operation,
+  readPrefix,
+  type Stream,
+} from '../../shared/delta/format.ts';
+import { encodeRecipe } from '../../shared/delta/recipe.ts';
+import { compressRecipe } from '../../shared/delta/recipe-codec.ts';
+import { type TestEntry, tarOfEntries } from '../../shared/delta/tar.testing.ts';
+import { varint } from '../../shared/delta/varint.ts';
+import { ByteList } from './byte-list.ts';
+import { pack } from './compressors.ts';
+import { apply, layerOf, make, noise, type TestLayer } from './delta.testing.ts';
+
+const file = (name: string, body: Buffer): TestEntry => ({ name: Buffer.from(name), letter: '0', body });
+const text = Buffer.from(noise(30_000).toString('hex'));
+const old = layerOf(
+  tarOfEntries([
+    file('code', noise(40_000)),
+    file('text', text),
+    file('same', noise(500, 9)),
+    file('large', noise(70_000, 4)),
+  ]),
+);
+const changed = Buffer.concat([noise(10_000), noise(300, 8), noise(40_000)]);
+const fresh = layerOf(
+  tarOfEntries([
+    file('code', changed),
+    file('text', Buffer.concat([text.subarray(5), Buffer.from('more')])),
+    file('same', noise(500, 9)),
+    file('new', Buffer.from('of its own')),
+    file('new large', noise(70_000, 5)),
+    file('new large, again', noise(70_000, 5)),
+  ]),
+);
+
+/** A difference taken apart and put together again otherwise. */
+async function altered(
+  change: (head: ReturnType<typeof decodeHead>, data: Buffer) => Buffer | undefined,
+): Promise<Buffer> {
+  const delta = Buffer.concat((await make(fresh, [old], { effort: 'fast' })).parts);
+  const { start, length } = readPrefix(delta.subarray(0, 12));
+  const head = decodeHead(delta.subarray(start, start + length));
+  const data = delta.subarray(start + length);
+  const other = change(head, data) ?? data;
+  return Buffer.concat([encodeHead(head), other]);
+}
+
+/** A difference of one content that is made by an add operation with these streams. */
+async function withStreams(
+  target: Buffer,
+  content: { steps: number[][]; gaps?: number[]; words?: number[]; extra?: string },
+): Promise<{ delta: Buffer; base: TestLayer }> {
+  const base = layerOf(tarOfEntries([file('a', Buffer.from('the older content, 32 bytes long'))]));
+  const layer = layerOf(tarOfEntries([file('a', target)]));
+  const [steps, words] = [new ByteList(), new ByteList()];
+  for (const [move = 0, add = 0, copy = 0] of content.steps) {
+    steps.zigzag(move);
+    steps.varint(add);
+    steps.varint(copy);
+  }
+  for (const word of content.words ?? []) words.word(word);
+  const gaps = Buffer.concat((content.gaps ?? []).map(varint));
+  const bytes = [steps.bytes, gaps, words.bytes, Buffer.from(content.extra ?? '')];
+  const packed = await Promise.all(bytes.map((one) => pack(one, 'fast')));
+  const streams = packed.map(({ stream }) => stream) as [Stream, Stream, Stream, Stream];
+  const named: AddData<Stream> = { steps: streams[0], gaps: streams[1], words: streams[2], extra: streams[3] };
+  const operations: Operation[] = [
+    { kind: 'add', targets: [0], bases: [[...base.recipe.contents][0]?.sha256 ?? 0], streams: named },
+  ];
+  const recipe = await compressRecipe(encodeRecipe(layer.recipe));
+  return { delta: Buffer.concat([encodeHead({ recipe, operations }), ...packed.map((one) => one.bytes)]), base };
+}
+
+const isDeltaError = expect.objectContaining({
+  name: 'DeltaError',
+  message: expect.stringMatching(/^[^\n]{10,300}$/),
+});
+
+describe('a hostile or damaged difference', () => {
+  test('with any byte changed is refused, or makes a tar with another digest, no larger than it may be', async () => {
+    const delta = Buffer.concat((await make(fresh, [old])).parts);
+    await fc.assert(
+      fc.asyncProperty(fc.nat(delta.length - 1), fc.integer({ min: 1, max: 255 }), async (at, change) => {
+        const damaged = Buffer.from(delta);
+        damaged[at] = (damaged[at] ?? 0) ^ change;
+        const made = await apply(damaged, [old], { maxBytes: fresh.tar.length }).catch((error: unknown) => error);
+        if (made instanceof Buffer) expect(made.length).toBeLessThanOrEqual(fresh.tar.length);
+        else expect(made).toEqual(isDeltaError);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test('cut off anywhere, or with anything behind it, is refused', async () => {
+    const delta = Buffer.concat((await make(fresh, [old])).parts);
+    await fc.assert(
+      fc.asyncProperty(fc.nat(delta.length - 1), async (length) => {
+        await expect(apply(delta.subarray(0, length), [old])).rejects.toEqual(isDeltaError);
+      }),
+    );
+    await expect(apply(Buffer.concat([delta, Buffer.from([0])]), [old])).rejects.toThrow('more behind its end');
+  });
+
+  test('of any bytes behind the right magic is refused', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.uint8Array({ maxLength: 200 }), fc.nat(250), async (bytes, length) => {
+        const delta = Buffer.concat([Buffer.from('GDL\x01'), varint(length), bytes]);
+        await expect(apply(delta, [old])).rejects.toEqual(isDeltaError);
+      }),
+    );
+  });
+
+  test('of another version is told from a damaged one', async () => {
+    const delta = Buffer.concat((await make(fresh, [old])).parts);
+    const other = Buffer.from(delta);
+    other[3] = 2;
+    await expect(apply(other, [old])).rejects.toMatchObject({
+      code: 'version',
+      message: expect.stringContaining('version 2'),
+    });
+    other[0] = 0;
+    await expect(apply(other, [old])).rejects.toMatchObject({ code: 'invalid' });
+    await expect(apply(Buffer.alloc(0), [old])).rejects.toMatchObject({ code: 'invalid' });
+  });
+
+  test('needs the very base that it was made for', async () => {
+    const delta = Buffer.concat((await make(fresh, [old])).parts);
+    await expect(apply(delta, [])).rejects.toMatchObject({ code: 'base' });
+    await expect(apply(delta, [fresh])).rejects.toMatchObject({ code: 'base' });
+    for (const { path, sha256 } of old.recipe.contents) {
+      const without = apply(delta, [old], { content: (digest, held) => (digest === sha256 ? undefined : held) });
+      const shorter = apply(delta, [old], {
+        content: (digest, held) => (digest === sha256 ? held?.subarray(1) : held),
+      });
+      // Nothing is made from it.
+      if (path === 'large') await expect(without).resolves.toEqual(fresh.tar);
+      else await expect(without).rejects.toMatchObject({ code: 'base' });
+      if (path === 'large') await shorter;
+      else await expect(shorter).rejects.toMatchObject({ code: 'base' });
+    }
+  });
+
+  test('makes another tar from a base with other bytes, which its digest tells', async () => {
+    const delta = Buffer.concat((await make(fresh, [old])).parts);
+    const made = await apply(delta, [old], { content: (_, held) => held && Buffer.alloc(held.length, 7) }).catch(
+      () => undefined,
+    );
+    expect(made?.equals(fresh.tar) ?? false).toBe(false);
+  });
+
+  test('cannot make more than the caller takes', async () => {
+    const delta = Buffer.concat((await make(fresh, [old])).parts);
+    await expect(apply(delta, [old], { maxBytes: fresh.tar.length - 1 })).rejects.toMatchObject({ code: 'limit' });
+  });
+
+  test('whose operations or data are in another order is refused', async () => {
+    const reversed = await altered((head) => {
+      const methods = head.operations.map(({ targets: _, ...method }) => method).reverse();
+      head.operations = head.operations.flatMap(({ targets }, i) => (methods[i] ? [{ targets, ...methods[i] }] : []));
+    });
+    await expect(apply(reversed, [old])).rejects.toEqual(isDeltaError);
+    const swapped = await altered((_, data) =>
+      Buffer.concat([data.subarray(data.length / 2), data.subarray(0, data.length / 2)]),
+    );
+    await expect(apply(swapped, [old])).rejects.toEqual(isDeltaError);
+  });
+
+  test('whose operations do not fit the recipe is refused', async () => {
+    const beyond = await altered((head) => {
+      const last = head.operations.at(-1);
+      if (last) last.targets = [1000];
+    });
+    await expect(apply(beyond, [old])).rejects.toThrow('contents that the layer does not have');
+    const fewer = await altered((head) => void head.operations.pop());
+    await expect(apply(fewer, [old])).rejects.toEqual(isDeltaError);
+    const noBase = await altered((head) => {
+      for (const operation of head.operations) if ('bases' in operation) operation.bases = [1000];
+    });
+    await expect(apply(noBase, [old])).rejects.toThrow('a content that its base does not have');
+    const itself = await altered((head) => {
+      for (const [i, operation] of head.operations.entries()) if (operation.kind === 'again') operation.operation = i;
+    });
+    await expect(apply(itself, [old])).rejects.toThrow('cannot be repeated');
+  });
+
+  test('whose blocks lie about their sizes is refused', async () => {
+    const withBlock = (change: Partial<{ from: number; dictionary: number; size: number; length: number }>) =>
+      altered((head) => {
+        const operation = head.operations.find(({ kind }) => kind === 'dictionary');
+        if (operation?.kind !== 'dictionary' || !operation.blocks[0])
+          throw new Error('there is no dictionary operation');
+        Object.assign(operation.blocks[0], change);
+      });
+    await expect(apply(await withBlock({}), [old])).resolves.toEqual(fresh.tar);
+    await expect(apply(await withBlock({ from: 60_000 }), [old])).rejects.toThrow('behind the end of its base');
+    await expect(apply(await withBlock({ dictionary: 9_000_000 }), [old])).rejects.toThrow('larger than blocks may be');
+    await expect(apply(await withBlock({ size: 2 ** 40 }), [old])).rejects.toThrow('larger than blocks may be');
+    await expect(apply(await withBlock({ size: 10 }), [old])).rejects.toThrow('more or less than its contents');
+    await expect(apply(await withBlock({ length: 2 ** 20 }), [old])).rejects.toEqual(isDeltaError);
+  });
+
+  test('whose stream is a bomb is refused after what it was said to have', async () => {
+    const bomb = await pack(Buffer.alloc(50_000_000), 'fast');
+    const target = layerOf(tarOfEntries([file('a', Buffer.from('small'))]));
+    const recipe = await compressRecipe(encodeRecipe(target.recipe));
+    const data: Stream = { ...bomb.stream, size: 5 };
+    const delta = Buffer.concat([
+      encodeHead({ recipe, operations: [{ kind: 'literal', targets: [0], data }] }),
+      bomb.bytes,
+    ]);
+    await expect(apply(delta, [])).rejects.toThrow('longer than it says');
+  });
+
+  test('whose steps lead anywhere is refused', async () => {
+    const tries: [Parameters<typeof withStreams>[1], string | undefined][] = [
+      [{ steps: [[0, 10, 0]] }, undefined],
+      [{ steps: [[22, 10, 0]] }, undefined],
+      [{ steps: [[23, 10, 0]] }, 'leads out of what it builds on'],
+      [{ steps: [[-1, 10, 0]] }, 'leads out of what it builds on'],
+      [{ steps: [[Number.MAX_SAFE_INTEGER / 4, 10, 0]] }, 'leads out of what it builds on'],
+      [{ steps: [[0, 11, 0]] }, 'makes more than there is to make'],
+      [{ steps: [[0, 5, 2 ** 40]], extra: 'abc' }, 'makes more than there is to make'],
+      [
+        {
+          steps: [
+            [0, 0, 0],
+            [0, 10, 0],
+          ],
+        },
+        'or nothing',
+      ],
+      [{ steps: [[0, 5, 0]] }, 'a number that is none'],
+      [
+        {
+          steps: [
+            [0, 10, 0],
+            [0, 1, 0],
+          ],
+        },
+        'longer than what is made of it',
+      ],
+      [{ steps: [[0, 5, 5]], extra: 'abc' }, 'ends too early'],
+      [{ steps: [[0, 5, 5]], extra: 'abcde' }, undefined],
+      [{ steps: [[0, 5, 5]], extra: 'abcdef' }, 'longer than what is made of it'],
+      [{ steps: [[0, 10, 0]], gaps: [3], words: [1] }, undefined],
+      [{ steps: [[0, 10, 0]], gaps: [9], words: [0x12345678] }, undefined],
+      [{ steps: [[0, 10, 0]], gaps: [3] }, 'ends too early'],
+      [{ steps: [[0, 10, 0]], gaps: [3], words: [1, 2] }, 'longer than what is made of it'],
+      [{ steps: [[0, 10, 0]], gaps: [10], words: [1] }, 'longer than what is made of it'],
+    ];
+    for (const [content, words] of tries) {
+      const { delta, base } = await withStreams(Buffer.from('ten bytes.'), content);
+      if (words === undefined) await apply(delta, [base]);
+      else await expect(apply(delta, [base])).rejects.toThrow(words);
+    }
+  });
+
+  test('that claims a recipe of any size is refused before memory is used', async () => {
+    const bomb = await altered((head) => {
+      head.recipe = Buffer.concat([varint(2 ** 50), head.recipe.subarray(3)]);
+    });
+    await expect(apply(bomb, [old])).rejects.toMatchObject({ code: 'limit' });
+    const long = Buffer.concat([Buffer.from('GDL\x01'), varint(2 ** 50)]);
+    await expect(apply(long, [old])).rejects.toMatchObject({ code: 'invalid' });
+  });
+});
