@@ -97,8 +97,18 @@ export function storeRoutes({ store, collector }: StoreRouteParts): Route[] {
   ];
   return routes.map((route) => ({
     ...route,
-    handler: (call: Call) => withStoreStatus(async () => route.handler(call)),
+    handler: (call: Call) => unlessGone(call, () => withStoreStatus(async () => route.handler(call))),
   }));
+}
+
+/** A sending that broke off is nothing to be told of: nobody is there to hear it, and what came of it is kept. */
+async function unlessGone({ request, response }: Call, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (request.complete || !request.destroyed) throw error;
+    response.destroy();
+  }
 }
 
 /** A client that is still sending must get the answer, and its connection lives on: what it sends is read and dropped. */

@@ -34,15 +34,15 @@ async function expectWhole(data: string) {
 
 describe('an upload that is cut', () => {
   it('at every block sends at most one again', async () => {
-    const { line, path, data, cut } = await storeBehindLine();
+    const { line, path, data } = await storeBehindLine();
     const context = await host(path);
     let next = block;
     let done = 0;
-    line.onBytes = (up) => {
+    line.onUp = (up) => {
       if (done === cuts || up < next) return;
       done += 1;
       next = up + block;
-      cut();
+      line.cut();
     };
     const told = await upload(context);
     expect(done).toBe(cuts);
@@ -67,11 +67,11 @@ describe('an upload that is cut', () => {
   it('goes on also when the host itself began anew', async () => {
     const { line, path } = await storeBehindLine();
     const abort = new AbortController();
-    line.onBytes = (up) => {
+    line.onUp = (up) => {
       if (up > 200_000) abort.abort();
     };
     await expect(upload({ ...(await host(path)), signal: abort.signal })).rejects.toThrow('aborted');
-    line.onBytes = () => undefined;
+    line.onUp = () => undefined;
     line.up = 0;
     const told = await upload(await host(path));
     expect(told.some((words) => words.startsWith('going on with web:2'))).toBe(true);

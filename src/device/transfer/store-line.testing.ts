@@ -2,11 +2,11 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, rmSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { onTestFinished } from 'vitest';
 import { imageOf, type TestLayer, temporaryFolder } from '../../../init-container/store/test-support.ts';
+import { countedLine } from '../../../test/support/counted-line.ts';
 import { canonicalJson } from '../../shared/canonical-json.ts';
 import { UnixTransport } from '../../transport/unix.ts';
 import { TransportAgent } from '../agent.ts';
@@ -43,45 +43,15 @@ export async function storeBehindLine(options: { killedAfterEachBlock?: (data: s
     while (!existsSync(socket)) await new Promise((resolve) => setTimeout(resolve, 10));
   };
   await start();
-  const sockets = new Set<Socket>();
-  const line: { up: number; onBytes: (up: number) => void } = { up: 0, onBytes: () => undefined };
-  const server = createServer((host) => {
-    const device = connect(socket);
-    for (const end of [host, device]) {
-      sockets.add(end);
-      end.on('error', () => undefined);
-      end.once('close', () => sockets.delete(end));
-    }
-    host.once('close', () => device.destroy());
-    device.once('close', () => host.destroy());
-    device.pipe(host);
-    host.on('data', (chunk) => {
-      line.up += chunk.length;
-      if (!device.write(chunk)) {
-        host.pause();
-        device.once('drain', () => host.resume());
-      }
-      line.onBytes(line.up);
-    });
-  });
   const path = join(folder, 'line.sock');
-  server.listen(path);
-  await once(server, 'listening');
+  const line = await countedLine(path, socket);
   onTestFinished(async () => {
     stopped = true;
-    server.close();
-    for (const end of sockets) end.destroy();
+    line.close();
     child.kill('SIGKILL');
     await once(child, 'exit').catch(() => undefined);
   });
-  return {
-    line,
-    path,
-    data: join(folder, 'data'),
-    cut: () => {
-      for (const end of sockets) end.destroy();
-    },
-  };
+  return { line, path, data: join(folder, 'data') };
 }
 
 /** `bytesPerSecond`: what the host takes the line for. */

@@ -157,11 +157,11 @@ describe('over a slow line', () => {
     const source = sourceOf('web:2', [shared, large]);
     const abort = new AbortController();
     line.up = 0;
-    line.onBytes = (up) => {
+    line.onUp = (up) => {
       if (up > 200_000) abort.abort();
     };
     await expect(send({ ...context, signal: abort.signal }, source, first.digest)).rejects.toThrow('aborted');
-    line.onBytes = () => undefined;
+    line.onUp = () => undefined;
     const { plan, messages, up } = await sendNext(source, await hostOf(path, cacheDir, slow));
     expect(plan.parts).toMatchObject([{ method: 'difference' }]);
     expect(messages.some((text) => text.startsWith('going on with web:2'))).toBe(true);

@@ -1,0 +1,129 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { file } from '../../src/compose/oci/entry.ts';
+import { writeLayer } from '../../src/compose/oci/layer.ts';
+import { OciLayout } from '../../src/compose/oci/layout.ts';
+import type { SwapOrder } from '../../src/device/device.ts';
+import { GantryDevice } from '../../src/device/gantry-device.ts';
+import { hostArch } from '../../src/emulator/index.ts';
+import type { SwapEvent, TransferPlan } from '../../src/shared/api/types.ts';
+import { canonicalJson } from '../../src/shared/canonical-json.ts';
+import { hexOf } from '../../src/shared/oci/digest.ts';
+import { mediaTypes } from '../../src/shared/oci/types.ts';
+import { UnixTransport } from '../../src/transport/unix.ts';
+import { type NativeDevice, startNative } from '../e2e/support/native.ts';
+import { ociDir, root } from '../e2e/support/paths.ts';
+import { armFaults } from '../killed/moments.ts';
+import { type CountedLine, countedLine } from '../support/counted-line.ts';
+
+/** What a serial line of 115,200 baud carries; here nothing holds the bytes up, and they are counted. */
+class SlowLine extends UnixTransport {
+  readonly bytesPerSecond = 11_000;
+}
+
+const block = 64 << 10;
+const arch = hostArch();
+
+describe('what differs travels to a real device', () => {
+  let folder: string;
+  let native: NativeDevice;
+  let line: CountedLine;
+  let device: GantryDevice;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'gantry-delta-'));
+    vi.stubEnv('GANTRY_CACHE', undefined);
+    native = await startNative(join(root, 'test/killed/device.yml'), 'delta');
+    for (const name of ['web', 'mosquitto']) await native.untilIs(name, { health: 'healthy' }, 60);
+    line = await countedLine(join(folder, 'line.sock'), native.path('/run/docker.sock'));
+    device = new GantryDevice('delta', new SlowLine(join(folder, 'line.sock')));
+    await device.connect();
+  });
+  afterAll(async () => {
+    await device?.close();
+    line?.close();
+    await native?.stop();
+    rmSync(folder, { recursive: true, force: true });
+    vi.unstubAllEnvs();
+  });
+
+  async function swap(order: SwapOrder) {
+    line.up = 0;
+    line.down = 0;
+    const events: SwapEvent[] = [];
+    for await (const event of device.swap([order])) events.push(event);
+    expect(events.at(-1)).toMatchObject({ stage: 'done' });
+    const plan = events.find(({ transfer }) => transfer)?.transfer as TransferPlan;
+    return { plan, events, messages: [...new Set(events.map(({ message }) => message))], up: line.up, down: line.down };
+  }
+
+  /** web:2 with a file more. */
+  async function webWith(name: string, content: Buffer): Promise<string> {
+    const from = new OciLayout(ociDir(arch));
+    const web = await from.find('web:2', arch);
+    if (!web) throw new Error('web:2 was not built');
+    const { manifest, config } = await from.image(web.digest);
+    const layout = new OciLayout(join(folder, name));
+    for (const { digest } of manifest.layers) await layout.writeBlob(await from.readBlob(digest), '');
+    const layer = await writeLayer(layout, [file('srv/www/large', content)], 'more');
+    const diffIds = [...config.rootfs.diff_ids, layer.diffId];
+    const { history: _history, ...rest } = config;
+    const configText = canonicalJson({ ...rest, rootfs: { type: 'layers', diff_ids: diffIds } });
+    const configOf = await layout.writeBlob(configText, mediaTypes.config);
+    const layers = [...manifest.layers, layer.descriptor];
+    const text = canonicalJson({ schemaVersion: 2, mediaType: mediaTypes.manifest, config: configOf, layers });
+    await layout.tag(`web:${name}`, await layout.writeBlob(text, mediaTypes.manifest), arch);
+    return `${layout.dir}:web:${name}`;
+  }
+
+  it('web:1 to web:2 as some hundred bytes, for an image that was built here', async () => {
+    const plan = await device.planSwap([{ name: 'web', image: `oci:${ociDir(arch)}:web:2` }]);
+    expect(plan.transfer?.parts).toMatchObject([{ component: 'web', method: 'difference', files: 1 }]);
+    const swapped = await swap({ name: 'web', image: `oci:${ociDir(arch)}:web:2` });
+    console.info(`web:1 to web:2: ${swapped.plan.bytes} bytes of difference; ${swapped.messages[0]}`);
+    console.info(`with everything else of the swap: ${swapped.up} bytes to the device, ${swapped.down} back`);
+    expect(swapped.plan.bytes).toBe(plan.transfer?.bytes);
+    expect(swapped.plan.bytes).toBeLessThan(500);
+    expect((await native.component('web')).image).toBe('web:2');
+  });
+
+  it('a configuration alone as itself, and an image that is there as a handshake', async () => {
+    const changed = await swap({ name: 'web', config: { fields: { stop_grace_period: '7s' } } });
+    const back = await swap({ name: 'web', image: `oci:${ociDir(arch)}:web:1` });
+    console.info(
+      `configuration alone: ${changed.up} up, ${changed.down} down; image that is there: ${back.up}, ${back.down}`,
+    );
+    expect(back.plan).toMatchObject({ bytes: 0, parts: [] });
+  });
+
+  it('goes on after each kill -9 of the init container, with what had arrived before', async () => {
+    await armFaults(native);
+    const order = () =>
+      writeFileSync(native.path('/run/gantry/faults'), JSON.stringify({ action: 'kill', point: 'upload block' }));
+    const image = await webWith('large', randomBytes(4 * block + 1000));
+    const uploads = native.path('/var/lib/gantry/uploads');
+    const sizes: number[] = [];
+    order();
+    line.onUp = () => {
+      if (existsSync(native.path('/run/gantry/faults'))) return;
+      // It was carried out: that init container is gone.
+      const [name] = existsSync(uploads) ? readdirSync(uploads) : [];
+      if (name === undefined || sizes.length === 4) return;
+      sizes.push(statSync(join(uploads, name)).size);
+      order();
+    };
+    const { plan, messages, up } = await swap({ name: 'web', image });
+    line.onUp = () => undefined;
+    rmSync(native.path('/run/gantry/faults'), { force: true });
+    console.info(`killed when ${sizes.join(', ')} bytes were there; ${up} bytes to the device for ${plan.bytes}`);
+    expect(sizes.length).toBeGreaterThan(2);
+    for (const [index, size] of sizes.entries()) expect(size).toBeGreaterThanOrEqual((index + 1) * block);
+    expect(messages.filter((text) => text.startsWith('going on with')).length).toBeGreaterThanOrEqual(sizes.length);
+    expect(hexOf((await native.component('web')).digest)).toHaveLength(64);
+    expect((await native.component('web')).image).toBe('web:large');
+  });
+});
