@@ -140,7 +140,12 @@ async function* sendBlob(
   };
   let at = performance.now();
   let left: number | undefined;
-  for await (const sent of sendLayerBlob({ api, signal, onResume }, diffId, blob, `${ref}: the layer ${blob.digest}`)) {
+  for await (const sent of sendLayerBlob(
+    { api, signal, bytesPerSecond: rates.rate.bytesPerSecond, onResume },
+    diffId,
+    blob,
+    `${ref}: the layer ${blob.digest}`,
+  )) {
     const event = { component, sent: Math.min(sent, bytes) };
     if (goesOnAt !== undefined) {
       const there = `${formatBytes(goesOnAt)} of a layer of ${formatBytes(blob.size)} are there already`;

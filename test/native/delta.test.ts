@@ -122,6 +122,8 @@ describe('what differs travels to a real device', () => {
     console.info(`killed when ${sizes.join(', ')} bytes were there; ${up} bytes to the device for ${plan.bytes}`);
     expect(sizes.length).toBeGreaterThan(2);
     for (const [index, size] of sizes.entries()) expect(size).toBeGreaterThanOrEqual((index + 1) * block);
+    // Blocks, requests, and what announces the image again each time.
+    expect(up).toBeLessThan(plan.bytes + sizes.length * (block + 5000) + 10_000);
     expect(messages.filter((text) => text.startsWith('going on with')).length).toBeGreaterThanOrEqual(sizes.length);
     expect(hexOf((await native.component('web')).digest)).toHaveLength(64);
     expect((await native.component('web')).image).toBe('web:large');

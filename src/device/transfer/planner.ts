@@ -15,7 +15,7 @@ import { difference } from './make-difference.ts';
 import { type Blob, verified } from './verified.ts';
 
 /** A layer that is sent sooner than this is not looked into. */
-const soonSeconds = 0.2;
+const soonSeconds = 0.05;
 /** Recipes of other layers are asked for while they cost less than this part of what travels. */
 const recipeShare = 0.02;
 /** What an answer of the device costs besides its content. In bytes. */

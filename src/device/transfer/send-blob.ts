@@ -4,10 +4,12 @@ import type { UploadStatus } from '../../shared/api/types.ts';
 import type { Digest } from '../../shared/oci/types.ts';
 import type { ApiClient } from '../api-client.ts';
 import { ApiError } from '../errors.ts';
+import { Pieces } from './pieces.ts';
 import { type Blob, verified } from './verified.ts';
 
-/** Smaller blobs go in one piece: to begin them anew costs no more than to go on. In bytes. */
-const leastInParts = 64 << 10;
+/** So much is sent again at most after a break, and smaller blobs go at once: bytes, or what the line takes in that time. */
+const blockBytes = 64 << 10;
+const blockSeconds = 0.25;
 /** Progress is told this often at most, so that a fast link is not spent on telling. */
 const progressStepMs = 100;
 /** Somebody else sends the same blob and is ahead, or behind: so often we look where it is now. */
@@ -18,6 +20,7 @@ const statusSchema = z.object({ offset: z.number().int().nonnegative() }) satisf
 export interface SendContext {
   api: ApiClient;
   signal?: AbortSignal | undefined;
+  bytesPerSecond: number;
   /** Told where a sending goes on that had begun before. */
   onResume?: (digest: Digest, offset: number) => void;
 }
@@ -33,7 +36,7 @@ export async function* sendLayerBlob(
   blob: Blob,
   what: string,
 ): AsyncGenerator<number> {
-  const inParts = blob.size > leastInParts && (yield* sendInParts(context, blob, what));
+  const inParts = blob.size > blockBytes && (yield* sendInParts(context, blob, what));
   const path = `/gantry/v1/layers/${diffId}`;
   const headers = { 'Content-Type': blob.mediaType, 'X-Gantry-Digest': blob.digest };
   if (!inParts) {
@@ -55,22 +58,35 @@ async function* sendInParts(context: SendContext, blob: Blob, what: string): Asy
     if (offset > 0) context.onResume?.(blob.digest, offset);
     yield offset;
     if (offset >= blob.size) return true;
-    const headers = { 'Upload-Offset': String(offset), 'Upload-Length': String(blob.size) };
     try {
-      yield* withProgress(blob, what, offset, (body) =>
-        context.api.put(path, body, {
-          method: 'PATCH',
-          headers: { ...headers, 'Content-Type': 'application/offset+octet-stream' },
-          length: blob.size - offset,
-          signal: context.signal,
-        }),
-      );
+      yield* withProgress(blob, what, offset, (body) => sendBlocks(context, path, body, { offset, size: blob.size }));
       return true;
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       if (error.status === 507) return false;
       if (error.status !== 409 || collisions === mostCollisions) throw error;
     }
+  }
+}
+
+/** The next block leaves when the device has the one before: what is on its way is lost when the line or the device is. */
+async function sendBlocks(
+  { api, signal, bytesPerSecond }: SendContext,
+  path: string,
+  body: Readable,
+  { offset, size }: { offset: number; size: number },
+): Promise<void> {
+  const most = Math.max(blockBytes, Math.round(bytesPerSecond * blockSeconds));
+  const pieces = new Pieces(body);
+  for (let at = offset; at < size; ) {
+    const length = Math.min(most, size - at);
+    const headers = {
+      'Content-Type': 'application/offset+octet-stream',
+      'Upload-Offset': String(at),
+      'Upload-Length': String(size),
+    };
+    await api.put(path, pieces.take(length), { method: 'PATCH', headers, length, signal });
+    at += length;
   }
 }
 
