@@ -1,6 +1,6 @@
 import { applyDelta } from '../../shared/delta/apply.ts';
 import { bufferSource } from '../../shared/delta/byte-source.ts';
-import { encodeRecipe, type Recipe, recipeDigest, TarSplitter } from '../../shared/delta/recipe.ts';
+import { encodeRecipe, type Recipe, recipeId, TarSplitter } from '../../shared/delta/recipe.ts';
 import type { Digest } from '../../shared/oci/types.ts';
 import type { Effort } from './compressors.ts';
 import { type MadeDelta, makeDelta } from './make-delta.ts';
@@ -70,7 +70,7 @@ export async function apply(
   let open = 0;
   const made = applyDelta({
     delta: bufferSource(delta),
-    openRecipe: async (digest) => olds.find(({ encoded }) => recipeDigest(encoded) === digest)?.encoded,
+    openRecipe: async (id) => olds.find(({ encoded }) => recipeId(encoded) === id)?.encoded,
     openContent: async (sha256) => {
       const content = options.content ? options.content(sha256, held.get(sha256)) : held.get(sha256);
       if (!content) return undefined;

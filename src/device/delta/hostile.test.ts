@@ -2,14 +2,13 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   type AddData,
+  type DeltaHead,
   decodeHead,
   encodeHead,
   type Operation,
   readPrefix,
   type Stream,
 } from '../../shared/delta/format.ts';
-import { encodeRecipe } from '../../shared/delta/recipe.ts';
-import { compressRecipe } from '../../shared/delta/recipe-codec.ts';
 import { type TestEntry, tarOfEntries } from '../../shared/delta/tar.testing.ts';
 import { varint } from '../../shared/delta/varint.ts';
 import { ByteList } from './byte-list.ts';
@@ -50,6 +49,11 @@ async function altered(
   return Buffer.concat([encodeHead(head), other]);
 }
 
+async function packedRecipe({ encoded }: TestLayer): Promise<{ recipe: DeltaHead['recipe']; bytes: Buffer }> {
+  const { stream, bytes } = await pack(encoded, 'fast');
+  return { recipe: { size: encoded.length, method: { kind: 'literal', data: stream } }, bytes };
+}
+
 /** A difference of one content that is made by an add operation with these streams. */
 async function withStreams(
   target: Buffer,
@@ -72,8 +76,11 @@ async function withStreams(
   const operations: Operation[] = [
     { kind: 'add', targets: [0], bases: [[...base.recipe.contents][0]?.sha256 ?? 0], streams: named },
   ];
-  const recipe = await compressRecipe(encodeRecipe(layer.recipe));
-  return { delta: Buffer.concat([encodeHead({ recipe, operations }), ...packed.map((one) => one.bytes)]), base };
+  const { recipe, bytes: recipeBytes } = await packedRecipe(layer);
+  return {
+    delta: Buffer.concat([encodeHead({ recipe, operations }), recipeBytes, ...packed.map((one) => one.bytes)]),
+    base,
+  };
 }
 
 const isDeltaError = expect.objectContaining({
@@ -207,10 +214,11 @@ describe('a hostile or damaged difference', () => {
   test('whose stream is a bomb is refused after what it was said to have', async () => {
     const bomb = await pack(Buffer.alloc(50_000_000), 'fast');
     const target = layerOf(tarOfEntries([file('a', Buffer.from('small'))]));
-    const recipe = await compressRecipe(encodeRecipe(target.recipe));
+    const { recipe, bytes } = await packedRecipe(target);
     const data: Stream = { ...bomb.stream, size: 5 };
     const delta = Buffer.concat([
       encodeHead({ recipe, operations: [{ kind: 'literal', targets: [0], data }] }),
+      bytes,
       bomb.bytes,
     ]);
     await expect(apply(delta, [])).rejects.toThrow('longer than it says');
@@ -262,9 +270,15 @@ describe('a hostile or damaged difference', () => {
 
   test('that claims a recipe of any size is refused before memory is used', async () => {
     const bomb = await altered((head) => {
-      head.recipe = Buffer.concat([varint(2 ** 50), head.recipe.subarray(3)]);
+      head.recipe.size = 2 ** 50;
     });
     await expect(apply(bomb, [old])).rejects.toMatchObject({ code: 'limit' });
+    for (const change of [1, -1]) {
+      const other = await altered((head) => {
+        head.recipe.size += change;
+      });
+      await expect(apply(other, [old])).rejects.toEqual(isDeltaError);
+    }
     const long = Buffer.concat([Buffer.from('GDL\x01'), varint(2 ** 50)]);
     await expect(apply(long, [old])).rejects.toMatchObject({ code: 'invalid' });
   });

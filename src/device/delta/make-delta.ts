@@ -1,11 +1,10 @@
 import { type ByteSource, readExactly } from '../../shared/delta/byte-source.ts';
 import { DeltaError } from '../../shared/delta/errors.ts';
 import { type BaseContent, encodeHead, type Operation } from '../../shared/delta/format.ts';
-import { decodeRecipe, encodeRecipe, type Recipe, recipeDigest } from '../../shared/delta/recipe.ts';
-import { compressRecipe } from '../../shared/delta/recipe-codec.ts';
+import { decodeRecipe, encodeRecipe, type Recipe, recipeId } from '../../shared/delta/recipe.ts';
 import type { Digest } from '../../shared/oci/types.ts';
 import { BaseChooser, type Candidate } from './choose-base.ts';
-import { type Effort, zstdLevels } from './compressors.ts';
+import type { Effort } from './compressors.ts';
 import { groupMissing, type Missing } from './groups.ts';
 import { lengthOf, type Made, makeAdd, makeDictionary, makeLiteral } from './methods.ts';
 
@@ -43,9 +42,7 @@ export interface MadeDelta {
  */
 export async function makeDelta(options: MakeDelta): Promise<MadeDelta> {
   const { recipe, effort, bases } = options;
-  const encoded = encodeRecipe(recipe);
   const base = bases[0];
-  const compressed = await compressRecipe(encoded, { base, level: zstdLevels[effort] });
   const groups = groupMissing(await findMissing(options));
   const total = groups.flat().reduce((sum, { content }) => sum + content.size, 0);
   let done = 0;
@@ -74,9 +71,21 @@ export async function makeDelta(options: MakeDelta): Promise<MadeDelta> {
     done += size;
     options.onProgress?.(done, total);
   }
-  const parts = [encodeHead({ base: base && recipeDigest(base), recipe: compressed, operations }), ...data];
+  const travelling = new Set(operations.flatMap(({ targets }) => targets));
+  const contents = recipe.contents.map((one, place) => (travelling.has(place) ? { ...one, sha256: NO_DIGEST } : one));
+  const encoded = encodeRecipe({ ...recipe, contents });
+  const madeRecipe = await smallest(base ?? Buffer.alloc(0), [], encoded, { isBinary: false, effort });
+  const head = encodeHead({
+    base: base && recipeId(base),
+    recipe: { size: encoded.length, method: madeRecipe.method },
+    operations,
+  });
+  const parts = [head, ...madeRecipe.data, ...data];
   return { parts, size: parts.reduce((sum, { length }) => sum + length, 0), operations: shown };
 }
+
+/** Of a content that an operation makes. */
+const NO_DIGEST: Digest = `sha256:${'0'.repeat(64)}`;
 
 async function findMissing({ target, recipe, bases, present, has }: MakeDelta): Promise<Missing[]> {
   const chooser = new BaseChooser(candidates(bases, has));
@@ -100,7 +109,6 @@ function* candidates(bases: readonly Buffer[], has: (sha256: Digest) => boolean)
   }
 }
 
-/** The smallest of what can be expected to be. */
 async function makeGroup(
   { target, openContent, effort }: MakeDelta,
   group: readonly Missing[],
@@ -109,12 +117,21 @@ async function makeGroup(
   const read = group.map(({ content }) => readExactly(target, content.tarOffset, content.size, 'the layer'));
   const fresh = Buffer.concat(await Promise.all(read));
   const { old, bases } = await readBases(group, openContent);
+  const isBinary = group.some((one) => one.isBinary);
+  return smallest(old, bases, fresh, { isBinary, effort, onProgress });
+}
+
+/** Tries the methods that may be the best one. */
+async function smallest(
+  old: Buffer,
+  bases: BaseContent[],
+  fresh: Buffer,
+  { isBinary, effort, onProgress }: { isBinary: boolean; effort: Effort; onProgress?: (bytes: number) => void },
+): Promise<Made> {
   if (old.length === 0) return makeLiteral(fresh, effort);
   const tries: Made[] = [];
   // For code it is smaller, and much faster to make, than anything with a dictionary.
-  const isBinary = group.some((one) => one.isBinary);
-  const wantsAdd = effort === 'thorough' || isBinary;
-  if (wantsAdd) tries.push(await makeAdd(old, bases, fresh, effort, onProgress));
+  if (effort === 'thorough' || isBinary) tries.push(await makeAdd(old, bases, fresh, effort, onProgress));
   const isGood = isBinary && tries.some((made) => lengthOf(made) < fresh.length * GOOD);
   if (!isGood) tries.push(await makeDictionary(old, bases, fresh, effort));
   if (tries.every((made) => lengthOf(made) > fresh.length * POOR)) tries.push(await makeLiteral(fresh, effort));

@@ -1,5 +1,11 @@
 import { setImmediate } from 'node:timers/promises';
-import { type BaseContent, BLOCK_BYTES, DICTIONARY_BYTES, type Method } from '../../shared/delta/format.ts';
+import {
+  type BaseContent,
+  BLOCK_BYTES,
+  DICTIONARY_BYTES,
+  encodeMethod,
+  type Method,
+} from '../../shared/delta/format.ts';
 import { zstdOf } from '../../shared/delta/zstd.ts';
 import { addStreams } from './add-streams.ts';
 import { type Effort, pack, zstdLevels } from './compressors.ts';
@@ -11,13 +17,13 @@ export interface Made {
   data: Buffer[];
 }
 
-/** A part of a content of which it can be told whether it is worth trying more. */
 const MIB = 1024 * 1024;
 /** How far before the same place in a base that is larger than a dictionary the dictionary begins. */
 const BEFORE = 2 * MIB;
 
-export function lengthOf({ data }: Made): number {
-  return data.reduce((sum, { length }) => sum + length, 0);
+/** Bytes in the difference. */
+export function lengthOf({ method, data }: Made): number {
+  return encodeMethod(method).length + data.reduce((sum, { length }) => sum + length, 0);
 }
 
 export async function makeLiteral(fresh: Buffer, effort: Effort): Promise<Made> {

@@ -1,24 +1,23 @@
-import type { Digest } from '../oci/types.ts';
-import { readExactly } from './byte-source.ts';
+import { bufferSource, readExactly } from './byte-source.ts';
 import { DeltaError } from './errors.ts';
-import { type DeltaHead, damaged, dataLength, decodeHead, type Method, PREFIX_BYTES, readPrefix } from './format.ts';
+import { type DeltaHead, damaged, dataLength, decodeHead, madeBy, PREFIX_BYTES, readPrefix } from './format.ts';
 import { Operations, type PlannedOperation, type WhatIsHere } from './operations.ts';
+import { perform } from './perform.ts';
 import {
   decodeRecipe,
   type Recipe,
   type RecipeContent,
   type RecipeLimits,
-  recipeDigest,
+  recipeId,
   recipeLimits,
   tarOf,
   tarSize,
 } from './recipe.ts';
-import { decompressRecipe } from './recipe-codec.ts';
 import { heedsDictionaries } from './zstd.ts';
 
 export interface ApplyOptions extends WhatIsHere {
-  /** The serialised recipe with this digest, of a layer that is here. */
-  openRecipe(digest: Digest): Promise<Buffer | undefined>;
+  /** The serialised recipe with this id (`recipeId`), of a layer that is here. */
+  openRecipe(id: string): Promise<Buffer | undefined>;
   /** Of the tar. */
   maxBytes: number;
   limits?: RecipeLimits;
@@ -31,7 +30,7 @@ export interface ApplyOptions extends WhatIsHere {
  */
 export async function* applyDelta(options: ApplyOptions): AsyncGenerator<Uint8Array> {
   const { start, head } = await readHead(options);
-  const { recipe, bases } = await readRecipes(head, options);
+  const { recipe, bases } = await readRecipes(head, start, options);
   const operations = check(head, recipe, start, options);
   const contents = new Operations(options, bases, operations);
   try {
@@ -51,24 +50,41 @@ async function readHead({ delta, limits = recipeLimits }: ApplyOptions): Promise
 }
 
 async function readRecipes(
-  head: DeltaHead,
-  { openRecipe, limits = recipeLimits }: ApplyOptions,
+  { base: id, recipe: { size, method } }: DeltaHead,
+  position: number,
+  { delta, openRecipe, limits = recipeLimits }: ApplyOptions,
 ): Promise<{ recipe: Recipe; bases: readonly RecipeContent[] }> {
   if (!heedsDictionaries())
     throw new DeltaError('version', 'this Node ignores dictionaries of zstd, which differences need');
-  const base = head.base && (await openRecipe(head.base));
-  if (head.base && (!base || recipeDigest(base) !== head.base)) {
-    throw new DeltaError('base', `the layer that the difference builds on, with the recipe ${head.base}, is not here`);
+  const base = id === undefined ? Buffer.alloc(0) : await openRecipe(id);
+  if (!base || (id !== undefined && recipeId(base) !== id)) {
+    throw new DeltaError('base', `the layer that the difference builds on, with the recipe ${id}, is not here`);
   }
   // Its digests, one for each header in `meta`, are smaller than that.
-  const encoded = await decompressRecipe(head.recipe, { base, maxBytes: limits.maxMetaBytes * 2 });
-  return { recipe: decodeRecipe(encoded, limits), bases: base ? decodeRecipe(base, limits).contents : [] };
+  if (size > limits.maxMetaBytes * 2) {
+    throw new DeltaError(
+      'limit',
+      `the recipe of the layer has ${size} bytes, and only ${limits.maxMetaBytes * 2} are taken`,
+    );
+  }
+  const pieces: Buffer[] = [];
+  let left = size;
+  for await (const piece of perform(delta, method, { base: bufferSource(base), position, size })) {
+    left -= piece.length;
+    if (left < 0) break;
+    pieces.push(piece);
+  }
+  if (left !== 0) throw damaged('its recipe is longer or shorter than it says');
+  return {
+    recipe: decodeRecipe(Buffer.concat(pieces), limits),
+    bases: id === undefined ? [] : decodeRecipe(base, limits).contents,
+  };
 }
 
 function check(head: DeltaHead, recipe: Recipe, start: number, { delta, maxBytes }: ApplyOptions): PlannedOperation[] {
   const bytes = tarSize(recipe);
   if (bytes > maxBytes) throw new DeltaError('limit', `the layer has ${bytes} bytes, and only ${maxBytes} are taken`);
-  let position = start;
+  let position = start + dataLength(head.recipe.method);
   const planned: PlannedOperation[] = [];
   for (const { targets, ...method } of head.operations) {
     let size = 0;
@@ -88,11 +104,4 @@ function check(head: DeltaHead, recipe: Recipe, start: number, { delta, maxBytes
   if (position !== delta.size)
     throw damaged(position > delta.size ? 'it ends too early' : 'there is more behind its end');
   return planned;
-}
-
-/** How many bytes it makes; undefined: its data say. */
-function madeBy(method: Method): number | undefined {
-  if (method.kind === 'literal') return method.data.size;
-  if (method.kind === 'dictionary') return method.blocks.reduce((sum, { size }) => sum + size, 0);
-  return undefined;
 }

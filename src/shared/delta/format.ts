@@ -10,18 +10,20 @@ export const deltaMediaType = 'application/vnd.gantry.layer.delta.v1';
  *
  *     magic, version                 4 bytes
  *     length of the head             varint
- *     head     base recipe           0, or 1 and the SHA-256 of its serialised form
- *              length, recipe        varint, and what `compressRecipe` gave; its dictionary is the base recipe
+ *     head     base recipe           0, or 1 and the 8 bytes of its `recipeId`
+ *              recipe                its size, and how its serialised form is made; its base is the base recipe
  *              operations            how many, then each: see below
- *     data of the operations         in their order; nothing behind it
+ *     data of the recipe             and then of the operations, in their order; nothing behind it
  *
  * The recipe's contents that no operation makes are on the device. An operation makes one or more of them, in order, as if they were
- * one behind the other in one file; its bases are older contents, also as if in one file.
+ * one behind the other in one file; its bases are older contents, also as if in one file. Contents that operations make have zeros for
+ * a digest in the recipe: 32 bytes of each that nobody needs.
  */
 export interface DeltaHead {
-  /** The base recipe's digest. */
-  base?: Digest;
-  recipe: Buffer;
+  /** `recipeId` of the base recipe. */
+  base?: string;
+  /** How many bytes it has, and how they are made; a method's own `bases` are empty. */
+  recipe: { size: number; method: Method };
   operations: Operation[];
 }
 
@@ -81,6 +83,8 @@ export const STREAM_WINDOW_LOG = { zstd: 23, brotli: 22 } as const;
 const MAGIC = Buffer.from('GDL\x01', 'latin1');
 /** Magic and the longest varint. */
 export const PREFIX_BYTES = MAGIC.length + 8;
+/** Enough to tell the layers of a device apart; the tar's digest tells a mistake. */
+export const RECIPE_ID_BYTES = 8;
 const kinds = ['literal', 'dictionary', 'add', 'again'] as const;
 const codecs = ['zstd', 'brotli'] as const;
 const addParts = ['steps', 'gaps', 'words', 'extra'] as const;
@@ -88,22 +92,28 @@ const what = 'the difference';
 
 /** Everything before the data of the operations. */
 export function encodeHead({ base, recipe, operations }: DeltaHead): Buffer {
-  const parts: Buffer[] = [base === undefined ? Buffer.from([0]) : Buffer.concat([Buffer.from([1]), bytesOf(base)])];
-  parts.push(varint(recipe.length), recipe, varint(operations.length));
+  const parts = base === undefined ? [varint(0)] : [varint(1), Buffer.from(base, 'hex')];
+  parts.push(varint(recipe.size), encodeMethod(recipe.method));
+  parts.push(varint(operations.length));
   let next = 0;
   for (const operation of operations) {
-    parts.push(varint(kinds.indexOf(operation.kind)), varint(operation.targets.length));
+    parts.push(varint(operation.targets.length));
     for (const target of operation.targets) {
       parts.push(varint(target - next));
       next = target + 1;
     }
-    parts.push(...encodeMethod(operation));
+    parts.push(encodeMethod(operation));
   }
   const head = Buffer.concat(parts);
   return Buffer.concat([MAGIC, varint(head.length), head]);
 }
 
-function encodeMethod(method: Method): Buffer[] {
+/** How an operation, or the recipe, is made. */
+export function encodeMethod(method: Method): Buffer {
+  return Buffer.concat([varint(kinds.indexOf(method.kind)), ...encodeDetails(method)]);
+}
+
+function encodeDetails(method: Method): Buffer[] {
   if (method.kind === 'literal') return encodeStream(method.data);
   if (method.kind === 'again') return [varint(method.operation)];
   const bases = method.bases.flatMap((one) =>
@@ -144,26 +154,27 @@ export function readPrefix(prefix: Buffer): { start: number; length: number } {
 export function decodeHead(head: Buffer): DeltaHead {
   const reader = new ByteReader(head, what);
   const hasBase = oneOf(reader, [false, true]);
-  const base = hasBase ? digest(reader) : undefined;
-  const recipe = reader.bytes(reader.varint());
+  const base = hasBase ? reader.bytes(RECIPE_ID_BYTES).toString('hex') : undefined;
+  const recipe = { size: reader.varint(), method: decodeMethod(reader, []) };
+  if ('bases' in recipe.method && recipe.method.bases.length > 0) throw damaged('its recipe builds on contents');
   const count = countOf(reader);
   const operations: Operation[] = [];
   let next = 0;
   for (let i = 0; i < count; i++) {
-    const kind = oneOf(reader, kinds);
     const targets = Array.from({ length: countOf(reader) }, () => {
       const target = next + reader.varint();
       next = target + 1;
       return target;
     });
     if (targets.length === 0 || !Number.isSafeInteger(next)) throw damaged('an operation makes nothing that can be');
-    operations.push({ targets, ...decodeMethod(reader, kind, operations) });
+    operations.push({ targets, ...decodeMethod(reader, operations) });
   }
   if (reader.left > 0) throw damaged('its head is longer than what is in it');
   return { base, recipe, operations };
 }
 
-function decodeMethod(reader: ByteReader, kind: Method['kind'], before: readonly Operation[]): Method {
+function decodeMethod(reader: ByteReader, before: readonly Operation[]): Method {
+  const kind = oneOf(reader, kinds);
   if (kind === 'literal') return { kind, data: decodeStream(reader) };
   if (kind === 'again') {
     const operation = reader.varint();
@@ -218,6 +229,13 @@ function oneOf<T>(reader: ByteReader, values: readonly T[]): T {
 
 export function damaged(why: string): DeltaError {
   return new DeltaError('invalid', `${what} is damaged: ${why}`);
+}
+
+/** How many bytes it makes; undefined: its data say. */
+export function madeBy(method: Method): number | undefined {
+  if (method.kind === 'literal') return method.data.size;
+  if (method.kind === 'dictionary') return method.blocks.reduce((sum, { size }) => sum + size, 0);
+  return undefined;
 }
 
 /** How many bytes of data an operation has in the difference. */

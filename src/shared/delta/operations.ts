@@ -1,11 +1,9 @@
 import type { Digest } from '../oci/types.ts';
-import { applyAdd } from './apply-add.ts';
-import { type ByteSource, CHUNK, joinedSource, readExactly, wholeOf } from './byte-source.ts';
+import { type ByteSource, joinedSource, wholeOf } from './byte-source.ts';
 import { DeltaError } from './errors.ts';
-import { type AddData, type BaseContent, type Block, damaged, type Method, type Stream } from './format.ts';
+import { type BaseContent, damaged, type Method } from './format.ts';
+import { perform } from './perform.ts';
 import type { RecipeContent } from './recipe.ts';
-import { StreamReader } from './stream-reader.ts';
-import { unzstd } from './zstd.ts';
 
 /** What operations read. */
 export interface WhatIsHere {
@@ -100,12 +98,9 @@ export class Operations {
   }
 
   async *#perform({ method, position, size }: PlannedOperation): AsyncGenerator<Buffer> {
-    if (method.kind === 'literal') yield* this.#literal(method.data, position);
-    if (method.kind !== 'dictionary' && method.kind !== 'add') return;
-    const base = await this.#openBases(method.bases);
+    const base = await this.#openBases('bases' in method ? method.bases : []);
     try {
-      if (method.kind === 'add') yield* this.#add(base, method.streams, position, size);
-      else yield* this.#blocks(base, method.blocks, position);
+      yield* perform(this.#options.delta, method, { base, position, size });
     } finally {
       await base.close();
     }
@@ -124,48 +119,6 @@ export class Operations {
     } catch (error) {
       await joinedSource(opened).close();
       throw error;
-    }
-  }
-
-  async *#literal(data: Stream, position: number): AsyncGenerator<Buffer> {
-    const reader = new StreamReader(this.#options.delta, position, data);
-    try {
-      for (let piece = await reader.some(CHUNK); piece.length > 0; piece = await reader.some(CHUNK)) yield piece;
-    } finally {
-      reader.close();
-    }
-  }
-
-  async *#blocks(base: ByteSource, blocks: readonly Block[], start: number): AsyncGenerator<Buffer> {
-    let position = start;
-    for (const { size, from, dictionary: length, length: frameLength } of blocks) {
-      if (from + length > base.size) throw damaged('a block of it builds on what is behind the end of its base');
-      const dictionary = await readExactly(base, from, length, 'a content that the difference builds on');
-      const frame = await readExactly(this.#options.delta, position, frameLength, 'the difference');
-      position += frameLength;
-      yield await unzstd(frame, { size, dictionary, what: 'the difference' });
-    }
-  }
-
-  async *#add(base: ByteSource, data: AddData<Stream>, start: number, size: number): AsyncGenerator<Buffer> {
-    const opened: StreamReader[] = [];
-    let position = start;
-    const open = (stream: Stream): StreamReader => {
-      const reader = new StreamReader(this.#options.delta, position, stream);
-      opened.push(reader);
-      position += stream.length;
-      return reader;
-    };
-    try {
-      const streams = {
-        steps: open(data.steps),
-        gaps: open(data.gaps),
-        words: open(data.words),
-        extra: open(data.extra),
-      };
-      yield* applyAdd(base, streams, size);
-    } finally {
-      for (const reader of opened) reader.close();
     }
   }
 }

@@ -1,5 +1,5 @@
 import { createHash, type Hash } from 'node:crypto';
-import { digestOf } from '../oci/digest.ts';
+import { digestOf, hexOf } from '../oci/digest.ts';
 import type { Digest } from '../oci/types.ts';
 import { DeltaError } from './errors.ts';
 import { TarWalker } from './tar-walker.ts';
@@ -120,6 +120,11 @@ export function encodeRecipe({ meta, contents, cut }: Recipe): Buffer {
 /** The digest of a serialised recipe, which names it. */
 export function recipeDigest(encoded: Buffer): Digest {
   return digestOf(encoded);
+}
+
+/** The first 16 hex digits of its digest: what differences name the recipe by that they build on. */
+export function recipeId(encoded: Buffer): string {
+  return hexOf(digestOf(encoded)).slice(0, 16);
 }
 
 /** The recipe of a serialised form. Throws a `DeltaError` if it is none, or is larger than the limit. */

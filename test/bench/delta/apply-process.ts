@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { open, readFile, stat } from 'node:fs/promises';
 import { applyDelta } from '../../../src/shared/delta/apply.ts';
 import { fileSource } from '../../../src/shared/delta/byte-source.ts';
-import { decodeRecipe, recipeDigest } from '../../../src/shared/delta/recipe.ts';
+import { decodeRecipe, recipeId } from '../../../src/shared/delta/recipe.ts';
 import { decompressRecipe } from '../../../src/shared/delta/recipe-codec.ts';
 import { peakMemory } from './peak-memory.ts';
 
@@ -23,7 +23,7 @@ if (oldTar !== undefined && oldRecipe !== undefined && deltaPath !== undefined) 
   const hash = createHash('sha256');
   const made = applyDelta({
     delta: fileSource(delta, 0, (await stat(deltaPath)).size),
-    openRecipe: async (wanted) => (wanted === recipeDigest(base) ? base : undefined),
+    openRecipe: async (wanted) => (wanted === recipeId(base) ? base : undefined),
     openContent: async (sha256) => {
       const content = contents.get(sha256);
       return content && fileSource(tar, content.tarOffset, content.size);
