@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile, rm, symlink, truncate, writeFile } from 'node
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { differenceBetween } from '../../src/device/delta/difference.testing.ts';
+import { make, layerOf as testLayerOf } from '../../src/device/delta/delta.testing.ts';
 import { deltaMediaType } from '../../src/shared/delta/format.ts';
 import { digestOf, hexOf } from '../../src/shared/oci/digest.ts';
 import { collectingDevice } from './collector.testing.ts';
@@ -28,6 +28,8 @@ const newTar = await tarOf([
 ]);
 const old = layerOf(oldTar);
 const fresh = layerOf(newTar);
+const differenceBetween = async (olds: Buffer[], fresh: Buffer) =>
+  Buffer.concat((await make(testLayerOf(fresh), olds.map(testLayerOf))).parts);
 const delta = await differenceBetween([oldTar], newTar);
 
 /** A device that has the old layer and was told of the new one. */

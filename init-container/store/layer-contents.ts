@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { open, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ByteSource, fileSource } from '../../src/shared/delta/byte-source.ts';
-import { recipeDigest } from '../../src/shared/delta/recipe.ts';
+import { recipeId } from '../../src/shared/delta/recipe.ts';
 import type { Digest } from '../../src/shared/oci/types.ts';
 import { parseEntryPath } from './entry-path.ts';
 import type { LayerFolders } from './layer-folders.ts';
@@ -19,7 +19,8 @@ interface Place {
 export class LayerContents {
   readonly #recipes: LayerRecipes;
   readonly #places = new Map<Digest, Place>();
-  readonly #layers = new Map<Digest, Digest>();
+  /** By the ids of their recipes. */
+  readonly #layers = new Map<string, Digest>();
 
   private constructor(recipes: LayerRecipes) {
     this.#recipes = recipes;
@@ -38,16 +39,16 @@ export class LayerContents {
   async #add(diffId: Digest, folder: string): Promise<void> {
     const read = await this.#recipes.read(diffId);
     if (!read) return;
-    this.#layers.set(recipeDigest(read.encoded), diffId);
+    this.#layers.set(recipeId(read.encoded), diffId);
     for (const { sha256, path, size } of read.recipe.contents) {
       const place = this.#places.has(sha256) ? undefined : pathInLayer(path);
       if (place !== undefined) this.#places.set(sha256, { folder, path: place, size });
     }
   }
 
-  /** The serialised recipe with this digest. */
-  async openRecipe(digest: Digest): Promise<Buffer | undefined> {
-    const diffId = this.#layers.get(digest);
+  /** The serialised recipe with this id. */
+  async openRecipe(id: string): Promise<Buffer | undefined> {
+    const diffId = this.#layers.get(id);
     return diffId && (await this.#recipes.read(diffId))?.encoded;
   }
 

@@ -1,7 +1,8 @@
 import { z } from 'zod';
-import type { SwapChange, SwapEvent, SwapPlan, SwapPlanRequest, SwapRequest } from '../shared/api/types.ts';
+import type { DeviceInfo, SwapChange, SwapEvent, SwapPlan, SwapPlanRequest, SwapRequest } from '../shared/api/types.ts';
 import type { ComponentConfig } from '../shared/definition/component-config.ts';
-import { type Revision, revisionSchema } from '../shared/definition/revision.ts';
+import { type Revision, revisionDigest, revisionSchema } from '../shared/definition/revision.ts';
+import { hexOf } from '../shared/oci/digest.ts';
 import type { ApiClient } from './api-client.ts';
 import { changeConfig, environmentOf } from './config-change.ts';
 import type { Connection } from './connection.ts';
@@ -77,8 +78,7 @@ export async function planSwap(context: SwapContext, orders: readonly SwapOrder[
 async function prepare(context: SwapContext, orders: readonly SwapOrder[]): Promise<Prepared> {
   const { arch, revision: inForce } = await context.device.info();
   // As it is: what of it stays is sent back, and a tab in a file must stay one.
-  const path = `/gantry/v1/revisions/${inForce.number}`;
-  const revision = await context.api.get(path, revisionSchema, { texts: 'raw', signal: context.signal });
+  const revision = await revisionOf(context, inForce);
   for (const { name } of orders) {
     if (!Object.hasOwn(revision.components, name)) {
       throw new UnknownComponentError(name, Object.keys(revision.components));
@@ -102,6 +102,24 @@ async function prepare(context: SwapContext, orders: readonly SwapOrder[]): Prom
     throw error;
   }
   return prepared;
+}
+
+/** Its digest names its content: one that this host has seen is not asked for again. */
+async function revisionOf({ api, cache, signal }: SwapContext, { number, digest }: DeviceInfo['revision']) {
+  const kept = await cache.read('revisions', hexOf(digest));
+  const known = kept && revisionSchema.safeParse(parsed(kept.toString()));
+  if (known?.success && revisionDigest(known.data) === digest) return known.data;
+  const revision = await api.get(`/gantry/v1/revisions/${number}`, revisionSchema, { texts: 'raw', signal });
+  if (revisionDigest(revision) === digest) await cache.write('revisions', hexOf(digest), JSON.stringify(revision));
+  return revision;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 async function open(image: string, arch: 'amd64' | 'arm64', signal: AbortSignal | undefined): Promise<ImageSource> {

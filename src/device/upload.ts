@@ -100,6 +100,7 @@ async function* sendAll(context: UploadContext, sending: Sending): AsyncGenerato
     }
     before += part.bytes;
   }
+  await sending.plan.allArrived();
   const [last] = sending.images.slice(-1);
   if (last && total > 0) yield stage(last.component, `sent ${last.source.ref}`, { progress: { done: total, total } });
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { digestSchema } from '../../shared/definition/revision.ts';
 import type { Recipe } from '../../shared/delta/recipe.ts';
-import { hexOf } from '../../shared/oci/digest.ts';
+import { digestOf, hexOf } from '../../shared/oci/digest.ts';
 import type { Digest } from '../../shared/oci/types.ts';
 import type { ApiClient } from '../api-client.ts';
 import { ApiError } from '../errors.ts';
@@ -45,6 +45,17 @@ export class DeviceLayers {
       if (error instanceof ApiError && (error.status === 404 || error.status === 405)) return undefined;
       throw error;
     }
+  }
+
+  /** The device has these layers now, too: unless others went, nobody needs to ask for the list again. */
+  async noteArrived(diffIds: readonly Digest[]): Promise<void> {
+    const known = new Map(this.#layers);
+    for (const diffId of diffIds) known.set(diffId, known.get(diffId) ?? 0);
+    const all = [...known]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([diffId, recipeBytes]) => ({ diffId, recipeBytes }));
+    const digest = digestOf(all.map(({ diffId }) => diffId).join('\n'));
+    await this.#context.cache.write('layers', hexOf(digest), JSON.stringify(all));
   }
 
   has(diffId: Digest): boolean {

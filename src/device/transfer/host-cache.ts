@@ -18,6 +18,7 @@ const bounds = {
   recipes: 64 * 2 ** 20,
   documents: 16 * 2 ** 20,
   layers: 16 * 2 ** 20,
+  revisions: 16 * 2 ** 20,
   deltas: 2 ** 30,
 };
 type Kind = keyof typeof bounds;
@@ -33,7 +34,7 @@ export interface CachedTar {
 
 /**
  * What this host remembers of layers and devices, so that the next swap sends only what differs: tars and recipes of
- * layers by diffID, documents of images by digest, lists of layers by the digest of the list, differences that have not
+ * layers by diffID, documents of images and revisions by digest, lists of layers by the digest of the list, differences that have not
  * arrived yet. Nothing here is needed: what is missing or damaged is made again or done without.
  */
 export class HostCache {

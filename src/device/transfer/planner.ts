@@ -39,6 +39,8 @@ export interface PlannedPart extends TransferPart {
 
 export interface PlannedTransfer extends TransferPlan {
   parts: PlannedPart[];
+  /** To be called when the device has all of it. */
+  allArrived(): Promise<void>;
 }
 
 export interface PlannerContext {
@@ -49,7 +51,7 @@ export interface PlannerContext {
 }
 
 /** The plan as it is shown. */
-export function shownTransfer({ parts, ...plan }: PlannedTransfer): TransferPlan {
+export function shownTransfer({ parts, allArrived: _allArrived, ...plan }: PlannedTransfer): TransferPlan {
   return { ...plan, parts: parts.map(({ blob: _blob, whole: _whole, arrived: _arrived, ...part }) => part) };
 }
 
@@ -75,7 +77,8 @@ export async function planTransfer(
     }
   }
   const total = [...parts.values()].reduce((sum, part) => sum + part.bytes, 0);
-  return { bytes: total, seconds: total / rate.bytesPerSecond, rate, parts: [...parts.values()] };
+  const allArrived = async () => device?.noteArrived([...parts.keys()]);
+  return { bytes: total, seconds: total / rate.bytesPerSecond, rate, parts: [...parts.values()], allArrived };
 }
 
 /** The contents of all layers of the device whose recipes are known here, or cost little against `bytes` that travel. */

@@ -95,6 +95,16 @@ describe('over a slow line', () => {
     expect(Math.max(changed.up, same.up)).toBeLessThan(900);
   });
 
+  it('what the device has is asked for once: after that host and device know it by a digest', async () => {
+    const { sendNext, line } = await deviceWith([shared, await app('one')]);
+    await sendNext(sourceOf('web:2', [shared, await app('another')]));
+    line.down = 0;
+    const { plan } = await sendNext(sourceOf('web:3', [shared, await app('a third')]));
+    expect(plan.parts).toMatchObject([{ method: 'difference', files: 1 }]);
+    console.info(`bytes down: ${line.down}`);
+    expect(line.down).toBeLessThan(1800);
+  });
+
   it('several images of one swap share a plan: what the first brings, the second builds on', async () => {
     const { context, first } = await deviceWith([shared, await app('one')]);
     const tool = randomBytes(30_000).toString('base64');
