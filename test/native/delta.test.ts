@@ -10,12 +10,14 @@ import type { SwapOrder } from '../../src/device/device.ts';
 import { GantryDevice } from '../../src/device/gantry-device.ts';
 import { hostArch } from '../../src/emulator/index.ts';
 import type { SwapEvent, TransferPlan } from '../../src/shared/api/types.ts';
+import { SerialTransport } from '../../src/transport/serial.ts';
 import { UnixTransport } from '../../src/transport/unix.ts';
 import { type NativeDevice, startNative } from '../e2e/support/native.ts';
 import { ociDir, root } from '../e2e/support/paths.ts';
 import { armFaults } from '../killed/moments.ts';
 import { type CountedLine, countedLine } from '../support/counted-line.ts';
 import { editedImage } from '../support/edited-image.ts';
+import { type PacedLine, pacedDevice } from '../support/paced-line.ts';
 
 /** What a serial line of 115,200 baud carries; here nothing holds the bytes up, and they are counted. */
 class SlowLine extends UnixTransport {
@@ -82,6 +84,42 @@ describe('what differs travels to a real device', () => {
     await native.untilIs('init', { image: 'init:edited', state: 'running' }, 60);
     expect(native.journal()).toContain(`From now on ${words}`);
     console.info(`init edited: ${swapped.up} bytes to the device, ${swapped.down} back; ${swapped.messages[0]}`);
+  });
+
+  describe('over a serial line of 115,200 baud', () => {
+    let paced: PacedLine;
+    let serial: GantryDevice;
+    beforeAll(async () => {
+      paced = await pacedDevice(115_200, native.path('/run/docker.sock'));
+      serial = new GantryDevice('serial', new SerialTransport(`serial:${paced.path}?baud=115200`));
+      await serial.connect(30_000);
+    });
+    afterAll(async () => {
+      await serial?.close();
+      paced?.close();
+    });
+
+    it.each(['web', 'init'])('an edited %s is there in seconds', async (name) => {
+      const path = name === 'web' ? 'srv/www/index.html' : 'usr/lib/gantry/init.mjs';
+      const [from, to] = name === 'web' ? ['version 1', 'version one and a half'] : ['answers at', 'still answers at'];
+      const image = await editedImage({
+        ...{ from: localStore(), ref: `${name}:1`, arch, dir: join(folder, `serial-${name}`), name: `${name}:serial` },
+        file: { path, edit: (content) => Buffer.from(content.toString().replace(from, to)) },
+      });
+      const bytes = paced.line.bytes;
+      const began = performance.now();
+      const at = new Map<string, number>();
+      for await (const event of serial.swap([{ name, image }])) {
+        const stage = event.sending ? 'sent' : event.stage;
+        at.set(stage, (performance.now() - began) / 1000);
+        if (event.transfer) console.info(`${name}: ${event.message}`);
+      }
+      const seconds = [...at].map(([stage, when]) => `${stage} ${when.toFixed(2)} s`).join(', ');
+      console.info(`${name} over 115,200 baud: ${paced.line.bytes - bytes} bytes on the line both ways; ${seconds}`);
+      expect(at.has('done')).toBe(true);
+      expect(paced.line.bytes - bytes).toBeLessThan(40_000);
+      expect((await native.component(name)).image).toBe(`${name}:serial`);
+    });
   });
 
   it('a configuration alone as itself, and an image that is there as a handshake', async () => {
