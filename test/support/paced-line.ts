@@ -1,4 +1,5 @@
 import { connect } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { systemClock } from '../../src/shared/link/clock.ts';
 import { createLink } from '../../src/shared/link/link.ts';
 import { createLine, type Line } from '../line/line.ts';
@@ -30,15 +31,27 @@ export async function pacedLine(baud: number): Promise<PacedLine> {
   return { path: pty.path, line, close };
 }
 
+/** With half-close, as the agent does it; one that fails takes the other with it. */
+function joinStreams(a: Duplex, b: Duplex): void {
+  for (const [from, to] of [
+    [a, b],
+    [b, a],
+  ] as const) {
+    from.pipe(to);
+    from.on('error', (error) => to.destroy(error));
+    from.once('close', () => {
+      if (!from.readableEnded || !from.writableFinished) to.destroy();
+    });
+  }
+}
+
 /** The line leads to a device's API socket, by the link, as the agent of a device does it. */
 export async function pacedDevice(baud: number, socket: string): Promise<PacedLine> {
   const paced = await pacedLine(baud);
   const link = createLink(paced.line.device, { role: 'device', bootId: 'paced', bytesPerSecond: baud / 10 });
   link.on('stream', (stream) => {
     const api = connect({ path: socket, allowHalfOpen: true });
-    stream.on('error', () => api.destroy());
-    api.on('error', () => stream.destroy());
-    stream.pipe(api).pipe(stream);
+    joinStreams(stream, api);
   });
   link.announce();
   const close = () => {
