@@ -101,6 +101,12 @@ function check(head: DeltaHead, recipe: Recipe, start: number, { delta, maxBytes
     planned.push({ method: same?.method ?? method, position: same?.position ?? position, size, targets });
     position += length;
   }
+  if (dictionaryBytes(planned) > bytes * DICTIONARY_FACTOR + DICTIONARY_EXTRA) {
+    throw new DeltaError(
+      'limit',
+      'the difference builds on far more than what it makes, which would keep the device busy',
+    );
+  }
   if (position !== delta.size)
     throw damaged(position > delta.size ? 'it ends too early' : 'there is more behind its end');
   return planned;
