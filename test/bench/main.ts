@@ -19,7 +19,8 @@ import { measureStrategies } from './swap/strategies.ts';
 
 /**
  * `npm run bench`: measures, and writes docs/benchmarks.md when everything has been measured. `npm run bench -- line`: the
- * serial link alone, printed; `-- delta`: what travels when a layer changes, alone, printed.
+ * serial link alone, printed; `-- delta [SET...]`: what travels when a layer changes, alone,
+ * printed.
  */
 Object.assign(process.env, testEnvironment);
 const arches: Arch[] = ['amd64', 'arm64'];
@@ -28,7 +29,8 @@ const say = sayWithTime();
 const atEnd = new AtEnd();
 const alone: Record<string, (() => Promise<string[]>) | undefined> = {
   line: async () => lineSections(await measureLine(atEnd, say)),
-  delta: async () => deltaSections(await measureDelta(say)),
+  delta: async () =>
+    deltaSections(await measureDelta(say, process.argv.length > 3 ? process.argv.slice(3) : undefined)),
 };
 const asked = alone[process.argv[2] ?? ''];
 if (asked) {

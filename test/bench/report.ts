@@ -18,7 +18,7 @@ export interface Results {
   hundred: Hundred | string;
   swaps: SwapResults;
   line: LineMeasured;
-  delta: DeltaMeasured;
+  delta: DeltaMeasured | string;
 }
 
 /** The whole of docs/benchmarks.md. */

@@ -1,9 +1,11 @@
 import { applyDelta } from '../../shared/delta/apply.ts';
 import { bufferSource } from '../../shared/delta/byte-source.ts';
+import { encodeHead } from '../../shared/delta/format.ts';
 import { encodeRecipe, type Recipe, recipeId, TarSplitter } from '../../shared/delta/recipe.ts';
 import type { Digest } from '../../shared/oci/types.ts';
-import type { Effort } from './compressors.ts';
+import { type Effort, pack } from './compressors.ts';
 import { type MadeDelta, makeDelta } from './make-delta.ts';
+import type { Made } from './methods.ts';
 
 /** A layer that is on a device and, its contents at least, on the host. */
 export interface TestLayer {
@@ -56,6 +58,8 @@ export function make(fresh: TestLayer, olds: readonly TestLayer[], options: Pair
 
 export interface ApplyTestOptions {
   maxBytes?: number;
+  /** After so many pieces no more are asked for. */
+  stopAfter?: number;
   /** What the device has under a digest, if not what the layers have. */
   content?(sha256: Digest, content: Buffer | undefined): Buffer | undefined;
 }
@@ -84,19 +88,30 @@ export async function apply(
     },
     maxBytes: options.maxBytes ?? 2 ** 40,
   });
-  const error = await collect(made, pieces);
+  const error = await collect(made, pieces, options.stopAfter);
   if (open !== 0) throw new Error(`${open} contents were left open`);
   if (error !== undefined) throw error;
   return Buffer.concat(pieces);
 }
 
-async function collect(made: AsyncIterable<Uint8Array>, pieces: Uint8Array[]): Promise<unknown> {
+async function collect(made: AsyncIterable<Uint8Array>, pieces: Uint8Array[], stopAfter?: number): Promise<unknown> {
   try {
-    for await (const piece of made) pieces.push(piece);
+    for await (const piece of made) {
+      if (pieces.length === stopAfter) break;
+      pieces.push(piece);
+    }
     return undefined;
   } catch (error) {
     return error;
   }
+}
+
+/** A difference that makes the contents of a layer by these operations alone. */
+export async function deltaBy(target: TestLayer, made: readonly Made[]): Promise<Buffer> {
+  const { stream, bytes } = await pack(target.encoded, 'fast');
+  const recipe = { size: target.encoded.length, method: { kind: 'literal', data: stream } } as const;
+  const operations = made.map(({ method }, i) => ({ targets: [i], ...method }));
+  return Buffer.concat([encodeHead({ recipe, operations }), bytes, ...made.flatMap(({ data }) => data)]);
 }
 
 /** Bytes that look random and are the same each time. */

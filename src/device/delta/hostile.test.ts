@@ -2,10 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   type AddData,
-  type DeltaHead,
+  type Block,
   decodeHead,
   encodeHead,
-  type Operation,
   readPrefix,
   type Stream,
 } from '../../shared/delta/format.ts';
@@ -13,7 +12,8 @@ import { type TestEntry, tarOfEntries } from '../../shared/delta/tar.testing.ts'
 import { varint } from '../../shared/delta/varint.ts';
 import { ByteList } from './byte-list.ts';
 import { pack } from './compressors.ts';
-import { apply, layerOf, make, noise, type TestLayer } from './delta.testing.ts';
+import { apply, deltaBy, layerOf, make, noise, type TestLayer } from './delta.testing.ts';
+import { type Made, makeDictionary } from './methods.ts';
 
 const file = (name: string, body: Buffer): TestEntry => ({ name: Buffer.from(name), letter: '0', body });
 const text = Buffer.from(noise(30_000).toString('hex'));
@@ -49,11 +49,6 @@ async function altered(
   return Buffer.concat([encodeHead(head), other]);
 }
 
-async function packedRecipe({ encoded }: TestLayer): Promise<{ recipe: DeltaHead['recipe']; bytes: Buffer }> {
-  const { stream, bytes } = await pack(encoded, 'fast');
-  return { recipe: { size: encoded.length, method: { kind: 'literal', data: stream } }, bytes };
-}
-
 /** A difference of one content that is made by an add operation with these streams. */
 async function withStreams(
   target: Buffer,
@@ -73,14 +68,9 @@ async function withStreams(
   const packed = await Promise.all(bytes.map((one) => pack(one, 'fast')));
   const streams = packed.map(({ stream }) => stream) as [Stream, Stream, Stream, Stream];
   const named: AddData<Stream> = { steps: streams[0], gaps: streams[1], words: streams[2], extra: streams[3] };
-  const operations: Operation[] = [
-    { kind: 'add', targets: [0], bases: [[...base.recipe.contents][0]?.sha256 ?? 0], streams: named },
-  ];
-  const { recipe, bytes: recipeBytes } = await packedRecipe(layer);
-  return {
-    delta: Buffer.concat([encodeHead({ recipe, operations }), recipeBytes, ...packed.map((one) => one.bytes)]),
-    base,
-  };
+  const bases = [base.recipe.contents[0]?.sha256 ?? 0];
+  const made: Made = { method: { kind: 'add', bases, streams: named }, data: packed.map((one) => one.bytes) };
+  return { delta: await deltaBy(layer, [made]), base };
 }
 
 const isDeltaError = expect.objectContaining({
@@ -196,31 +186,51 @@ describe('a hostile or damaged difference', () => {
   });
 
   test('whose blocks lie about their sizes is refused', async () => {
-    const withBlock = (change: Partial<{ from: number; dictionary: number; size: number; length: number }>) =>
-      altered((head) => {
-        const operation = head.operations.find(({ kind }) => kind === 'dictionary');
-        if (operation?.kind !== 'dictionary' || !operation.blocks[0])
-          throw new Error('there is no dictionary operation');
-        Object.assign(operation.blocks[0], change);
-      });
-    await expect(apply(await withBlock({}), [old])).resolves.toEqual(fresh.tar);
-    await expect(apply(await withBlock({ from: 60_000 }), [old])).rejects.toThrow('behind the end of its base');
-    await expect(apply(await withBlock({ dictionary: 9_000_000 }), [old])).rejects.toThrow('larger than blocks may be');
-    await expect(apply(await withBlock({ size: 2 ** 40 }), [old])).rejects.toThrow('larger than blocks may be');
-    await expect(apply(await withBlock({ size: 10 }), [old])).rejects.toThrow('more or less than its contents');
-    await expect(apply(await withBlock({ length: 2 ** 20 }), [old])).rejects.toEqual(isDeltaError);
+    const [content, changed] = [text, Buffer.concat([text, Buffer.from('more')])];
+    const [base, target] = [layerOf(tarOfEntries([file('a', content)])), layerOf(tarOfEntries([file('a', changed)]))];
+    const made = await makeDictionary(content, [base.recipe.contents[0]?.sha256 ?? 0], changed, 'fast');
+    const withBlock = async (change: Partial<Block>) => {
+      if (made.method.kind !== 'dictionary') throw new Error('it is no dictionary operation');
+      const blocks = made.method.blocks.map((block) => ({ ...block, ...change }));
+      return apply(await deltaBy(target, [{ method: { ...made.method, blocks }, data: made.data }]), [base]);
+    };
+    await expect(withBlock({})).resolves.toEqual(target.tar);
+    await expect(withBlock({ from: 60_000 })).rejects.toThrow('behind the end of its base');
+    await expect(withBlock({ dictionary: 9_000_000 })).rejects.toThrow('larger than blocks may be');
+    await expect(withBlock({ size: 2 ** 40 })).rejects.toThrow('larger than blocks may be');
+    await expect(withBlock({ size: 10 })).rejects.toThrow('more or less than its contents');
+    await expect(withBlock({ length: 2 ** 20 })).rejects.toEqual(isDeltaError);
+  });
+
+  test('that builds much on large contents to make little is refused', async () => {
+    const large = Buffer.alloc(8 * 1024 * 1024, 'large');
+    const base = layerOf(tarOfEntries([file('a', large)]));
+    const names = Array.from({ length: 33 }, (_, i) => `file ${i}`);
+    const target = layerOf(tarOfEntries(names.map((name) => file(name, Buffer.from('b')))));
+    const one = await makeDictionary(large, [base.recipe.contents[0]?.sha256 ?? 0], Buffer.from('b'), 'fast');
+    const made = names.map(() => one);
+    await expect(apply(await deltaBy(target, made), [base])).rejects.toMatchObject({ code: 'limit' });
+    const fewer = layerOf(tarOfEntries(names.slice(0, 3).map((name) => file(name, Buffer.from('b')))));
+    await expect(apply(await deltaBy(fewer, made.slice(0, 3)), [base])).resolves.toEqual(fewer.tar);
+    // Nor in small blocks.
+    const many = layerOf(tarOfEntries([file('a', Buffer.from('bb'))]));
+    const [block, data] = [one.method.kind === 'dictionary' ? one.method.blocks : [], one.data];
+    const blocks = [...block, ...block];
+    const twice = deltaBy(many, [{ method: { kind: 'dictionary', bases: [], blocks }, data: [...data, ...data] }]);
+    await expect(apply(await twice, [base])).rejects.toThrow('smaller than blocks are');
+  });
+
+  test('that nobody wants any more leaves nothing open', async () => {
+    const delta = Buffer.concat((await make(fresh, [old])).parts);
+    for (const after of [0, 1, 2, 5, 8])
+      await expect(apply(delta, [old], { stopAfter: after })).resolves.toBeInstanceOf(Buffer);
   });
 
   test('whose stream is a bomb is refused after what it was said to have', async () => {
     const bomb = await pack(Buffer.alloc(50_000_000), 'fast');
     const target = layerOf(tarOfEntries([file('a', Buffer.from('small'))]));
-    const { recipe, bytes } = await packedRecipe(target);
     const data: Stream = { ...bomb.stream, size: 5 };
-    const delta = Buffer.concat([
-      encodeHead({ recipe, operations: [{ kind: 'literal', targets: [0], data }] }),
-      bytes,
-      bomb.bytes,
-    ]);
+    const delta = await deltaBy(target, [{ method: { kind: 'literal', data }, data: [bomb.bytes] }]);
     await expect(apply(delta, [])).rejects.toThrow('longer than it says');
   });
 

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { anyTar, type TestEntry, tarOfEntries } from '../../shared/delta/tar.testing.ts';
-import { apply, layerOf, make, noise } from './delta.testing.ts';
+import { apply, deltaBy, layerOf, make, noise } from './delta.testing.ts';
+import { makeDictionary } from './methods.ts';
 
 const file = (name: string, body: string | Buffer): TestEntry => ({
   name: Buffer.from(name),
@@ -129,14 +130,31 @@ describe('a difference', () => {
     const old = Buffer.from(noise(6_500_000, 7).toString('hex'));
     const fresh = Buffer.concat([Buffer.from('begins otherwise\n'), old]);
     for (let at = 0; at + 100 < fresh.length; at += 1_000_000) fresh.write('changed', at);
-    const [layer, base] = [
-      layerOf(tarOfEntries([file('big.txt', fresh)])),
-      layerOf(tarOfEntries([file('big.txt', old)])),
-    ];
-    const { parts, operations, size } = await make(layer, [base], { effort: 'fast' });
-    expect(operations.map(({ kind }) => kind)).toEqual(['dictionary']);
-    expect(size).toBeLessThan(20_000);
-    expect((await apply(Buffer.concat(parts), [base])).equals(layer.tar)).toBe(true);
+    const [target, base] = [layerOf(tarOfEntries([file('a', fresh)])), layerOf(tarOfEntries([file('a', old)]))];
+    const made = await makeDictionary(old, [base.recipe.contents[0]?.sha256 ?? 0], fresh, 'fast');
+    expect(made.method).toMatchObject({ kind: 'dictionary', blocks: { length: 4 } });
+    const delta = await deltaBy(target, [made]);
+    expect(delta.length).toBeLessThan(20_000);
+    expect((await apply(delta, [base])).equals(target.tar)).toBe(true);
+  });
+
+  test('uses a dictionary where small things changed everywhere in a text', async () => {
+    const words = (seed: number) => Array.from(noise(20_000, seed), (byte) => `word${byte % 61}`);
+    const [old, others] = [words(1), words(2)];
+    const fresh = old.map((word, i) => (i % 4 === 0 ? (others[i] ?? word) : word));
+    const { kinds } = await travels(
+      tarOfEntries([file('a', fresh.join(' '))]),
+      tarOfEntries([file('a', old.join(' '))]),
+    );
+    expect(kinds).toEqual(['dictionary']);
+  });
+
+  test('takes contents without a base that are larger than a window, in one stream', async () => {
+    const fresh = Buffer.from(noise(4_700_000, 11).toString('hex'));
+    const layer = layerOf(tarOfEntries([file('a', fresh), file('b', fresh.subarray(0, 500_000))]));
+    const { parts, operations } = await make(layer, [], { effort: 'fast' });
+    expect(operations.map(({ kind }) => kind)).toEqual(['literal', 'literal']);
+    expect((await apply(Buffer.concat(parts), [])).equals(layer.tar)).toBe(true);
   });
 
   test('finds the older version of a file under a name with other numbers', async () => {

@@ -129,19 +129,32 @@ async function smallest(
   { isBinary, effort, onProgress }: { isBinary: boolean; effort: Effort; onProgress?: (bytes: number) => void },
 ): Promise<Made> {
   if (old.length === 0) return makeLiteral(fresh, effort);
-  const tries: Made[] = [];
-  // For code it is smaller, and much faster to make, than anything with a dictionary.
-  if (effort === 'thorough' || isBinary) tries.push(await makeAdd(old, bases, fresh, effort, onProgress));
-  const isGood = isBinary && tries.some((made) => lengthOf(made) < fresh.length * GOOD);
-  if (!isGood) tries.push(await makeDictionary(old, bases, fresh, effort));
+  const tries = [await makeAdd(old, bases, fresh, effort, onProgress)];
+  const added = tries.reduce((sum, made) => sum + lengthOf(made), 0);
+  if (isWorthDictionary(fresh.length, added, isBinary, effort))
+    tries.push(await makeDictionary(old, bases, fresh, effort));
   if (tries.every((made) => lengthOf(made) > fresh.length * POOR)) tries.push(await makeLiteral(fresh, effort));
   return tries.reduce((best, made) => (lengthOf(made) < lengthOf(best) ? made : best));
 }
 
-/** Below this part of the content an add operation is not improved upon. */
-const GOOD = 0.2;
-/** Above it, the base may be no help at all. */
+/** Above this part of the content, the base may be no help at all. */
 const POOR = 0.15;
+/** Below this part of it, code is not made smaller by a dictionary. */
+const GOOD = 0.2;
+/** Of what an add operation takes, a dictionary saves no more than so much. */
+const MAY_SAVE = 0.3;
+/** Bytes a second: what zstd compresses with a large dictionary, and the slowest line that the effort is for. */
+const speeds: Record<Effort, { zstd: number; line: number }> = {
+  fast: { zstd: 20_000_000, line: 100_000 },
+  thorough: { zstd: 1_500_000, line: 11_520 },
+};
+
+/** Whether trying takes no longer than it can save. */
+function isWorthDictionary(size: number, added: number, isBinary: boolean, effort: Effort): boolean {
+  if (isBinary && added < size * GOOD) return false;
+  const { zstd, line } = speeds[effort];
+  return size / zstd < (added * MAY_SAVE) / line;
+}
 
 async function readBases(
   group: readonly Missing[],

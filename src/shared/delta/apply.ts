@@ -101,7 +101,22 @@ function check(head: DeltaHead, recipe: Recipe, start: number, { delta, maxBytes
     planned.push({ method: same?.method ?? method, position: same?.position ?? position, size, targets });
     position += length;
   }
+  if (dictionaryBytes(planned) > bytes * DICTIONARY_FACTOR + DICTIONARY_EXTRA) {
+    throw new DeltaError(
+      'limit',
+      'the difference builds on far more than what it makes, which would keep the device busy',
+    );
+  }
   if (position !== delta.size)
     throw damaged(position > delta.size ? 'it ends too early' : 'there is more behind its end');
   return planned;
+}
+
+/** A content that shrank has a dictionary larger than itself; but not many of them. */
+const DICTIONARY_FACTOR = 4;
+const DICTIONARY_EXTRA = 256 * 1024 * 1024;
+
+function dictionaryBytes(planned: readonly PlannedOperation[]): number {
+  const blocks = planned.flatMap(({ method }) => (method.kind === 'dictionary' ? method.blocks : []));
+  return blocks.reduce((sum, { dictionary }) => sum + dictionary, 0);
 }

@@ -65,7 +65,7 @@ export interface Stream {
 }
 
 export interface Block {
-  /** Bytes of the target, at most `BLOCK_BYTES`. */
+  /** Bytes of the target: `BLOCK_BYTES`, or fewer in the last one. */
   size: number;
   /** Which bytes of the base are the dictionary: at most `DICTIONARY_BYTES`. */
   from: number;
@@ -192,6 +192,9 @@ function decodeMethod(reader: ByteReader, before: readonly Operation[]): Method 
     return { kind, bases, streams: { steps, gaps, words, extra } };
   }
   const blocks = Array.from({ length: countOf(reader) }, () => decodeBlock(reader));
+  // Each costs reading a dictionary, so there are no more of them than its size needs.
+  if (blocks.slice(0, -1).some(({ size }) => size !== BLOCK_BYTES))
+    throw damaged('a block of it is smaller than blocks are');
   return { kind, bases, blocks };
 }
 

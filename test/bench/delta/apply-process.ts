@@ -32,6 +32,7 @@ if (oldTar !== undefined && oldRecipe !== undefined && deltaPath !== undefined) 
   });
   for await (const piece of made) hash.update(piece);
   digest = hash.digest('hex');
+  await Promise.all([tar.close(), delta.close()]);
 }
 const { user, system } = process.cpuUsage(before);
 process.stdout.write(`${JSON.stringify({ digest, cpu: (user + system) / 1e6, peak: peakMemory() })}\n`);

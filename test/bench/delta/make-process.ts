@@ -32,6 +32,7 @@ const { parts, size, operations } = await makeDelta({
   },
   effort: 'thorough',
 });
+await Promise.all([target.close(), base.close()]);
 writeFileSync(recipePath, await compressRecipe(encoded));
 writeFileSync(deltaPath, Buffer.concat(parts));
 const { user, system } = process.cpuUsage();

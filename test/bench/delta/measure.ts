@@ -3,10 +3,11 @@ import { createReadStream, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
+import { messageOf } from '../../../src/shared/message-of.ts';
 import { root } from '../../e2e/support/paths.ts';
-import { emptyFolder, rivals, whyNot } from './rivals.ts';
+import { emptyFolder, type Rival, rivals, whyNot } from './rivals.ts';
 import { makeSet, type Pair, sets } from './sets.ts';
-import { timed } from './timed.ts';
+import { timed, whyNoTime } from './timed.ts';
 
 /** One way of bringing the new layer to a device that has the old one. */
 export interface DeltaWay {
@@ -30,36 +31,41 @@ export interface DeltaMeasured {
   sets: DeltaSet[];
   /** Memory of a process of the same kind that applies nothing, bytes. */
   barePeak: number;
-  /** Rivals that could not run, and why. */
+  /** Rivals and sets that could not be measured, and why. */
   missing: string[];
 }
 
 const applied = z.object({ digest: z.string(), cpu: z.number(), peak: z.number() });
 const made = z.object({ size: z.number(), operations: z.number(), cpu: z.number(), peak: z.number() });
 
-/** Every set in every way: some ten minutes of processor time, most of them bsdiff's. */
-export async function measureDelta(say: (text: string) => void): Promise<DeltaMeasured> {
+/** Every set, or those that are named, in every way: some ten minutes of processor time, most of them for Node. */
+export async function measureDelta(
+  say: (text: string) => void,
+  only: readonly string[] = sets.map(({ name }) => name),
+): Promise<DeltaMeasured | string> {
+  const noTime = whyNoTime();
+  if (noTime !== undefined) return noTime;
   const folder = join(root, 'build/bench/delta/work');
   const program = await bundled(folder);
   const present = rivals.filter((rival) => whyNot(rival) === undefined);
   const missing = rivals.flatMap((rival) => whyNot(rival) ?? []);
   const results: DeltaSet[] = [];
-  for (const set of sets) {
-    const pair = await makeSet(set);
+  for (const set of sets.filter(({ name }) => only.includes(name))) {
+    const pair = await makeSet(set).catch((error: unknown) => messageOf(error));
+    if (typeof pair === 'string') {
+      missing.push(`The set ${set.name}: ${pair}`);
+      continue;
+    }
     say(`delta: ${set.name}: ${pair.words}`);
     const wanted = await digestOf(pair.fresh);
     const gantry = await measureGantry(pair, program, emptyFolder(join(folder, 'gantry')), wanted);
+    say(`delta: ${set.name}: Gantry: ${gantry.bytes} bytes`);
     const others: DeltaWay[] = [];
     for (const rival of present) {
-      const own = emptyFolder(join(folder, 'rival'));
-      const { bytes, taken } = await rival.make(pair, own);
-      const out = join(own, 'out.tar');
-      const onDevice = await rival.apply(pair, own, out);
-      if ((await digestOf(out)) !== wanted) throw new Error(`${rival.name} made another ${set.name}`);
-      others.push({ name: rival.name, bytes, hostCpu: taken.cpu, deviceCpu: onDevice.cpu, devicePeak: onDevice.peak });
-      say(`delta: ${set.name}: ${rival.name}: ${bytes} bytes`);
+      const way = await measureRival(rival, pair, emptyFolder(join(folder, 'rival')), wanted);
+      say(`delta: ${set.name}: ${rival.name}: ${way.bytes} bytes`);
+      others.push(way);
     }
-    say(`delta: ${set.name}: Gantry: ${gantry.bytes} bytes`);
     results.push({ pair, aim: set.aim, gantry, rivals: others });
   }
   const barePeak = (await runApply(program, [])).peak;
@@ -98,6 +104,14 @@ async function measureGantry(pair: Pair, program: string, folder: string, wanted
   const device = await runApply(program, [pair.old, recipe, delta]);
   if (device.digest !== wanted) throw new Error(`another ${pair.name} was made`);
   return { name: 'Gantry', bytes: host.size, hostCpu: host.cpu, deviceCpu: device.cpu, devicePeak: device.peak };
+}
+
+async function measureRival(rival: Rival, pair: Pair, folder: string, wanted: string): Promise<DeltaWay> {
+  const { bytes, taken } = await rival.make(pair, folder);
+  const out = join(folder, 'out.tar');
+  const onDevice = await rival.apply(pair, folder, out);
+  if ((await digestOf(out)) !== wanted) throw new Error(`${rival.name} made another ${pair.name}`);
+  return { name: rival.name, bytes, hostCpu: taken.cpu, deviceCpu: onDevice.cpu, devicePeak: onDevice.peak };
 }
 
 async function digestOf(path: string): Promise<string> {

@@ -5,9 +5,12 @@ import type { DeltaMeasured, DeltaSet, DeltaWay } from './measure.ts';
 const LINE = 11_520;
 
 /** The part of docs/benchmarks.md about differences. */
-export function deltaSections({ sets, barePeak, missing }: DeltaMeasured): string[] {
+export function deltaSections(measured: DeltaMeasured | string): string[] {
+  const title = '## What travels when a layer changes';
+  if (typeof measured === 'string') return [title, measured];
+  const { sets, barePeak, missing } = measured;
   return [
-    '## What travels when a layer changes',
+    title,
     'Two versions of a layer; the device has the older one. “Bytes”: all that has to be sent. “Line”: how long that takes at 115,200 baud, without anything else. “Host” and “device”: processor seconds of making and of applying it; “memory”: the most that the applying process had resident at a time. Every way rebuilds the exact tar, checked by its digest. Gantry works with its greatest effort, as on a serial line, on one processor or two; its process on the device hashes the tar instead of writing it, the others write it. ' +
       `A process of that kind that applies nothing has ${megabytes(barePeak)} MB resident.`,
     ...(missing.length > 0 ? [`Not measured: ${missing.join(' ')}`] : []),

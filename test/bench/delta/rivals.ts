@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { findProgram } from '../../../src/emulator/programs.ts';
+import { messageOf } from '../../../src/shared/message-of.ts';
 import type { Pair } from './sets.ts';
 import { type Taken, timed } from './timed.ts';
 
@@ -86,7 +87,7 @@ export function whyNot(rival: Rival): string | undefined {
     findProgram(rival.program, rival.debianPackage);
     return undefined;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return messageOf(error);
   }
 }
 

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { findProgram } from '../../../src/emulator/programs.ts';
+import { messageOf } from '../../../src/shared/message-of.ts';
 
 /** What a program took, with all that it started. */
 export interface Taken {
@@ -12,6 +13,16 @@ export interface Taken {
   /** Bytes: the most that one process had in memory at a time. */
   peak: number;
   stdout: string;
+}
+
+/** What is missing to measure anything, in words; undefined when nothing is. */
+export function whyNoTime(): string | undefined {
+  try {
+    findProgram('time', 'time');
+    return undefined;
+  } catch (error) {
+    return `Not measured: ${messageOf(error)}`;
+  }
 }
 
 /** Runs a program to its end, with low priority. Rejects when it fails. */
