@@ -56,9 +56,14 @@ export class HostCache {
     return bytes;
   }
 
+  /** A host whose disk is full, or may not be written to, does without. */
   async write(kind: Kind, name: string, bytes: Uint8Array | string): Promise<void> {
-    await writeFileAtomic(this.path(kind, name), bytes);
-    await this.#prune(kind);
+    try {
+      await writeFileAtomic(this.path(kind, name), bytes);
+      await this.#prune(kind);
+    } catch {
+      // What is not kept is made again.
+    }
   }
 
   async remove(kind: Kind, name: string): Promise<void> {
@@ -74,12 +79,12 @@ export class HostCache {
   }
 
   /**
-   * Keeps the tar in a layer's blob. Undefined when it cannot be split into files. Rejects with an `ImageError` when it is
-   * not what its diffID says, and with what `blob` says.
+   * Keeps the tar in a layer's blob. Undefined when it cannot be split into files, or there is no room for it here. Rejects
+   * with an `ImageError` when it is not what its diffID says, or `blob` says so.
    */
   async keepTar(diffId: Digest, mediaType: string, blob: Readable): Promise<CachedTar | undefined> {
     const path = this.path('tars', hexOf(diffId));
-    await produceFile(path, async (temporary) => {
+    const written = produceFile(path, async (temporary) => {
       const hash = createHash('sha256');
       const hashing = async function* (source: AsyncIterable<Buffer>) {
         for await (const chunk of source) {
@@ -94,7 +99,13 @@ export class HostCache {
       const found = `sha256:${hash.digest('hex')}`;
       if (found !== diffId) throw new ImageError(`the tar of the layer ${diffId} has the digest ${found}`);
     });
-    await this.#prune('tars', path);
+    try {
+      await written;
+      await this.#prune('tars', path);
+    } catch (error) {
+      if (error instanceof ImageError) throw error;
+      return undefined;
+    }
     return this.tar(diffId);
   }
 
