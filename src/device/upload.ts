@@ -18,9 +18,8 @@ import {
 } from './transfer/planner.ts';
 import type { RateMeter } from './transfer/rate.ts';
 import { sendLayerBlob } from './transfer/send-blob.ts';
-import { stage } from './transfer/stage-event.ts';
+import { planWords, roomWords, stage } from './transfer/stage-event.ts';
 import type { Blob } from './transfer/verified.ts';
-import { transferWords } from './transfer/words.ts';
 
 /** So long nothing may come over before we say so instead of trying for ever: an init container may begin anew. */
 const patienceMs = 60_000;
@@ -91,17 +90,20 @@ async function* sendAll(context: UploadContext, sending: Sending): AsyncGenerato
     sending.plan = await planTransfer({ ...context, rate: rates.rate }, offers);
     yield* planWords(sending.images, sending.plan);
   }
-  const total = sending.plan.bytes;
+  const { plan } = sending;
   let before = 0;
-  for (const part of sending.plan.parts) {
+  for (const part of plan.parts) {
     // What has arrived before a break is not asked for again.
     if (missing.has(part.diffId)) {
-      for await (const event of sendPart(context, sending, part)) yield withProgress(event, before, total, rates);
+      for await (const event of sendPart(context, sending, plan, part)) {
+        yield withProgress(event, before, plan.bytes, rates);
+      }
     }
     before += part.bytes;
   }
-  await sending.plan.allArrived();
+  await plan.allArrived();
   const [last] = sending.images.slice(-1);
+  const total = plan.bytes;
   if (last && total > 0) yield stage(last.component, `sent ${last.source.ref}`, { progress: { done: total, total } });
 }
 
@@ -113,13 +115,20 @@ interface PartEvent {
 }
 
 /** A difference that the device cannot use is followed by the whole. */
-async function* sendPart(context: UploadContext, sending: Sending, part: PlannedPart): AsyncGenerator<PartEvent> {
+async function* sendPart(
+  context: UploadContext,
+  sending: Sending,
+  plan: PlannedTransfer,
+  part: PlannedPart,
+): AsyncGenerator<PartEvent> {
   const { blob, whole } = part;
   try {
     yield* sendBlob(context, sending, part, blob);
   } catch (error) {
     if (blob === whole || !(error instanceof ApiError)) throw error;
     yield { ...part, message: `${error.message}; sending all of it: ${formatBytes(whole.size)}`, sent: 0 };
+    plan.bytes += whole.size - part.bytes;
+    part.bytes = whole.size;
     part.blob = whole;
     yield* sendBlob(context, sending, part, whole);
   }
@@ -172,25 +181,6 @@ function withProgress(
   const { bytesPerSecond } = rates.rate;
   const secondsLeft = (total - done) / bytesPerSecond;
   return stage(component, message, { progress: { done, total, bytesPerSecond, secondsLeft } });
-}
-
-function* planWords(images: readonly ImageToSend[], plan: PlannedTransfer): Generator<SwapEvent> {
-  const transfer = shownTransfer(plan);
-  const [first] = images;
-  if (!first) return;
-  const refs = images.map(({ source }) => source.ref).join(', ');
-  const progress = { done: 0, total: plan.bytes };
-  yield stage(first.component, `${refs}: ${transferWords(transfer)}`, { progress, transfer });
-}
-
-function* roomWords({ component, source }: ImageToSend, { room }: ImageOffer): Generator<SwapEvent> {
-  if (room && room.collectedBytes > 0) {
-    yield stage(component, `the device removed ${formatBytes(room.collectedBytes)} of old images to make room`);
-  }
-  if (room && room.needBytes > room.freeBytes) {
-    const figures = `may need ${formatBytes(room.needBytes)}, ${formatBytes(room.freeBytes)} are free`;
-    yield stage(component, `${source.ref} may not fit on the device: it ${figures}`);
-  }
 }
 
 function expectOwn(source: ImageSource, offer: ImageOffer): void {

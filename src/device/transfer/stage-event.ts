@@ -1,5 +1,8 @@
-import type { SwapEvent } from '../../shared/api/types.ts';
+import type { ImageOffer, SwapEvent } from '../../shared/api/types.ts';
+import { formatBytes } from '../../shared/text/format.ts';
 import { sanitizeLine } from '../../shared/text/sanitize.ts';
+import { type ImageToSend, type PlannedTransfer, shownTransfer } from './planner.ts';
+import { transferWords } from './words.ts';
 
 /** What the host says while it sends. */
 export function stage(
@@ -9,4 +12,25 @@ export function stage(
 ): SwapEvent {
   const at = new Date().toISOString();
   return { stage: 'stage', component, at, message: sanitizeLine(message, { color: false }), sending: true, ...more };
+}
+
+/** What will travel. */
+export function* planWords(images: readonly ImageToSend[], plan: PlannedTransfer): Generator<SwapEvent> {
+  const transfer = shownTransfer(plan);
+  const [first] = images;
+  if (!first) return;
+  const refs = images.map(({ source }) => source.ref).join(', ');
+  const progress = { done: 0, total: plan.bytes };
+  yield stage(first.component, `${refs}: ${transferWords(transfer)}`, { progress, transfer });
+}
+
+/** What the device did to make room, and whether it may be too little. */
+export function* roomWords({ component, source }: ImageToSend, { room }: ImageOffer): Generator<SwapEvent> {
+  if (room && room.collectedBytes > 0) {
+    yield stage(component, `the device removed ${formatBytes(room.collectedBytes)} of old images to make room`);
+  }
+  if (room && room.needBytes > room.freeBytes) {
+    const figures = `may need ${formatBytes(room.needBytes)}, ${formatBytes(room.freeBytes)} are free`;
+    yield stage(component, `${source.ref} may not fit on the device: it ${figures}`);
+  }
 }

@@ -138,8 +138,10 @@ describe('over a slow line', () => {
       if (damage === 'content') await writeFile(layer(before.diffId, 'app/main.js'), 'z'.repeat(bundle('one').length));
       else await truncate(join(data, 'recipes', hexOf(before.diffId)), 20);
       const edited = await app('another');
-      const { plan, messages } = await sendNext(sourceOf('web:2', [shared, edited]));
+      const { plan, messages, events } = await sendNext(sourceOf('web:2', [shared, edited]));
       expect(plan.parts[0]?.method).toBe('difference');
+      const total = edited.blob.length;
+      expect(events.at(-1)?.progress).toEqual({ done: total, total });
       expect(messages.some((text) => /cannot be used on this device: .*sending all of it/.test(text))).toBe(true);
       expect(await readFile(layer(edited.diffId, 'app/main.js'), 'utf8')).toBe(bundle('another'));
       expect(await readdir(join(data, 'uploads'))).toEqual([]);
