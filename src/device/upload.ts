@@ -9,13 +9,7 @@ import { ApiError, ImageError } from './errors.ts';
 import type { ImageSource } from './image-source/types.ts';
 import { announce } from './transfer/announce.ts';
 import type { HostCache } from './transfer/host-cache.ts';
-import {
-  type ImageToSend,
-  type PlannedPart,
-  type PlannedTransfer,
-  planTransfer,
-  shownTransfer,
-} from './transfer/planner.ts';
+import { type ImageToSend, type PlannedPart, type PlannedTransfer, planTransfer } from './transfer/planner.ts';
 import type { RateMeter } from './transfer/rate.ts';
 import { sendLayerBlob } from './transfer/send-blob.ts';
 import { planWords, roomWords, stage } from './transfer/stage-event.ts';
