@@ -9,10 +9,16 @@ import { ApiError, ImageError } from './errors.ts';
 import type { ImageSource } from './image-source/types.ts';
 import { announce } from './transfer/announce.ts';
 import type { HostCache } from './transfer/host-cache.ts';
-import { type ImageToSend, type PlannedPart, type PlannedTransfer, planTransfer } from './transfer/planner.ts';
+import {
+  type ImageToSend,
+  isWorthLooking,
+  type PlannedPart,
+  type PlannedTransfer,
+  planTransfer,
+} from './transfer/planner.ts';
 import type { RateMeter } from './transfer/rate.ts';
 import { sendLayerBlob } from './transfer/send-blob.ts';
-import { planWords, roomWords, stage } from './transfer/stage-event.ts';
+import { lookingWords, planWords, roomWords, stage } from './transfer/stage-event.ts';
 import type { Blob } from './transfer/verified.ts';
 
 /** So long nothing may come over before we say so instead of trying for ever: an init container may begin anew. */
@@ -81,6 +87,7 @@ async function* sendAll(context: UploadContext, sending: Sending): AsyncGenerato
   if (missing.size < sending.fewestMissing) sending.gotOnAt = performance.now();
   sending.fewestMissing = Math.min(sending.fewestMissing, missing.size);
   if (!sending.plan) {
+    if (isWorthLooking(rates.rate, offers)) yield lookingWords(sending.images);
     sending.plan = await planTransfer({ ...context, rate: rates.rate }, offers);
     yield* planWords(sending.images, sending.plan);
   }

@@ -67,8 +67,10 @@ describe('over a serial line of 115,200 baud only what differs travels', () => {
   });
 
   it('an edit of the init container', async () => {
+    const all = await gantryJson<ComponentStatus[]>('-d', target, 'ps', '-a');
+    const digest = all.find(({ name }) => name === 'init')?.digest ?? expect.fail('there is no init');
     const image = await editedImage({
-      ...{ from: localStore(), ref: 'init:1', arch: 'amd64', dir: folder, name: 'init:edited' },
+      ...{ from: localStore(), digest, arch: 'amd64', dir: folder, name: 'init:edited' },
       file: {
         path: 'usr/lib/gantry/init.mjs',
         edit: (content) => Buffer.from(content.toString().replace('answers at', 'still answers at')),

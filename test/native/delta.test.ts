@@ -10,6 +10,7 @@ import type { SwapOrder } from '../../src/device/device.ts';
 import { GantryDevice } from '../../src/device/gantry-device.ts';
 import { hostArch } from '../../src/emulator/index.ts';
 import type { SwapEvent, TransferPlan } from '../../src/shared/api/types.ts';
+import type { Revision } from '../../src/shared/definition/revision.ts';
 import { SerialTransport } from '../../src/transport/serial.ts';
 import { UnixTransport } from '../../src/transport/unix.ts';
 import { type NativeDevice, startNative } from '../e2e/support/native.ts';
@@ -51,6 +52,12 @@ describe('what differs travels to a real device', () => {
     vi.unstubAllEnvs();
   });
 
+  /** What the root image has of a component. */
+  const built = async (name: string) => {
+    const factory = JSON.parse(await native.call('GET', '/gantry/v1/revisions/0')) as Revision;
+    return factory.components[name]?.image.digest ?? expect.fail(`there is no ${name}`);
+  };
+
   async function swap(order: SwapOrder) {
     line.up = 0;
     line.down = 0;
@@ -67,15 +74,16 @@ describe('what differs travels to a real device', () => {
     expect(swapped.plan.bytes).toBe(plan.transfer?.bytes);
     expect(swapped.plan.bytes).toBeLessThan(400);
     expect((await native.component('web')).image).toBe('web:2');
-    console.info(`web:1 to web:2: ${swapped.up} bytes to the device, ${swapped.down} back; ${swapped.messages[0]}`);
+    console.info(
+      `web:1 to web:2: ${swapped.up} bytes to the device, ${swapped.down} back; ${swapped.messages.slice(0, 2).join('; ')}`,
+    );
   });
 
   it('an edited line of the init container as some hundred bytes of its megabytes', async () => {
     const words = 'the API answers at';
     const edit = (content: Buffer) => Buffer.from(content.toString().replace(words, `From now on ${words}`));
-    const from = localStore();
     const image = await editedImage({
-      ...{ from, ref: 'init:1', arch, dir: join(folder, 'init'), name: 'init:edited' },
+      ...{ from: localStore(), digest: await built('init'), arch, dir: join(folder, 'init'), name: 'init:edited' },
       file: { path: 'usr/lib/gantry/init.mjs', edit },
     });
     const swapped = await swap({ name: 'init', image });
@@ -83,7 +91,9 @@ describe('what differs travels to a real device', () => {
     expect(swapped.plan.bytes).toBeLessThan(1000);
     await native.untilIs('init', { image: 'init:edited', state: 'running' }, 60);
     expect(native.journal()).toContain(`From now on ${words}`);
-    console.info(`init edited: ${swapped.up} bytes to the device, ${swapped.down} back; ${swapped.messages[0]}`);
+    console.info(
+      `init edited: ${swapped.up} bytes to the device, ${swapped.down} back; ${swapped.messages.slice(0, 2).join('; ')}`,
+    );
   });
 
   describe('over a serial line of 115,200 baud', () => {
@@ -103,7 +113,8 @@ describe('what differs travels to a real device', () => {
       const path = name === 'web' ? 'srv/www/index.html' : 'usr/lib/gantry/init.mjs';
       const [from, to] = name === 'web' ? ['version 1', 'version one and a half'] : ['answers at', 'still answers at'];
       const image = await editedImage({
-        ...{ from: localStore(), ref: `${name}:1`, arch, dir: join(folder, `serial-${name}`), name: `${name}:serial` },
+        ...{ from: localStore(), digest: await built(name), arch },
+        ...{ dir: join(folder, `serial-${name}`), name: `${name}:serial` },
         file: { path, edit: (content) => Buffer.from(content.toString().replace(from, to)) },
       });
       const bytes = paced.line.bytes;
@@ -137,7 +148,8 @@ describe('what differs travels to a real device', () => {
       writeFileSync(native.path('/run/gantry/faults'), JSON.stringify({ action: 'kill', point: 'upload block' }));
     const more = [file('srv/www/large', randomBytes(4 * block + 1000))];
     const from = new OciLayout(ociDir(arch));
-    const image = await editedImage({ from, ref: 'web:2', arch, dir: join(folder, 'large'), name: 'web:large', more });
+    const { digest } = (await from.find('web:2', arch)) ?? expect.fail('web:2 was not built');
+    const image = await editedImage({ from, digest, arch, dir: join(folder, 'large'), name: 'web:large', more });
     const uploads = native.path('/var/lib/gantry/uploads');
     const sizes: number[] = [];
     order();

@@ -7,9 +7,9 @@ import { canonicalJson } from '../../src/shared/canonical-json.ts';
 import { type Arch, type Digest, mediaTypes } from '../../src/shared/oci/types.ts';
 
 export interface Edit {
-  /** What the image is called in `from`, and what the edited one is called in the layout `dir`. */
+  /** The image, and what the edited one is called in the layout `dir`. Names in `from` may mean another one by now. */
   from: OciLayout;
-  ref: string;
+  digest: Digest;
   arch: Arch;
   dir: string;
   name: string;
@@ -20,10 +20,8 @@ export interface Edit {
 }
 
 /** Makes an image that differs from another one in some files. Returns what `swap` calls it. */
-export async function editedImage({ from, ref, arch, dir, name, file, more }: Edit): Promise<string> {
-  const found = await from.find(ref, arch);
-  if (!found) throw new Error(`${from.dir} has no ${ref}`);
-  const { manifest, config } = await from.image(found.digest);
+export async function editedImage({ from, digest, arch, dir, name, file, more }: Edit): Promise<string> {
+  const { manifest, config } = await from.image(digest);
   const layout = new OciLayout(dir);
   const diffIds: Digest[] = [];
   const layers = [];
@@ -46,7 +44,7 @@ export async function editedImage({ from, ref, arch, dir, name, file, more }: Ed
     layers.push(await layout.writeBlob(await from.readBlob(layer.digest), layer.mediaType));
     diffIds.push(config.rootfs.diff_ids[index] ?? layer.digest);
   }
-  if (!edited) throw new Error(`${ref} has no file ${file?.path}`);
+  if (!edited) throw new Error(`${digest} has no file ${file?.path}`);
   if (more) {
     const written = await writeLayer(layout, more, 'more');
     layers.push(written.descriptor);

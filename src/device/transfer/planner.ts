@@ -66,9 +66,8 @@ export async function planTransfer(
   images: readonly { image: ImageToSend; missing: ImageOffer['missing'] }[],
 ): Promise<PlannedTransfer> {
   const { rate } = context;
-  const bytes = images.flatMap(({ missing }) => missing).reduce((sum, { size }) => sum + size, 0);
-  const worthLooking = bytes > rate.bytesPerSecond * soonSeconds && heedsDictionaries();
-  const device = worthLooking ? await DeviceLayers.read(context) : undefined;
+  const bytes = wholeBytes(images);
+  const device = isWorthLooking(rate, images) ? await DeviceLayers.read(context) : undefined;
   const present = device ? await contentsOf(device, bytes) : new Set<Digest>();
   const parts = new Map<Digest, PlannedPart>();
   for (const { image, missing } of images) {
@@ -79,6 +78,15 @@ export async function planTransfer(
   const total = [...parts.values()].reduce((sum, part) => sum + part.bytes, 0);
   const allArrived = async () => device?.noteArrived([...parts.keys()]);
   return { bytes: total, seconds: total / rate.bytesPerSecond, rate, parts: [...parts.values()], allArrived };
+}
+
+/** Whether differences would be sooner there than everything. To make them can take a while. */
+export function isWorthLooking(rate: TransferRate, images: readonly { missing: ImageOffer['missing'] }[]): boolean {
+  return wholeBytes(images) > rate.bytesPerSecond * soonSeconds && heedsDictionaries();
+}
+
+function wholeBytes(images: readonly { missing: ImageOffer['missing'] }[]): number {
+  return images.flatMap(({ missing }) => missing).reduce((sum, { size }) => sum + size, 0);
 }
 
 /** The contents of all layers of the device whose recipes are known here, or cost little against `bytes` that travel. */

@@ -14,6 +14,12 @@ export function stage(
   return { stage: 'stage', component, at, message: sanitizeLine(message, { color: false }), sending: true, ...more };
 }
 
+/** Said before what can take longer than a person waits for nothing. */
+export function lookingWords(images: readonly ImageToSend[]): SwapEvent {
+  const refs = images.map(({ source }) => source.ref).join(', ');
+  return stage(images[0]?.component ?? '', `${refs}: working out what differs from what the device has`);
+}
+
 /** What will travel. */
 export function* planWords(images: readonly ImageToSend[], plan: PlannedTransfer): Generator<SwapEvent> {
   const transfer = shownTransfer(plan);

@@ -58,7 +58,8 @@ describe('over a slow line', () => {
     ]);
     expect(plan.bytes).toBeLessThan(300);
     expect(plan.parts[0]?.wholeBytes).toBe(edited.blob.length);
-    expect(messages[0]).toMatch(
+    expect(messages[0]).toBe('web:2: working out what differs from what the device has');
+    expect(messages[1]).toMatch(
       /^web:2: \d+ B instead of \d+\.\d kB: 1 file in 1 layer as a difference, about \d+ ms at 11\.0 kB\/s$/,
     );
     expect(await readFile(layer(edited.diffId, 'app/main.js'), 'utf8')).toBe(bundle('another'));
