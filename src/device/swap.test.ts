@@ -286,6 +286,27 @@ describe('swap', () => {
     await connection.close();
   });
 
+  it('sends layers whole, in one piece, to a device that knows neither differences nor parts', async () => {
+    const transport = new UnixTransport(server.path);
+    const connection = new Connection(transport);
+    await connection.connect();
+    const api = new ApiClient(new TransportAgent(() => connection.dial()));
+    const source = await openImageSource(dir, { arch: 'amd64' });
+    // On a line as slow as that, anything smaller would be tried.
+    const rates = new RateMeter({ kind: 'serial', bytesPerSecond: 1000 });
+    const sent = [];
+    for await (const event of uploadImages({ api, connection, cache: new HostCache(), rates }, [
+      { component: 'web', source, former: digestOf('what the device has') },
+    ]))
+      sent.push(event);
+    expect(sent.find(({ transfer }) => transfer)?.transfer?.parts).toMatchObject([
+      { method: 'whole', bytes: image.layers[0]?.data.length },
+      { method: 'whole', bytes: image.layers[1]?.data.length },
+    ]);
+    expect([...received.values()]).toEqual(image.layers.map(({ data }) => data));
+    await connection.close();
+  });
+
   it('goes on with an upload after the connection broke, without sending again what arrived', async () => {
     let cuts = 0;
     duringLayer = (complete) => {
