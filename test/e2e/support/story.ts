@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { RevisionList, SwapEvent } from '../../../src/shared/api/types.ts';
+import type { ComponentStatus, RevisionList, SwapEvent } from '../../../src/shared/api/types.ts';
 import type { Arch } from '../../../src/shared/oci/types.ts';
 import { gantry, gantryJson, gantryOk, start } from './gantry.ts';
 import { boot, type Machine, type Via } from './machine.ts';
@@ -31,7 +31,7 @@ export function deviceStory(arch: Arch, via: Via): void {
     afterAll(async () => machine?.stop());
 
     it('lists every component with its image, state and health', async () => {
-      const all = await machine.components();
+      const all = await gantryJson<ComponentStatus[]>(...on('ps', '-a'));
       expect(all.map((c) => c.name).sort()).toEqual(['base', 'dhcp', 'init', 'kernel', 'mosquitto', 'sshd', 'web']);
       const web = all.find((c) => c.name === 'web');
       expect(web).toMatchObject({ image: 'web:1', state: 'running', health: 'healthy', restarts: 0 });
@@ -142,8 +142,7 @@ export function deviceStory(arch: Arch, via: Via): void {
       expect(before.persistent).toBe(via === 'ssh');
       await gantryOk(...on('power', 'reboot'));
       await until('the device to boot again', 180, async () => {
-        const info = await gantryJson<{ bootId: string }>(...on('info'));
-        return info.bootId !== before.bootId;
+        return (await machine.info()).bootId !== before.bootId;
       });
       await machine.untilHealthy();
       expect(await page()).toContain(via === 'ssh' ? 'version 2' : 'version 1');
