@@ -67,7 +67,7 @@ export async function boot(arch: Arch, via: Via, options: BootOptions): Promise<
   });
   const target = `qemu:${options.name}?via=${via}`;
   // In this process: asking again and again through a new process each time would take half of the processor's time.
-  const onDevice = async <T>(work: (device: Device) => Promise<T>, seconds = 60): Promise<T> => {
+  const connected = async <T>(work: (device: Device) => Promise<T>, seconds = 60): Promise<T> => {
     const device = await connectDevice(target, { patienceMs: seconds * 1000 });
     try {
       return await work(device);
@@ -84,15 +84,15 @@ export async function boot(arch: Arch, via: Via, options: BootOptions): Promise<
       const response = await fetch(`http://127.0.0.1:${emulator.instance.ports['80']}/`);
       return response.text();
     },
-    components: () => onDevice((device) => device.components()),
-    info: () => onDevice((device) => device.info()),
+    components: () => connected((device) => device.components()),
+    info: () => connected((device) => device.info()),
     component: async (name) => {
       const found = (await machine.components()).find((component) => component.name === name);
       if (found === undefined) throw new Error(`there is no ${name}`);
       return found;
     },
     untilHealthy: (seconds = 120) =>
-      onDevice(
+      connected(
         (device) =>
           until('every component to be healthy', seconds, async () => {
             const all = await device.components();
