@@ -1,10 +1,11 @@
-import { renameSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Arch } from '../../src/shared/oci/types.ts';
 import { sayWithTime } from '../e2e/support/compose.ts';
 import { root, testEnvironment } from '../e2e/support/paths.ts';
 import { AtEnd } from '../support/at-end.ts';
 import { type Booted, measureBoots } from './boot.ts';
+import { putChapter } from './chapter.ts';
 import { type Composed, measureComposing } from './compose.ts';
 import { measureDelta } from './delta/measure.ts';
 import { deltaSections } from './delta/report.ts';
@@ -19,8 +20,8 @@ import { measureStrategies } from './swap/strategies.ts';
 
 /**
  * `npm run bench`: measures, and writes docs/benchmarks.md when everything has been measured. `npm run bench -- line`: the
- * serial link alone, printed; `-- delta [SET...]`: what travels when a layer changes, alone,
- * printed.
+ * serial link alone, whose sections it replaces; `-- delta`: likewise what travels when a layer changes; `-- delta SET...`: some
+ * sets of it, printed.
  */
 Object.assign(process.env, testEnvironment);
 const arches: Arch[] = ['amd64', 'arm64'];
@@ -29,13 +30,20 @@ const say = sayWithTime();
 const atEnd = new AtEnd();
 const alone: Record<string, (() => Promise<string[]>) | undefined> = {
   line: async () => lineSections(await measureLine(atEnd, say)),
-  delta: async () =>
-    deltaSections(await measureDelta(say, process.argv.length > 3 ? process.argv.slice(3) : undefined)),
+  delta: async () => deltaSections(await measureDelta(say)),
 };
-const asked = alone[process.argv[2] ?? ''];
-if (asked) {
+const [asked = '', ...only] = process.argv.slice(2);
+if (asked === 'delta' && only.length > 0) {
+  process.stdout.write(`${deltaSections(await measureDelta(say, only)).join('\n\n')}\n`);
+  process.exit();
+}
+const chapter = alone[asked];
+if (chapter) {
+  const [date, load] = [machineFacts()[0], machineFacts().at(-1)].map((fact) => fact?.[1]);
   try {
-    process.stdout.write(`${(await asked()).join('\n\n')}\n`);
+    const [heading = '', ...sections] = await chapter();
+    const when = `Measured by itself on ${date}; load before the start ${load}.`;
+    replace(putChapter(readFileSync(path, 'utf8'), [heading, when, ...sections]));
   } finally {
     await atEnd.run();
   }
@@ -52,10 +60,13 @@ try {
   const delta = await measureDelta(say);
   const booted: Booted[] = [];
   for (const arch of arches) booted.push(await measureBoots(arch, atEnd, say));
-  const temporary = `${path}.part`;
-  writeFileSync(temporary, report({ facts, composed, booted, restarts, hundred, swaps, line, delta }));
-  renameSync(temporary, path);
-  say(`wrote ${path}`);
+  replace(report({ facts, composed, booted, restarts, hundred, swaps, line, delta }));
 } finally {
   await atEnd.run();
+}
+
+function replace(text: string): void {
+  writeFileSync(`${path}.part`, text);
+  renameSync(`${path}.part`, path);
+  say(`wrote ${path}`);
 }

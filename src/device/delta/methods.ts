@@ -74,7 +74,7 @@ export async function makeAdd(
 
 /** Fewer pieces of larger contents, for the host’s memory and time. */
 function indexOptions(size: number): IndexOptions {
-  if (size <= 16 * MIB) return { seed: 16, step: 1, depth: 8 };
+  if (size <= 16 * MIB) return { seed: 12, step: 1, depth: 16 };
   if (size <= 48 * MIB) return { seed: 16, step: 4, depth: 8 };
   return { seed: 16, step: 8, depth: 8 };
 }

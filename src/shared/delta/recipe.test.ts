@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
-import { decodeRecipe, encodeRecipe, type Recipe, recipeDigest, TarSplitter, tarOf, tarSize } from './recipe.ts';
+import { decodeRecipe, encodeRecipe, type Recipe, recipeId, TarSplitter, tarOf, tarSize } from './recipe.ts';
 import { compressRecipe, decompressRecipe } from './recipe-codec.ts';
 import { anyTar, header, inPieces, tarEntry, tarOfEntries } from './tar.testing.ts';
 
@@ -134,8 +134,8 @@ describe('a recipe', () => {
     expect(splitter.end()).toBeUndefined();
   });
 
-  test('has a digest that tells tars apart which differ in a content alone', () => {
-    const digest = (body: string) => recipeDigest(encodeRecipe(split(tarOfEntries([file('a', body)]))));
+  test('has an id that tells tars apart which differ in a content alone', () => {
+    const digest = (body: string) => recipeId(encodeRecipe(split(tarOfEntries([file('a', body)]))));
     expect(digest('one')).toBe(digest('one'));
     expect(digest('one')).not.toBe(digest('two'));
   });

@@ -117,12 +117,7 @@ export function encodeRecipe({ meta, contents, cut }: Recipe): Buffer {
   return Buffer.concat([MAGIC, varint(contents.length), varint(cut), varint(meta.length), ...hashes, packZeros(meta)]);
 }
 
-/** The digest of a serialised recipe, which names it. */
-export function recipeDigest(encoded: Buffer): Digest {
-  return digestOf(encoded);
-}
-
-/** The first 16 hex digits of its digest: what differences name the recipe by that they build on. */
+/** What a serialised recipe is named by: the first 16 hex digits of its SHA-256. */
 export function recipeId(encoded: Buffer): string {
   return hexOf(digestOf(encoded)).slice(0, 16);
 }

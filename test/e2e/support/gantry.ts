@@ -33,6 +33,7 @@ export function start(args: string[], environment: Record<string, string> = {}, 
     env: { ...testEnvironment, ...environment },
     cwd: root,
     stdin,
-    timeout: 180_000,
+    // An upgrade waits for a machine to boot twice.
+    timeout: 235_000,
   });
 }

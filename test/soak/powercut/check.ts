@@ -11,10 +11,14 @@ import type { AtEnd } from '../../support/at-end.ts';
 import type { Promised, Recording } from './record.ts';
 import { lastFlush } from './replay.ts';
 
-/** Mounts a file system of a file, for as long as `work` takes. */
+/** Mounts a file system of a file, for as long as `work` takes; mends it first if need be, as the initramfs does. */
 export async function mounted<T>(image: string, at: string, options: string, work: () => Promise<T>): Promise<T> {
   mkdirSync(at, { recursive: true });
-  await execa('mount', ['-o', options, image, at]);
+  const mount = () => execa('mount', ['-o', options, image, at]);
+  await mount().catch(async () => {
+    await execa('e2fsck', ['-y', image], { reject: false });
+    await mount();
+  });
   try {
     return await work();
   } finally {
