@@ -3,7 +3,7 @@ import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:f
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { file } from '../../src/compose/oci/entry.ts';
 import { localStore, OciLayout } from '../../src/compose/oci/layout.ts';
 import type { SwapOrder } from '../../src/device/device.ts';
@@ -37,7 +37,6 @@ describe('what differs travels to a real device', () => {
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'gantry-delta-'));
-    vi.stubEnv('GANTRY_CACHE', undefined);
     native = await startNative(join(root, 'test/killed/device.yml'), 'delta');
     for (const name of ['web', 'mosquitto']) await native.untilIs(name, { health: 'healthy' }, 60);
     line = await countedLine(join(folder, 'line.sock'), native.path('/run/docker.sock'));
@@ -49,7 +48,6 @@ describe('what differs travels to a real device', () => {
     line?.close();
     await native?.stop();
     rmSync(folder, { recursive: true, force: true });
-    vi.unstubAllEnvs();
   });
 
   /** What the root image has of a component. */
