@@ -20,7 +20,7 @@ import { TransportAgent } from './agent.ts';
 import { ApiClient } from './api-client.ts';
 import { jsonRoute, TestDevice, testComponent, testInfo } from './api-server.testing.ts';
 import { Connection } from './connection.ts';
-import type { SwapOrder } from './device.ts';
+import type { SwapOptions, SwapOrder } from './device.ts';
 import { GantryDevice } from './gantry-device.ts';
 import { makeImage, type TestImage, writeLayout } from './image-source/images.testing.ts';
 import { openImageSource } from './image-source/index.ts';
@@ -154,7 +154,7 @@ afterEach(async () => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-async function swap(options?: { retry?: boolean; signal?: AbortSignal }, orders?: SwapOrder[]): Promise<SwapEvent[]> {
+async function swap(options?: SwapOptions, orders?: SwapOrder[]): Promise<SwapEvent[]> {
   const events: SwapEvent[] = [];
   for await (const event of device.swap(orders ?? [{ name: 'web', image: dir }], options)) events.push(event);
   return events;
@@ -209,6 +209,11 @@ describe('swap', () => {
     revision.components.sshd.kind = 'init';
     const config = { env: [{ name: 'B', value: '3' }] };
     await expect(swap({}, [{ name: 'sshd', config }])).rejects.toThrow('sshd is no system container');
+  });
+
+  it('asks for another window only when that is wished', async () => {
+    await swap({ stable: '500ms' });
+    expect(orders).toMatchObject([{ retry: false, stable: '500ms' }]);
   });
 
   it('asks for a plan without sending a layer', async () => {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { componentConfigSchema, type SwapStrategy } from '../definition/component-config.ts';
+import { componentConfigSchema, durationSchema, type SwapStrategy } from '../definition/component-config.ts';
 import { componentName, digestSchema } from '../definition/revision.ts';
 import { announceImageSchema, type GarbageList } from './storage.ts';
 
@@ -14,6 +14,12 @@ export const swapChangeSchema = z
   .refine(({ image, config }) => image !== undefined || config !== undefined, 'neither image nor config');
 
 export type SwapChange = z.output<typeof swapChangeSchema>;
+
+/**
+ * How long all must stay healthy before the commit, instead of what definitions say. Whoever goes on with a swap that needs a
+ * restart or a reboot keeps to the definitions.
+ */
+const stable = durationSchema.optional();
 
 const changes = z
   .array(swapChangeSchema)
@@ -30,6 +36,7 @@ export const swapRequestSchema = z.strictObject({
   changes,
   /** Take an image or a configuration that failed before. */
   retry: z.boolean().default(false),
+  stable,
 });
 export type SwapRequest = z.input<typeof swapRequestSchema>;
 
@@ -38,6 +45,7 @@ export const swapPlanRequestSchema = z.strictObject({
   changes,
   /** Documents of images that the device need not have. */
   images: z.array(announceImageSchema).max(64).default([]),
+  stable,
 });
 export type SwapPlanRequest = z.input<typeof swapPlanRequestSchema>;
 
