@@ -20,7 +20,7 @@ export interface BuiltImage {
 
 /** Builds the image of the recipe in `dir` for `arch` into the layout and tags it there. Same input, same bytes. */
 export async function buildComponent(dir: string, arch: Arch, options: BuildOptions): Promise<BuiltImage> {
-  const recipe = await readRecipe(dir);
+  const recipe = await readRecipe(dir, options.onRead);
   const layers = await recipeLayers(dir, recipe, arch, options);
   await checkLibraries(dir, recipe, layers, arch, options);
   const settings = await inheritedSettings(dir, recipe);

@@ -17,6 +17,9 @@ export interface FileFacts extends Pick<Entry, 'path' | 'type'> {
 /** Raise when other facts would be found in the same layer. */
 const factsVersion = 1;
 
+/** Bytes of a blob that is read as fast as a record of it would be. */
+const small = 64 << 10;
+
 /**
  * What is in a layer, in its order. Remembered for each layer, since finding it out means to read every file: an image of
  * which one layer is new costs no more than that one.
@@ -26,7 +29,7 @@ export async function layerFacts(layout: OciLayout, layer: Layer): Promise<FileF
   if (existsSync(record)) return JSON.parse(await readFile(record, 'utf8')) as FileFacts[];
   const facts: FileFacts[] = [];
   for await (const entry of layerEntries(layout, layer.descriptor)) facts.push(factsOf(entry));
-  await writeFileAtomic(record, JSON.stringify(facts));
+  if (layer.descriptor.size > small) await writeFileAtomic(record, JSON.stringify(facts));
   return facts;
 }
 
