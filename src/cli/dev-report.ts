@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from 'node:util';
+import type { DevReport } from '../dev/report.ts';
 import type { RoundResult } from '../dev/round-result.ts';
-import type { DevReport } from '../dev/session.ts';
 import type { LogLine } from '../device/device.ts';
 import type { SwapEvent } from '../shared/api/types.ts';
 import { formatBytes, formatMilliseconds } from '../shared/text/format.ts';
@@ -52,6 +52,7 @@ export class DevText implements DevReport {
     const told = this.#told;
     this.#told = false;
     if (!told || round.outcome !== 'running') this.#print(roundLine(round, this.#color));
+    for (const line of round.lastLines ?? []) this.#print(`  ${stripVTControlCharacters(line)}`);
   }
 
   log(line: LogLine): void {
@@ -62,7 +63,6 @@ export class DevText implements DevReport {
     this.#print(text);
   }
 
-  /** The last words of a session. */
   end(text: string): void {
     this.#live.clear();
     this.#print(text);
@@ -121,8 +121,9 @@ export function roundLine(round: RoundResult, color: boolean, now = new Date()):
   const { outcome, changes, buildMs, sentBytes, stages = [], healthyMs, totalMs, message } = round;
   const good = outcome === 'running';
   const sign = good ? paint('green', '✓', color) : outcome === 'unchanged' ? '=' : paint('red', '✗', color);
+  const touched = outcome !== 'not-built' && outcome !== 'unchanged';
   const parts = outcome === 'not-built' ? [] : [`built in ${formatMilliseconds(buildMs)}`];
-  if (sentBytes !== undefined && outcome !== 'unchanged') parts.push(`sent ${formatBytes(sentBytes)}`);
+  if (sentBytes !== undefined && touched) parts.push(`sent ${formatBytes(sentBytes)}`);
   if (good) {
     for (const { stage, ms } of stages) {
       if (stage !== 'send') parts.push(`${stage} ${formatMilliseconds(ms)}`);

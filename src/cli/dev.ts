@@ -67,7 +67,8 @@ async function develop(dir: string, options: DevCommandOptions, context: Command
     imageOf: ({ ref }) => `oci:${layout.dir}:${ref}`,
     forget: (digest) => forgetImage(layout, digest),
     stable: options.stable,
-    logs: options.logs,
+    // Once there is nothing to follow: what it has to say is told when it fails.
+    logs: options.logs && !options.once,
     report,
     signal,
   });

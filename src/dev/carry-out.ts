@@ -12,22 +12,31 @@ export interface SwapWork {
   /** Where the image is, as `gantry swap` takes it. */
   image: string;
   stable: string | undefined;
+  /** Whether the last lines of what failed are to be fetched. */
+  wantsLines: boolean;
   signal: AbortSignal;
   /** Called with each event, and with whether the new component is known to be healthy with it. */
   onEvent(event: SwapEvent, timeline: SwapTimeline, healthy: boolean): void;
 }
 
-export type SwapResult = Pick<RoundResult, 'outcome' | 'sentBytes' | 'stages' | 'revision' | 'message'> & {
+export type SwapResult = Pick<
+  RoundResult,
+  'outcome' | 'sentBytes' | 'stages' | 'revision' | 'message' | 'lastLines'
+> & {
   /** `performance.now()`. */
   healthyAt?: number | undefined;
   /** What was thrown, where nothing was swapped because of it. */
   cause?: unknown;
 };
 
+/** A stack trace of Node's and what stands above it. */
+const mostLines = 20;
+
 /**
  * Swaps one image in, also one that failed before: who saves again means it. Rejects only when `signal` aborts.
  */
-export async function swapIn({ device, name, image, stable, signal, onEvent }: SwapWork): Promise<SwapResult> {
+export async function swapIn(work: SwapWork): Promise<SwapResult> {
+  const { device, name, image, stable, signal, onEvent } = work;
   const timeline = new SwapTimeline(performance.now());
   try {
     for await (const event of device.swap([{ name, image }], { retry: true, stable, signal })) {
@@ -46,7 +55,25 @@ export async function swapIn({ device, name, image, stable, signal, onEvent }: S
     return { ...result, outcome: 'running', healthyAt };
   }
   const message = last?.message ?? 'the device ended the swap without saying how';
-  return { ...result, outcome: timeline.rolledBack ? 'rolled-back' : 'not-swapped', message };
+  if (!timeline.rolledBack) return { ...result, outcome: 'not-swapped', message };
+  const lastLines = work.wantsLines ? await linesOfTrial(work, timeline.trial) : undefined;
+  return { ...result, outcome: 'rolled-back', message, ...(lastLines && { lastLines }) };
+}
+
+/** What a component wrote between its start and its end; the log has what ran before and runs again as well. */
+async function linesOfTrial(
+  { device, name, signal }: SwapWork,
+  { from = 0, to = Number.POSITIVE_INFINITY }: SwapTimeline['trial'],
+): Promise<string[]> {
+  const lines: string[] = [];
+  try {
+    for await (const { time = '', text } of device.logs(name, { since: from / 1000, timestamps: true, signal })) {
+      if (Date.parse(time) <= to) lines.push(text);
+    }
+  } catch {
+    // The reason that the device gave must do.
+  }
+  return lines.slice(-mostLines);
 }
 
 function isLost(error: unknown): boolean {

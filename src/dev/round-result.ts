@@ -28,6 +28,8 @@ export interface RoundResult {
   revision?: number;
   /** Why, when it is not `running`. */
   message?: string;
+  /** What the new one had written until it was given up, if nobody follows the log. */
+  lastLines?: string[];
 }
 
 export interface StageTime {

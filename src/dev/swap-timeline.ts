@@ -8,6 +8,8 @@ export class SwapTimeline {
   /** When the last probe had ended well. */
   healthyAt: number | undefined;
   last: SwapEvent | undefined;
+  /** When the device began to start the new one, and to go back from it, by the device's own clock: milliseconds since the epoch. */
+  readonly trial: { from?: number; to?: number } = {};
   #stage: StageTime['stage'];
   #since: number;
 
@@ -27,6 +29,8 @@ export class SwapTimeline {
     if (event.stage === this.#stage) return false;
     this.#end(at);
     this.#stage = event.stage;
+    if (event.stage === 'start') this.trial.from ??= Date.parse(event.at);
+    if (event.stage === 'rollback') this.trial.to ??= Date.parse(event.at);
     // What is no service has no such stage: then the end tells.
     const ended = event.stage === 'done' && this.touched && this.healthyAt === undefined;
     const isHealthy = event.stage === 'stable' || ended;

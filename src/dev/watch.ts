@@ -73,7 +73,14 @@ export class SourceWatch {
   }
 
   #heard(folder: string, event: string, name: string | null): void {
-    for (const path of this.#changesOf(folder, event, name)) this.#onChange(path);
+    let paths: string[];
+    try {
+      paths = this.#changesOf(folder, event, name);
+    } catch {
+      // A new folder that cannot be watched, and nobody here to tell. What is in it now is built at least.
+      paths = [folder];
+    }
+    for (const path of paths) this.#onChange(path);
   }
 
   /** The files that an event is about; its folders are watched, or no longer, afterwards. */
@@ -84,23 +91,12 @@ export class SourceWatch {
     if (name === basename(folder) && !existsSync(folder)) return [];
     const path = join(folder, name);
     const inTree = this.#isInTree(path) && (path === this.#root || !isIgnored(name));
-    if (!inTree || !isFolder(path)) {
-      if (event === 'rename') this.#leave(path);
-      return inTree || this.#files.has(path) ? [path] : [];
-    }
-    // A folder that has come, maybe in the place of another: what is in it already has changed. Its own mode does not count.
-    if (event !== 'rename') return [];
+    const isFile = !inTree || !isFolder(path);
+    const itself = isFile && (inTree || this.#files.has(path)) ? [path] : [];
+    if (event !== 'rename') return itself;
+    // A folder that has come, maybe in the place of another, or that has gone: what is in it has changed.
     this.#leave(path);
-    return this.#enterOrTell(path);
-  }
-
-  /** As `#enter`, in the middle of an event, where there is nobody to catch an error: then the folder counts as changed. */
-  #enterOrTell(folder: string): string[] {
-    try {
-      return this.#enter(folder);
-    } catch {
-      return [folder];
-    }
+    return [...itself, ...(isFile ? [] : this.#enter(path)), ...this.#findFilesBelow(path)];
   }
 
   /** No longer watches a folder and those in it. */
@@ -110,6 +106,12 @@ export class SourceWatch {
       watcher.close();
       this.#watchers.delete(path);
     }
+  }
+
+  /** Watches the single files below a folder that has just come. Returns those that are there. */
+  #findFilesBelow(folder: string): string[] {
+    const below = [...this.#files].filter((file) => file.startsWith(`${folder}${sep}`));
+    return below.filter((file) => this.#watchFolder(dirname(file)) && existsSync(file));
   }
 
   #isInTree(path: string): boolean {
