@@ -33,6 +33,7 @@ export interface RoundResult {
 }
 
 export interface StageTime {
-  stage: SwapStage | 'send';
+  /** `prepare`: the device makes the new container while the old one runs; part of its `stage`. */
+  stage: SwapStage | 'send' | 'prepare';
   ms: number;
 }

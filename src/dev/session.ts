@@ -1,5 +1,5 @@
-import { messageOf } from '../shared/message-of.ts';
 import { TransportError } from '../transport/transport.ts';
+import { LogFollower } from './log-follower.ts';
 import type { RoundResult } from './round-result.ts';
 import { beginRounds, isDropped, nextRound, type RoundCommand, type RoundEvent, type Rounds } from './rounds.ts';
 import { SourceWatch } from './watch.ts';
@@ -12,6 +12,7 @@ const pauseMs = 1000;
 export class DevSession {
   readonly #options: WorkOptions;
   readonly #work: DevWork;
+  readonly #log: LogFollower;
   #watch: SourceWatch | undefined;
   #rounds: Rounds;
   #timer: NodeJS.Timeout | undefined;
@@ -24,6 +25,7 @@ export class DevSession {
   constructor(options: WorkOptions) {
     this.#options = options;
     this.#work = new DevWork(options);
+    this.#log = new LogFollower(options.device, options.name, options.report);
     this.#rounds = beginRounds(reasons.first, performance.now());
   }
 
@@ -47,7 +49,7 @@ export class DevSession {
     });
     try {
       report.watching(this.#watch.folders);
-      if (logs) void this.#followLog();
+      if (logs) void this.#log.follow(signal);
       await new Promise<void>((resolve, reject) => {
         this.#fail = reject;
         signal.addEventListener('abort', () => resolve());
@@ -108,6 +110,7 @@ export class DevSession {
   async #swapRound(): Promise<void> {
     const { built, result: round } = this.#build ?? {};
     if (!built || !round) throw new Error('nothing was built that could be swapped in');
+    this.#log.wake();
     const { result } = await this.#work.swap(round, built, this.#rounds.current.since);
     const lost = result.outcome === 'lost';
     this.#on({ type: 'swapped', lost, at: performance.now() });
@@ -128,18 +131,10 @@ export class DevSession {
         if (component?.digest !== good) this.#on({ type: 'changed', path: reasons.reboot, at: performance.now() });
       }
       this.#bootId = bootId;
+      this.#log.wake();
       this.#on({ type: 'again', at: performance.now() });
     } catch {
       // Lost again: the next time it is there this is done again.
-    }
-  }
-
-  async #followLog(): Promise<void> {
-    const { device, name, report, signal } = this.#options;
-    try {
-      for await (const line of device.logs(name, { follow: true, tail: 0, signal })) report.log(line);
-    } catch (error) {
-      if (!signal.aborted) report.note(`its log cannot be followed: ${messageOf(error)}`);
     }
   }
 }

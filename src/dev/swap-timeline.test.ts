@@ -31,7 +31,8 @@ it('counts what is sent, and how long each stage takes', () => {
   ]);
   expect(timeline.stages).toEqual([
     { stage: 'send', ms: 30 },
-    { stage: 'stage', ms: 70 },
+    { stage: 'stage', ms: 20 },
+    { stage: 'prepare', ms: 50 },
     { stage: 'stop', ms: 10 },
     { stage: 'start', ms: 40 },
     { stage: 'probe', ms: 100 },

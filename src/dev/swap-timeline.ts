@@ -26,9 +26,11 @@ export class SwapTimeline {
       this.sentBytes = Math.max(this.sentBytes, event.progress?.done ?? 0);
       return false;
     }
-    if (event.stage === this.#stage) return false;
+    // Of one component: the device first looks whether all is there, then it makes the container.
+    const stage = event.stage === 'stage' && this.#stage === 'stage' ? 'prepare' : event.stage;
+    if (stage === this.#stage) return false;
     this.#end(at);
-    this.#stage = event.stage;
+    this.#stage = stage;
     if (event.stage === 'start') this.trial.from ??= Date.parse(event.at);
     if (event.stage === 'rollback') this.trial.to ??= Date.parse(event.at);
     // What is no service has no such stage: then the end tells.
