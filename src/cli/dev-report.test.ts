@@ -25,9 +25,13 @@ it('says of a round what was saved, what it cost and how long it took', () => {
 });
 
 it('says of one that failed why, and not how long what it came to took', () => {
-  expect(lineOf({ outcome: 'rolled-back', message: 'web runs web:1 as before: it ended' })).toBe(
-    '14:03:22 ✗ server.mjs: built in 38 ms, sent 717 B: rolled back: web runs web:1 as before: it ended',
-  );
+  const message = 'web runs web:1 as before: it ended';
+  const words = '14:03:22 ✗ server.mjs: built in 38 ms, sent 717 B: rolled back: web runs web:1 as before: it ended';
+  expect(lineOf({ outcome: 'rolled-back', message })).toBe(words);
+  // What the log has said is not said again.
+  const more = `${message}; its last words: a | b`;
+  expect(lineOf({ outcome: 'rolled-back', message: more })).toBe(words);
+  expect(lineOf({ outcome: 'rolled-back', message: more, lastLines: [] })).toBe(`${words}; its last words: a | b`);
   expect(lineOf({ outcome: 'not-built', message: '/c/recipe.yml:3:1: bogus: unknown key' })).toBe(
     '14:03:22 ✗ server.mjs: not built: /c/recipe.yml:3:1: bogus: unknown key',
   );

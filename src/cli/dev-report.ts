@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { stripVTControlCharacters } from 'node:util';
 import type { DevReport } from '../dev/report.ts';
 import type { RoundResult } from '../dev/round-result.ts';
@@ -55,8 +56,9 @@ export class DevText implements DevReport {
     for (const line of round.lastLines ?? []) this.#print(`  ${stripVTControlCharacters(line)}`);
   }
 
-  log(line: LogLine): void {
-    this.#live.print(line.stream === 'stdout' ? process.stdout : process.stderr, formatLogLine(line, this.#color));
+  async log(line: LogLine): Promise<void> {
+    const out = line.stream === 'stdout' ? process.stdout : process.stderr;
+    if (!this.#live.print(out, formatLogLine(line, this.#color))) await once(out, 'drain');
   }
 
   note(text: string): void {
@@ -95,8 +97,9 @@ export class DevJson implements DevReport {
     printJson({ event: 'round', ...round });
   }
 
-  log({ stream, text }: LogLine): void {
+  async log({ stream, text }: LogLine): Promise<void> {
     printJson({ event: 'log', stream, text: stripVTControlCharacters(text) });
+    if (process.stdout.writableNeedDrain) await once(process.stdout, 'drain');
   }
 
   note(message: string): void {
@@ -118,7 +121,10 @@ const words: Record<Exclude<RoundResult['outcome'], 'running'>, string> = {
 
 /** `14:03:22 ✓ server.mjs: built in 38 ms, sent 717 B, stage 402 ms, stop 37 ms, start 98 ms, probe 205 ms: healthy after 820 ms`. */
 export function roundLine(round: RoundResult, color: boolean, now = new Date()): string {
-  const { outcome, changes, buildMs, sentBytes, stages = [], healthyMs, totalMs, message } = round;
+  const { outcome, changes, buildMs, sentBytes, stages = [], healthyMs, totalMs } = round;
+  // Its last lines are above, from the log, or below.
+  const hasLines = outcome === 'rolled-back' && round.lastLines?.length !== 0;
+  const message = hasLines ? round.message?.replace(/; its last words: [\s\S]*$/, '') : round.message;
   const good = outcome === 'running';
   const sign = good ? paint('green', '✓', color) : outcome === 'unchanged' ? '=' : paint('red', '✗', color);
   const touched = outcome !== 'not-built' && outcome !== 'unchanged';

@@ -7,18 +7,19 @@ export class LiveLine {
 
   /** Nothing happens where nobody would see it being written over. */
   set(text: string): void {
-    const line = sanitizeLine(text, { color: false }).slice(0, (process.stderr.columns ?? 80) - 1);
+    const line = sanitizeLine(text, { color: false }).slice(0, (process.stderr.columns || 80) - 1);
     if (!this.#live || line === this.#text) return;
     process.stderr.write(`\r\x1b[2K${line}`);
     this.#text = line;
   }
 
-  /** Prints lines above it. */
-  print(stream: NodeJS.WriteStream, text: string): void {
+  /** Prints lines above it. False when the stream is full: see `write` of Node's streams. */
+  print(stream: NodeJS.WriteStream, text: string): boolean {
     const line = this.#text;
     this.clear();
-    stream.write(text);
+    const hasRoom = stream.write(text);
     this.set(line);
+    return hasRoom;
   }
 
   clear(): void {

@@ -36,7 +36,7 @@ export class LogFollower {
       });
       try {
         const options = { follow: true, tail: 0, position, signal };
-        for await (const line of this.#device.logs(this.#name, options)) this.#report.log(line);
+        for await (const line of this.#device.logs(this.#name, options)) await this.#report.log(line);
       } catch (error) {
         if (signal.aborted) return;
         if (!(error instanceof TransportError && error.retry)) {

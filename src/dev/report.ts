@@ -13,7 +13,8 @@ export interface DevReport {
   /** The new component is healthy; `ended` follows. */
   healthy(round: RoundResult): void;
   ended(round: RoundResult): void;
-  log(line: LogLine): void;
+  /** Resolves when there is room for the next. */
+  log(line: LogLine): Promise<void>;
   note(text: string): void;
   /** The last words of a session. */
   end(text: string): void;

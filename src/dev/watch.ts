@@ -24,9 +24,9 @@ export class SourceWatch {
     this.addFile(this.#root);
   }
 
-  /** Number of folders that are being watched. */
+  /** Number of folders of the tree that are being watched. */
   get folders(): number {
-    return this.#watchers.size;
+    return [...this.#watchers.keys()].filter((folder) => this.#isInTree(folder)).length;
   }
 
   /** Watches a file that may lie anywhere, and need not exist yet; where it is a link, also what that leads to. */
