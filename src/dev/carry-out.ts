@@ -1,4 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Device } from '../device/device.ts';
+import { ApiError } from '../device/errors.ts';
 import { OrderLostError, SwapLostError } from '../device/follow-swap.ts';
 import type { SwapEvent } from '../shared/api/types.ts';
 import { messageOf } from '../shared/message-of.ts';
@@ -17,6 +19,8 @@ export interface SwapWork {
   signal: AbortSignal;
   /** Called with each event, and with whether the new component is known to be healthy with it. */
   onEvent(event: SwapEvent, timeline: SwapTimeline, healthy: boolean): void;
+  /** Another swap is under way: this one waits until it has ended. */
+  onBusy(message: string): void;
 }
 
 export type SwapResult = Pick<
@@ -29,8 +33,11 @@ export type SwapResult = Pick<
   cause?: unknown;
 };
 
+const busyPauseMs = 500;
+
 /** A stack trace of Node's and what stands above it. */
 const mostLines = 20;
+const linesTimeoutMs = 10_000;
 
 /**
  * Swaps one image in, also one that failed before: who saves again means it. Rejects only when `signal` aborts.
@@ -38,14 +45,20 @@ const mostLines = 20;
 export async function swapIn(work: SwapWork): Promise<SwapResult> {
   const { device, name, image, stable, signal, onEvent } = work;
   const timeline = new SwapTimeline(performance.now());
-  try {
-    for await (const event of device.swap([{ name, image }], { retry: true, stable, signal })) {
-      const healthy = timeline.add(event, performance.now());
-      onEvent(event, timeline, healthy);
+  for (let told = false; ; told = true) {
+    try {
+      for await (const event of device.swap([{ name, image }], { retry: true, stable, signal })) {
+        const healthy = timeline.add(event, performance.now());
+        onEvent(event, timeline, healthy);
+      }
+      break;
+    } catch (cause) {
+      signal.throwIfAborted();
+      const message = messageOf(cause);
+      if (!isBusy(cause)) return { outcome: isLost(cause) ? 'lost' : 'not-swapped', message, cause };
+      if (!told) work.onBusy(message);
+      await sleep(busyPauseMs, undefined, { signal });
     }
-  } catch (cause) {
-    signal.throwIfAborted();
-    return { outcome: isLost(cause) ? 'lost' : 'not-swapped', message: messageOf(cause), cause };
   }
   const { last, sentBytes, stages, healthyAt } = timeline;
   const revision = last?.revision === undefined ? {} : { revision: last.revision };
@@ -66,14 +79,24 @@ async function linesOfTrial(
   { from = 0, to = Number.POSITIVE_INFINITY }: SwapTimeline['trial'],
 ): Promise<string[]> {
   const lines: string[] = [];
+  const options = {
+    since: from / 1000,
+    timestamps: true,
+    signal: AbortSignal.any([signal, AbortSignal.timeout(linesTimeoutMs)]),
+  };
   try {
-    for await (const { time = '', text } of device.logs(name, { since: from / 1000, timestamps: true, signal })) {
+    for await (const { time = '', text } of device.logs(name, options)) {
       if (Date.parse(time) <= to) lines.push(text);
     }
   } catch {
     // The reason that the device gave must do.
   }
   return lines.slice(-mostLines);
+}
+
+/** The swap of a session that was interrupted goes on, for instance. */
+function isBusy(error: unknown): boolean {
+  return error instanceof ApiError && error.status === 409 && error.message.startsWith('one swap at a time');
 }
 
 function isLost(error: unknown): boolean {

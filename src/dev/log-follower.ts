@@ -29,8 +29,10 @@ export class LogFollower {
 
   /** Until `signal` aborts, or the device says why there is nothing to follow. Never rejects. */
   async follow(signal: AbortSignal): Promise<void> {
-    const position: LogPosition = {};
+    let position: LogPosition = {};
     while (!signal.aborted) {
+      // Before the device has said where that is, there is no going on exactly there.
+      if (position.cursor === undefined) position = {};
       let more = new Promise<void>((resolve) => {
         this.#wake = resolve;
       });

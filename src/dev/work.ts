@@ -101,7 +101,9 @@ export class DevWork {
       if (healthy) report.healthy(endOf(round, { outcome: 'running', stages, sentBytes, healthyAt }, since));
     };
     const image = imageOf(built);
-    const { cause, ...swapped } = await swapIn({ device, name, image, stable, wantsLines: !logs, signal, onEvent });
+    const onBusy = (message: string) => report.note(`waiting: ${message}`);
+    const hooks = { onEvent, onBusy, wantsLines: !logs };
+    const { cause, ...swapped } = await swapIn({ device, name, image, stable, signal, ...hooks });
     const result = endOf(round, swapped, since);
     await this.#remember(result, built.digest);
     report.ended(result);
