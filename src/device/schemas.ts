@@ -100,7 +100,7 @@ export const revisionListSchema = z.object({
 export const imageOfferSchema = z.object({
   digest: digestSchema,
   missing: z.array(z.object({ diffId: digestSchema, digest: digestSchema, size: count, mediaType: z.string() })),
-  room: z.object({ needBytes: count, freeBytes: count, collectedBytes: count, reclaimableBytes: count }).optional(),
+  room: z.object({ needBytes: count, freeBytes: count, collectedBytes: count }).optional(),
 }) satisfies z.ZodType<ImageOffer>;
 
 export const garbageListSchema = z.object({
