@@ -20,6 +20,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { z } from 'zod';
+import { TransportAgent } from '../../src/device/agent.ts';
+import { ApiClient } from '../../src/device/api-client.ts';
 import { SerialConsole } from '../../src/transport/serial/console.ts';
 import { takeLine } from '../../src/transport/serial/take-line.ts';
 import { parseSerialTarget } from '../../src/transport/serial/target.ts';
@@ -86,8 +89,9 @@ beforeEach(async () => {
   agent = startAgent();
 });
 
-function startAgent(): ConsoleAgent {
+function startAgent(more: { whyNoApi?: () => string } = {}): ConsoleAgent {
   return startConsoleAgent({
+    ...more,
     tty: consolePath,
     bootId: 'boot-1',
     printk,
@@ -395,6 +399,14 @@ async function atSafeSpeed(): Promise<void> {
   agent = startAgent();
   await vi.waitFor(() => expect(agent.state).toBe('plain'), patient);
 }
+
+test('a host that may not use the API over the line is told why', async () => {
+  await agent.close();
+  agent = startAgent({ whyNoApi: () => 'this console asks for a password' });
+  plug();
+  const api = new ApiClient(new TransportAgent(() => makeTransport().open()));
+  await expect(api.get('/gantry/v1/info', z.unknown())).rejects.toThrow(/this console asks for a password/);
+});
 
 test('both ttys run at the fast speed while there is a link, and at the safe one before and after', async () => {
   await atSafeSpeed();

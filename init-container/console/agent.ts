@@ -5,6 +5,7 @@ import { createLink, type Link } from '../../src/shared/link/link.ts';
 import { serveConsole } from './console-service.ts';
 import { KernelLogLevel } from './kernel-log-level.ts';
 import { PlainShell } from './plain-shell.ts';
+import { refuseApi } from './refuse-api.ts';
 import type { OpenShell } from './shell.ts';
 import { openTtyPort, type TtyPort } from './tty-port.ts';
 
@@ -164,8 +165,8 @@ class Agent implements ConsoleAgent {
   #accept(stream: Duplex, service: string): void {
     try {
       const refusal = service === 'api' ? this.#options.whyNoApi?.() : undefined;
-      if (refusal !== undefined) throw new Error(refusal);
-      if (service === 'api') join(stream, this.#options.openApi());
+      if (refusal !== undefined) refuseApi(stream, refusal);
+      else if (service === 'api') join(stream, this.#options.openApi());
       else if (service === 'console') serveConsole(stream, this.#options.openShell, this.#options.log);
       else throw new Error(`this device has no service ${service}`);
     } catch (error) {

@@ -3,8 +3,8 @@ import { ReadStream } from 'node:tty';
 
 /** What a tty's line discipline holds at most (N_TTY_BUF_SIZE). */
 const READ_BYTES = 4096;
-/** At 115,200 baud some 50 bytes; as long as half a frame of a keystroke and its echo take on the line. */
-const GATHER_MS = 5;
+/** At 115,200 baud 115 bytes: a tenth of a frame. */
+const GATHER_MS = 10;
 
 /**
  * The bytes of an open tty. What comes is passed on at once, and what follows on it soon together: a UART wakes its reader for
@@ -15,11 +15,13 @@ export function gatheredTty(fd: number): { stream: Duplex; fd: number } {
   let isWanted = false;
   let gathering: NodeJS.Timeout | undefined;
   const passOn = (length: number, buffer: Uint8Array): boolean => {
+    isWanted = stream.push(Buffer.from(buffer.subarray(0, length)));
+    // A line that is faster than that must not wait.
+    if (isWanted && length > READ_BYTES / 2) return true;
     gathering = setTimeout(() => {
       gathering = undefined;
       if (isWanted) terminal.resume();
     }, GATHER_MS);
-    isWanted = stream.push(Buffer.from(buffer.subarray(0, length)));
     return false;
   };
   const terminal = new ReadStream(fd, { onread: { buffer: Buffer.alloc(READ_BYTES), callback: passOn } });

@@ -1,10 +1,11 @@
-import { renameSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Arch } from '../../src/shared/oci/types.ts';
 import { sayWithTime } from '../e2e/support/compose.ts';
 import { root, testEnvironment } from '../e2e/support/paths.ts';
 import { AtEnd } from '../support/at-end.ts';
 import { type Booted, measureBoots } from './boot.ts';
+import { putChapter } from './chapter.ts';
 import { type Composed, measureComposing } from './compose.ts';
 import { measureDevOnMachine } from './dev/on-machine.ts';
 import { devSections } from './dev/report.ts';
@@ -19,21 +20,24 @@ import { measureStrategies } from './swap/strategies.ts';
 
 /**
  * `npm run bench`: measures, and writes docs/benchmarks.md when everything has been measured. `npm run bench -- line`: the
- * serial link alone, printed; `-- dev`: saves under `gantry dev` alone.
+ * serial link alone, whose sections it replaces; `-- dev`: those on saves under `gantry dev`.
  */
 Object.assign(process.env, testEnvironment);
 const arches: Arch[] = ['amd64', 'arm64'];
 const path = join(root, 'docs/benchmarks.md');
 const say = sayWithTime();
 const atEnd = new AtEnd();
-const alone: Record<string, () => Promise<string[]>> = {
+const alone: Record<string, (() => Promise<string[]>) | undefined> = {
   line: async () => lineSections(await measureLine(atEnd, say)),
   dev: async () => devSections(await measureDevOnMachine(atEnd, say)),
 };
-const one = alone[process.argv[2] ?? ''];
-if (one) {
+const chapter = alone[process.argv[2] ?? ''];
+if (chapter) {
+  const [date, load] = [machineFacts()[0], machineFacts().at(-1)].map((fact) => fact?.[1]);
   try {
-    process.stdout.write(`${(await one()).join('\n\n')}\n`);
+    const [heading = '', ...sections] = await chapter();
+    const when = `Measured by itself on ${date}; load before the start ${load}.`;
+    replace(putChapter(readFileSync(path, 'utf8'), [heading, when, ...sections]));
   } finally {
     await atEnd.run();
   }
@@ -50,10 +54,13 @@ try {
   const dev = await measureDevOnMachine(atEnd, say);
   const booted: Booted[] = [];
   for (const arch of arches) booted.push(await measureBoots(arch, atEnd, say));
-  const temporary = `${path}.part`;
-  writeFileSync(temporary, report({ facts, composed, booted, restarts, hundred, swaps, line, dev }));
-  renameSync(temporary, path);
-  say(`wrote ${path}`);
+  replace(report({ facts, composed, booted, restarts, hundred, swaps, line, dev }));
 } finally {
   await atEnd.run();
+}
+
+function replace(text: string): void {
+  writeFileSync(`${path}.part`, text);
+  renameSync(`${path}.part`, path);
+  say(`wrote ${path}`);
 }

@@ -25,7 +25,7 @@ export interface Results {
 export function report({ facts, composed, booted, restarts, hundred, swaps, line, dev }: Results): string {
   const sections = [
     '# Benchmarks',
-    'Written by `npm run bench`; changed by nothing else. Figures of one machine on one day: compare those of one run with each other, not with another machine’s. None of them is a test.',
+    'Written by `npm run bench`, single chapters by `npm run bench -- line`; changed by nothing else. Figures of one machine on one day: compare those of one run with each other, not with another machine’s. None of them is a test.',
     table(['machine', ''], facts),
     '## Size of the image',
     '`gantry build images/demo.yml`. The root image is compressed (squashfs, zstd).',

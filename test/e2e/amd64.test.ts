@@ -1,4 +1,4 @@
 import { deviceStory } from './support/story.ts';
 
-deviceStory('amd64', 'ssh');
-deviceStory('amd64', 'serial');
+deviceStory('amd64', 'ssh', 'whole');
+deviceStory('amd64', 'serial', 'short');

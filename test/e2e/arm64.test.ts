@@ -1,4 +1,4 @@
 import { deviceStory } from './support/story.ts';
 
-deviceStory('arm64', 'ssh');
-deviceStory('arm64', 'serial');
+deviceStory('arm64', 'ssh', 'short');
+deviceStory('arm64', 'serial', 'whole');

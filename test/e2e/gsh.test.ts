@@ -1,63 +1,24 @@
-import { createConnection, type Socket } from 'node:net';
 import { execa } from 'execa';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { ComponentStatus, RevisionList } from '../../src/shared/api/types.ts';
-import { gantryOk } from './support/gantry.ts';
+import { gantryOk, start } from './support/gantry.ts';
 import { boot, type Machine } from './support/machine.ts';
+import { PlainLine } from './support/plain-line.ts';
 import { until } from './support/until.ts';
 
 /** The device's own shell, on one machine: over SSH, and on the serial line as a plain terminal program has it. */
 let machine: Machine;
-let line: Line;
+let line: PlainLine;
 
 beforeAll(async () => {
   machine = await boot('amd64', 'ssh', { name: 'e2e-gsh', data: true });
   await machine.untilHealthy(240);
-  line = new Line(machine.emulator.instance.serial.path);
+  line = new PlainLine(machine.emulator.instance.serial.path);
 });
 afterAll(async () => {
   line?.close();
   await machine?.stop();
 });
-
-/** What a terminal program on the line shows and sends. */
-class Line {
-  readonly #socket: Socket;
-  #text = '';
-  /** How much of it was waited for already. */
-  #seen = 0;
-
-  constructor(path: string) {
-    this.#socket = createConnection(path);
-    this.#socket.setEncoding('utf8');
-    this.#socket.on('data', (text: string) => {
-      this.#text += text;
-    });
-  }
-
-  type(keys: string): void {
-    this.#socket.write(keys);
-  }
-
-  /** Waits for this text after all that was waited for before; gives what came until then. */
-  async sees(what: RegExp, seconds = 60): Promise<string> {
-    try {
-      return await until(`${what} on the line`, seconds, async () => {
-        const found = what.exec(this.#text.slice(this.#seen));
-        if (!found) return undefined;
-        const passed = this.#text.slice(this.#seen, this.#seen + found.index + found[0].length);
-        this.#seen += found.index + found[0].length;
-        return passed;
-      });
-    } catch (cause) {
-      throw new Error(`${(cause as Error).message}; it shows:\n${this.#text.slice(-1500)}`, { cause });
-    }
-  }
-
-  close(): void {
-    this.#socket.destroy();
-  }
-}
 
 /** `ssh DEVICE WORDS`, as a person types it. */
 async function ssh(words: string[], input = '') {
@@ -123,6 +84,23 @@ it('on the serial line: prompt, completion, history, Ctrl-C', async () => {
   expect((await ssh(['cat', '/var/lib/gantry/gsh/history'])).stdout).toContain('restart mosquitto');
 });
 
+it('is a plain console again when a host that used the line was killed', async () => {
+  line.close();
+  const host = start(['-d', `qemu:e2e-gsh?via=serial`, 'logs', '-f', 'web']);
+  let seen = '';
+  host.stdout?.on('data', (chunk) => {
+    seen += chunk;
+  });
+  await until('the host to follow', 60, async () => seen.includes('GET /health'));
+  host.kill('SIGKILL');
+  await host;
+  line = new PlainLine(machine.emulator.instance.serial.path);
+  // The device sees within 3 s that nobody answers; Enter before that goes into what nobody reads.
+  await line.sees(/press Enter for a shell\s*$/, 30);
+  line.type('\r');
+  expect(await line.sees(/ r0!?> $/)).toMatch(/^[\x20-\x7e\s]*$/);
+});
+
 it('the plain shell stands in for an init container that does not work, and puts the factory revision in force', async () => {
   await gantryOk('-d', machine.target, 'swap', 'web', machine.web('2'));
   // It ends as soon as it starts, whatever the launcher tries.
@@ -137,6 +115,9 @@ it('the plain shell stands in for an init container that does not work, and puts
   // By SSH too; containers do not depend on any init container.
   const plain = await ssh(['gsh', 'recover', 'ps']);
   expect(plain.stdout).toMatch(/web\S* +\d+ +running/);
+  // Its end leaves the launcher held by the shell on the line.
+  const held = 'ls /run/gantry/init/hold.* | cut -d. -f2 | while read pid; do tr "\\0" " " </proc/$pid/cmdline; done';
+  expect((await ssh([held])).stdout).toContain('gsh-plain');
   line.type('revisions\r');
   await line.sees(/1 +current[\s\S]*0 +previous[\s\S]*plain> $/);
   await ssh([

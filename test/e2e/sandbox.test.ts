@@ -1,9 +1,10 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { composeDemo, sayWithTime } from './support/compose.ts';
-import { gantryJson, gantryOk } from './support/gantry.ts';
+import { gantry, gantryJson, gantryOk } from './support/gantry.ts';
 import { boot, type Machine } from './support/machine.ts';
 import { work } from './support/paths.ts';
+import { openTerminal } from './support/terminal.ts';
 
 /** Ends all of them but the container's own, without a process: there may be none to be had. */
 const endSleepers =
@@ -119,5 +120,30 @@ describe('the restrictions of containers', () => {
     expect(await gantryOk(...on('sh', '-c', look))).toMatch(/^kept\n(.*\n)*dropbear_\w+_host_key\n(.*\n)*nameserver /);
     // With the API's socket in it, a container could do everything.
     expect(await inside('dhcp', 'ls /run')).toContain('resolvconf');
+  });
+
+  it('keep the serial line to those who know the password', async () => {
+    const overLine = ['-d', 'qemu:sandbox?via=serial', 'ps'];
+    const refused = await gantry(...overLine);
+    expect(refused.code).not.toBe(0);
+    expect(refused.stderr).toContain('this console asks for a password');
+    const terminal = openTerminal(['-d', 'qemu:sandbox?via=serial', 'console']);
+    try {
+      terminal.type('\r');
+      await terminal.sees('password: ');
+      terminal.type('guessed\r');
+      await terminal.sees('That is not the password.');
+      await terminal.sees('password: ');
+      terminal.type('a cable is no key\r');
+      await terminal.sees(/ r0!?> $/);
+      // While somebody is logged in, the line is a way to the device.
+      expect(await gantryOk(...overLine)).toContain('mosquitto');
+      terminal.type('exit\r');
+      expect(await terminal.exit).toBe(0);
+      expect((await gantry(...overLine)).stderr).toContain('this console asks for a password');
+      expect(terminal.shown()).not.toMatch(/guessed|no key/);
+    } finally {
+      terminal.kill();
+    }
   });
 });

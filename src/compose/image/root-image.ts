@@ -4,25 +4,14 @@ import { ComposeError } from '../errors.ts';
 import type { Entry } from '../oci/entry.ts';
 import { pack, writeEntry } from '../oci/tar.ts';
 
+/** The next level that makes the demo smaller (12, by 0.4 %) takes three times as long. */
+const compressionLevel = '9';
+
 /** Writes a squashfs of the entries, in their order, without root: a tar stream through mksquashfs. Same input, same bytes. */
 export async function writeRootImage(path: string, entries: AsyncIterable<Entry>): Promise<void> {
   const args = [
-    ...[
-      '-',
-      path,
-      '-tar',
-      '-comp',
-      'zstd',
-      '-Xcompression-level',
-      '12',
-      '-b',
-      '131072',
-      '-mkfs-time',
-      '0',
-      '-all-time',
-      '0',
-    ],
-    ...['-root-mode', '755', '-noappend', '-no-progress', '-quiet'],
+    ...['-', path, '-tar', '-comp', 'zstd', '-Xcompression-level', compressionLevel, '-b', '131072'],
+    ...['-mkfs-time', '0', '-all-time', '0', '-root-mode', '755', '-noappend', '-no-progress', '-quiet'],
   ];
   const child = execa('mksquashfs', args, { stdin: 'pipe', reject: false, env: { SOURCE_DATE_EPOCH: undefined } });
   const tar = pack();

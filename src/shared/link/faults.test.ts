@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import type { Faults } from '../../../test/line/line.ts';
 import { connect, drive, type Half, makePair, type Pair } from '../../../test/line/pair.ts';
 import { randomBytes } from '../../../test/line/random.ts';
-import { priorities } from './link.ts';
+import { priorities } from './link-options.ts';
 
 /** Simulated: far more than the slowest schedule needs. */
 const DEADLINE_MS = 600_000;

@@ -20,11 +20,20 @@ export interface Features {
   speed: boolean;
 }
 
-export type Handshake =
-  /** `bytesPerSecond` of the line, 0 when it has no rate worth pacing for. */
-  | { kind: 'hello'; version: number; session: number; bytesPerSecond: number; features: Features }
+/** `bytesPerSecond` of the line, 0 when it has no rate worth pacing for. */
+export interface Hello {
+  kind: 'hello';
+  version: number;
+  session: number;
+  bytesPerSecond: number;
+  features: Features;
+}
+
+export type Answer =
   | { kind: 'accept'; version: number; session: number; bootId: string; features: Features }
   | { kind: 'refuse'; version: number; session: number; message: string };
+
+export type Handshake = Hello | Answer;
 
 const bits = { compression: 1, careful: 2, speed: 4 } as const;
 const none: Features = { compression: false, careful: false, speed: false };
@@ -70,6 +79,23 @@ export function decodeHandshake(body: Buffer): Handshake {
     return { kind: 'accept', version, session, bootId, features: ours ? decodeFeatures(reader.u8()) : none };
   }
   return { kind: 'refuse', version, session, message: ours ? reader.text() : '' };
+}
+
+/** What a device answers: it agrees to as much as both can. */
+export function answerTo(
+  { version, session, bytesPerSecond, features }: Hello,
+  own: { bootId: string; compresses: boolean; changesSpeed: boolean },
+): Answer {
+  if (version !== PROTOCOL_VERSION) {
+    const message = `this device speaks version ${PROTOCOL_VERSION} of the link protocol`;
+    return { kind: 'refuse', version: PROTOCOL_VERSION, session, message };
+  }
+  const agreed = {
+    compression: features.compression && own.compresses,
+    careful: features.careful,
+    speed: features.speed && own.changesSpeed && bytesPerSecond > 0,
+  };
+  return { kind: 'accept', version: PROTOCOL_VERSION, session, bootId: own.bootId, features: agreed };
 }
 
 /**

@@ -8,7 +8,8 @@ import { createLine, type Line } from '../../../test/line/line.ts';
 import { FrameDecoder } from './decoder.ts';
 import { encodeFrame, START, sessionSeed } from './frame.ts';
 import { decodeHandshake, encodeHandshake, HANDSHAKE_SEED, isHandshake, PROTOCOL_VERSION } from './handshake.ts';
-import { createLink, type Link, priorities } from './link.ts';
+import { createLink, type Link } from './link.ts';
+import { priorities } from './link-options.ts';
 import { type Chunk, encodePacket } from './packet.ts';
 
 const SESSION = 7;

@@ -8,8 +8,9 @@ import { randomBytes } from '../../../test/line/random.ts';
 import type { Clock } from './clock.ts';
 import { END, encodeFrame, unstuff } from './frame.ts';
 import { encodeHandshake, HANDSHAKE_SEED } from './handshake.ts';
-import { createLink, priorities } from './link.ts';
+import { createLink } from './link.ts';
 import { LinkError } from './link-error.ts';
+import { priorities } from './link-options.ts';
 
 describe('a link', () => {
   test('retransmits at a useful speed on a line that flips bits', async () => {

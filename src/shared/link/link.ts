@@ -10,6 +10,7 @@ import { encodeFrame, sessionSeed } from './frame.ts';
 import { Greeter } from './greeter.ts';
 import {
   announcement,
+  answerTo,
   BeginningFinder,
   decodeHandshake,
   encodeHandshake,
@@ -19,8 +20,9 @@ import {
   isHandshake,
   PROTOCOL_VERSION,
 } from './handshake.ts';
-import { LineSpeed, type SpeedPort } from './line-speed.ts';
+import { LineSpeed } from './line-speed.ts';
 import { LinkError } from './link-error.ts';
+import type { LinkEvents, LinkOptions, LinkState } from './link-options.ts';
 import { Liveness } from './liveness.ts';
 import { atMost, closePort } from './port-end.ts';
 import { Session } from './session.ts';
@@ -30,47 +32,6 @@ import { decodeSpeed, encodeSpeed, isSpeedFrame, type SpeedMessage } from './spe
 import { HostSpeed } from './speed-host.ts';
 import type { SpeedSide } from './speed-side.ts';
 import { isMostlyReadable, ReadableText } from './text.ts';
-
-/** Lower goes first. A stream that sends a lot without a pause counts as `bulk`, whatever it was opened as. */
-export const priorities = { console: 0, control: 1, api: 2, log: 3, bulk: 4 } as const;
-
-export interface LinkOptions {
-  role: 'host' | 'device';
-  /** Of the line, for a host; undefined for one without a rate (an emulator's socket). The device is told by the host. */
-  bytesPerSecond?: number;
-  /** Of a device: changes at each boot. Letters, digits and hyphens. */
-  bootId?: string;
-  /**
-   * Host: frames have no XON, XOFF, CR or NUL, for a line with software flow control or a translating adapter. Default
-   * false: they cost about one per cent. The device does as its host asks.
-   */
-  careful?: boolean;
-  /** Absent: the speed of this port cannot be changed, or should not be. */
-  speed?: SpeedPort;
-  /** Host: rates above the safe one to try once the link is up, in bits per second, the best first. Needs `speed`. */
-  fastRates?: readonly number[];
-  /** Without a valid frame for so many milliseconds the link is down. Default: 3000 on the device, 6000 on the host. */
-  silenceMs?: number;
-  clock?: Clock;
-}
-
-export interface LinkEvents {
-  /** Console text from the other side: everything that is not a frame, in order. */
-  text: [text: Buffer];
-  up: [];
-  /** Every stream was destroyed with an error. The line is a plain console again. */
-  down: [reason: string];
-  /** Host: a device began to listen. */
-  announced: [];
-  /** The other side opened a stream. Without a listener it is reset. */
-  stream: [stream: Duplex, service: string];
-  /** The port takes text again after `writeText` returned false. */
-  drain: [];
-  /** The port is gone; the link cannot be used any more. */
-  closed: [reason: string];
-}
-
-export type LinkState = 'plain' | 'connecting' | 'up' | 'closed';
 
 /** Bytes waiting in the port, above which no frame is added: what waits there cannot be overtaken. */
 const PORT_QUEUE = 2048;
@@ -252,23 +213,18 @@ export class Link extends EventEmitter<LinkEvents> {
 
   #receiveHello(message: Handshake): void {
     if (message.kind !== 'hello') return;
-    if (message.version !== PROTOCOL_VERSION) {
-      const text = `this device speaks version ${PROTOCOL_VERSION} of the link protocol`;
-      this.#sendHandshake({ kind: 'refuse', version: PROTOCOL_VERSION, session: message.session, message: text });
+    const { bootId = '', speed } = this.#options;
+    const answer = answerTo(message, { bootId, compresses: canCompress, changesSpeed: speed !== undefined });
+    if (answer.kind === 'refuse') {
+      this.#sendHandshake(answer);
       return;
     }
     const isRepeated = this.#current !== undefined && message.session === this.#sessionId;
     if (!isRepeated) this.#down('another session replaced this one');
-    const { session, bytesPerSecond } = message;
-    const { bootId = '' } = this.#options;
-    const features = {
-      ...message.features,
-      compression: message.features.compression && canCompress,
-      speed: message.features.speed && bytesPerSecond > 0 && this.#options.speed !== undefined,
-    };
-    this.#sendHandshake({ kind: 'accept', version: PROTOCOL_VERSION, session, bootId, features });
+    this.#sendHandshake(answer);
     this.#liveness.heard();
-    if (!isRepeated) this.#up(session, bytesPerSecond > 0 ? bytesPerSecond : undefined, features);
+    const { session, bytesPerSecond } = message;
+    if (!isRepeated) this.#up(session, bytesPerSecond > 0 ? bytesPerSecond : undefined, answer.features);
   }
 
   #receiveAnswer(message: Handshake): void {

@@ -7,7 +7,7 @@ import { randomBytes } from '../../../test/line/random.ts';
 import { MalformedError } from './bytes.ts';
 import { END, encodeFrame, sessionSeed, unstuff } from './frame.ts';
 import { decodeHandshake, isHandshake } from './handshake.ts';
-import { priorities } from './link.ts';
+import { priorities } from './link-options.ts';
 import { decodeSpeed, encodeSpeed, type SpeedMessage } from './speed-frames.ts';
 
 const SAFE = 115_200;

@@ -1,7 +1,8 @@
 import { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createLink, type Link, priorities } from '../../shared/link/link.ts';
+import { createLink, type Link } from '../../shared/link/link.ts';
 import { LinkError } from '../../shared/link/link-error.ts';
+import { priorities } from '../../shared/link/link-options.ts';
 import { TransportError } from '../transport.ts';
 import { connectWhenListening } from './emulated-line.ts';
 import { Line, type LineOrder, type LineReport, type LineService, type Patience } from './line.ts';

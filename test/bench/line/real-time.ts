@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createLink, priorities } from '../../../src/shared/link/link.ts';
+import { createLink } from '../../../src/shared/link/link.ts';
+import { priorities } from '../../../src/shared/link/link-options.ts';
 import { randomBytes } from '../../line/random.ts';
 import { rawTty } from './raw-tty.ts';
 import { openRealLine } from './real-line.ts';

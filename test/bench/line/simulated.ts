@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
-import { createLink, type Link, priorities } from '../../../src/shared/link/link.ts';
+import { createLink, type Link } from '../../../src/shared/link/link.ts';
+import { priorities } from '../../../src/shared/link/link-options.ts';
 import { SimulatedClock } from '../../line/clock.ts';
 import { createLine, type Line } from '../../line/line.ts';
 import { randomBytes } from '../../line/random.ts';

@@ -31,7 +31,8 @@ export function start(
   args: string[],
   environment: Record<string, string> = {},
   stdin: 'ignore' | 'pipe' = 'ignore',
-  timeout = 180_000,
+  // An upgrade waits for a machine to boot twice.
+  timeout = 235_000,
 ) {
   return execa(join(root, 'node_modules/.bin/node'), [join(root, 'bin/gantry.mjs'), ...args], {
     reject: false,

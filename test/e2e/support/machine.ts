@@ -1,4 +1,6 @@
 import { readFileSync, rmSync } from 'node:fs';
+import { connectDevice } from '../../../src/device/connect.ts';
+import type { Device } from '../../../src/device/device.ts';
 import {
   boardOfImage,
   dataDiskPath,
@@ -10,9 +12,8 @@ import {
   startEmulator,
   wholeDiskPath,
 } from '../../../src/emulator/index.ts';
-import type { ComponentStatus } from '../../../src/shared/api/types.ts';
+import type { ComponentStatus, DeviceInfo } from '../../../src/shared/api/types.ts';
 import type { Arch } from '../../../src/shared/oci/types.ts';
-import { gantryJson } from './gantry.ts';
 import { imageDir, ociDir, testEnvironment } from './paths.ts';
 import { until } from './until.ts';
 
@@ -30,6 +31,7 @@ export interface Machine {
   /** What the web server answers, asked from the host. Only with a network. */
   page(): Promise<string>;
   components(): Promise<ComponentStatus[]>;
+  info(): Promise<DeviceInfo>;
   component(name: string): Promise<ComponentStatus>;
   untilHealthy(seconds?: number): Promise<ComponentStatus[]>;
   console(): string;
@@ -64,6 +66,15 @@ export async function boot(arch: Arch, via: Via, options: BootOptions): Promise<
     ...(options.beforeBoot === undefined ? {} : { beforeBoot: options.beforeBoot }),
   });
   const target = `qemu:${options.name}?via=${via}`;
+  // In this process: asking again and again through a new process each time would take half of the processor's time.
+  const connected = async <T>(work: (device: Device) => Promise<T>, seconds = 60): Promise<T> => {
+    const device = await connectDevice(target, { patienceMs: seconds * 1000 });
+    try {
+      return await work(device);
+    } finally {
+      await device.close();
+    }
+  };
   const machine: Machine = {
     emulator,
     target,
@@ -73,20 +84,25 @@ export async function boot(arch: Arch, via: Via, options: BootOptions): Promise<
       const response = await fetch(`http://127.0.0.1:${emulator.instance.ports['80']}/`);
       return response.text();
     },
-    components: () => gantryJson<ComponentStatus[]>('-d', target, 'ps', '-a'),
+    components: () => connected((device) => device.components()),
+    info: () => connected((device) => device.info()),
     component: async (name) => {
       const found = (await machine.components()).find((component) => component.name === name);
       if (found === undefined) throw new Error(`there is no ${name}`);
       return found;
     },
     untilHealthy: (seconds = 120) =>
-      until('every component to be healthy', seconds, async () => {
-        const all = await machine.components();
-        const ill = all.filter((c) => c.state !== 'running' || (c.health !== 'healthy' && c.health !== 'none'));
-        if (ill.length > 0)
-          throw new Error(ill.map((c) => `${c.name} ${c.state} ${c.health} ${c.detail ?? ''}`).join('; '));
-        return all;
-      }),
+      connected(
+        (device) =>
+          until('every component to be healthy', seconds, async () => {
+            const all = await device.components();
+            const ill = all.filter((c) => c.state !== 'running' || (c.health !== 'healthy' && c.health !== 'none'));
+            if (ill.length > 0)
+              throw new Error(ill.map((c) => `${c.name} ${c.state} ${c.health} ${c.detail ?? ''}`).join('; '));
+            return all;
+          }),
+        seconds,
+      ),
     console: () => readFileSync(emulator.instance.consoleLog, 'utf8'),
     stop: () => emulator.stop(),
   };

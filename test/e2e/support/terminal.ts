@@ -8,6 +8,8 @@ export interface Terminal {
   type(keys: string): void;
   /** Waits for this text behind everything that was waited for before. */
   sees(text: string | RegExp, seconds?: number): Promise<void>;
+  /** All that it has shown so far. */
+  shown(): string;
   exit: Promise<number>;
   kill(): void;
 }
@@ -42,6 +44,7 @@ export function openTerminal(args: string[]): Terminal {
       });
       seen = find(text);
     },
+    shown: () => shown,
     exit: new Promise((resolve) => child.onExit(({ exitCode }) => resolve(exitCode))),
     kill: () => child.kill(),
   };

@@ -105,8 +105,8 @@ export async function showTasks({ device }: LineDevice): Promise<void> {
   await device.components();
 }
 
-/** A panic while calls are under way: all of them end, the reason is shown, and the device is back afterwards. */
-export async function panic({ device, text }: LineDevice): Promise<void> {
+/** A panic while calls are under way: all of them end, the reason is shown, and, if it can, the device is back afterwards. */
+export async function panic({ device, text }: LineDevice, comesBack: boolean): Promise<void> {
   const bootId = (await device.info()).bootId;
   const outcomes = Promise.allSettled([
     onDevice(device, 'echo c >/proc/sysrq-trigger'),
@@ -115,6 +115,12 @@ export async function panic({ device, text }: LineDevice): Promise<void> {
     device.components(),
   ]);
   await within(180_000, 'every call to end', outcomes);
+  const untilShown = async (words: string): Promise<void> => {
+    while (!text().includes(words)) await delay(200);
+  };
+  for (const words of ['Kernel panic - not syncing: sysrq triggered crash', 'Rebooting in 10 seconds'])
+    await within(60_000, `"${words}" to be shown`, untilShown(words));
+  if (!comesBack) return;
   const deadline = Date.now() + 300_000;
   for (;;) {
     const now = await device.info().catch(() => undefined);
@@ -122,8 +128,6 @@ export async function panic({ device, text }: LineDevice): Promise<void> {
     if (Date.now() > deadline) throw new Error('the device did not come back after its panic');
     await delay(500);
   }
-  for (const words of ['Kernel panic - not syncing: sysrq triggered crash', 'Rebooting in 10 seconds'])
-    if (!text().includes(words)) throw new Error(`"${words}" was not shown`);
 }
 
 async function readLog(device: GantryDevice): Promise<void> {
