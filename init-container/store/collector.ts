@@ -9,7 +9,7 @@ import { Mutex } from '../supervisor/mutex.ts';
 import { diskUsage, fileSystemRoom } from './disk-usage.ts';
 import { quarantineName } from './durable.ts';
 import { StoreError } from './errors.ts';
-import { type Collection, type Inventory, planCollection } from './garbage.ts';
+import { type Collection, type Inventory, planCollection, reclaimableBytes } from './garbage.ts';
 import { type LayerStore, reserveBytes } from './image-store.ts';
 import { type InventoryOptions, InventoryReader } from './inventory.ts';
 import { Needed } from './needed.ts';
@@ -64,6 +64,12 @@ export class Collector {
     return planCollection(await this.#inventory.read(needs), needs);
   }
 
+  /** How much `collect` would free: asked at each announcement and by everybody who looks at the device. */
+  async #reclaimableBytes(): Promise<number> {
+    const needs = await this.#needed.needs();
+    return reclaimableBytes(await this.#inventory.read(needs), needs);
+  }
+
   /**
    * Removes what may go, until `wanted` bytes more are free. A swap that begins meanwhile ends it. `StoreError` (refused)
    * when it cannot begin.
@@ -114,15 +120,15 @@ export class Collector {
     const before = await this.#freeBytes();
     const collectedBytes = needBytes > before ? await this.#makeRoom(needBytes - before) : 0;
     const freeBytes = Math.max(0, await this.#freeBytes());
-    const reclaimableBytes = (await this.preview()).bytes;
     if (least > freeBytes) {
+      const reclaimableBytes = await this.#reclaimableBytes();
       throw new StoreError(
         'full',
         `${image.ref} does not fit on the device's data partition: it needs more than ${formatBytes(least)}, ` +
           `${formatBytes(freeBytes)} are free and ${formatBytes(reclaimableBytes)} could be freed; nothing was changed`,
       );
     }
-    return { ...offer, room: { needBytes, freeBytes, collectedBytes, reclaimableBytes } };
+    return { ...offer, room: { needBytes, freeBytes, collectedBytes } };
   }
 
   /** As the store's; a full disk is explained. */
@@ -181,7 +187,7 @@ export class Collector {
       return await work();
     } catch (error) {
       if (!(error instanceof StoreError) || error.kind !== 'full') throw error;
-      const [free, { bytes }] = [Math.max(0, await this.#freeBytes()), await this.preview()];
+      const [free, bytes] = [Math.max(0, await this.#freeBytes()), await this.#reclaimableBytes()];
       const figures = `${formatBytes(free)} are free, and "gantry gc" could free ${formatBytes(bytes)}`;
       throw new StoreError('full', `${error.message}; ${figures}`, error);
     }
@@ -198,12 +204,12 @@ export class Collector {
     const { data, damage } = this.#options;
     const [room, reclaimable, quarantinedBytes] = await Promise.all([
       fileSystemRoom(data),
-      this.preview(),
+      this.#reclaimableBytes(),
       diskUsage(join(data, quarantineName)),
     ]);
     return {
       ...room,
-      reclaimableBytes: reclaimable.bytes,
+      reclaimableBytes: reclaimable,
       quarantinedBytes,
       ...(damage === undefined ? {} : { damage }),
     };

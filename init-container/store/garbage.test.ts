@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { digestOf } from '../../src/shared/oci/digest.ts';
-import { type Inventory, type Needs, planCollection } from './garbage.ts';
+import { type Inventory, type Needs, planCollection, reclaimableBytes } from './garbage.ts';
 
 const names = (prefix: string, count: number) => Array.from({ length: count }, (_, index) => `${prefix}${index}`);
 const imageNames = names('image', 6);
@@ -107,6 +107,7 @@ describe('a collection', () => {
         for (const content of new Set(inventory.revisions.map((revision) => revision.content)))
           if (!kept.some((revision) => revision.content === content)) total += inventory.contents.get(content) ?? 0;
         expect(bytes).toBe(total);
+        expect(reclaimableBytes(inventory, needs)).toBe(total);
       }),
     );
   });

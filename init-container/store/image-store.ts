@@ -33,6 +33,7 @@ export interface LayerStoreParts {
 }
 
 type LayerSource = Pick<ReceiveLayer, 'source' | 'mediaType' | 'digest'>;
+type Named = Pick<StoredDocuments, 'documents' | 'layers'>;
 
 /** Room on the data partition that a layer must not take: revisions and journals need it. */
 export const reserveBytes = 4 << 20;
@@ -45,6 +46,8 @@ export class LayerStore implements ImageStore {
   readonly #layers: LayerFolders;
   /** What changes the list of images writes the same file: one after the other. */
   #announcing: Promise<unknown> = Promise.resolve();
+  /** What the documents of images name, which never changes, of those that are here. */
+  #named = new Map<Digest, Named>();
 
   constructor(parts: LayerStoreParts) {
     this.#options = parts;
@@ -189,18 +192,26 @@ export class LayerStore implements ImageStore {
    */
   async known(others: readonly Digest[] = []): Promise<StoredDocuments[]> {
     const known: StoredDocuments[] = [];
+    const named = new Map<Digest, Named>();
     const unlisted = [...new Set(others)].filter((digest) => !this.knows(digest));
     for (const { digest, refs } of [...this.#references.images, ...unlisted.map((digest) => ({ digest, refs: [] }))]) {
-      const image = await this.#documents(digest).catch(() => undefined);
-      const documents = [digest, ...(image ? [image.manifest.config.digest] : [])].map(hexOf);
-      const layers = image?.layers.map(({ diffId }) => hexOf(diffId)) ?? [];
-      known.push({ digest, name: refs.at(0) ?? digest, documents, layers });
+      const found = this.#named.get(digest) ?? (await this.#namesIn(digest));
+      if (found) named.set(digest, found);
+      known.push({ digest, name: refs.at(0) ?? digest, ...(found ?? { documents: [hexOf(digest)], layers: [] }) });
     }
+    this.#named = named;
     return known;
   }
 
   get recipes(): Pick<LayerRecipes, 'inventory' | 'compressed'> {
     return this.#options.recipes;
+  }
+
+  async #namesIn(digest: Digest): Promise<Named | undefined> {
+    const image = await this.#documents(digest).catch(() => undefined);
+    if (!image) return undefined;
+    const documents = [digest, image.manifest.config.digest].map(hexOf);
+    return { documents, layers: image.layers.map(({ diffId }) => hexOf(diffId)) };
   }
 
   knows(digest: Digest): boolean {

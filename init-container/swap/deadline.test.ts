@@ -26,10 +26,16 @@ it('the time to stop is the grace period and a margin', () => {
 });
 
 it('the window of several components is the longest', () => {
-  expect(stableMs([{}])).toBe(3000);
-  expect(stableMs([{ swap: { stable: '0s' } }])).toBe(0);
-  expect(stableMs([{ swap: { stable: '1s' } }, { swap: { stable: '1m' } }])).toBe(60_000);
-  expect(stableMs([])).toBe(0);
+  expect(stableMs([{}], undefined)).toBe(3000);
+  expect(stableMs([{ swap: { stable: '0s' } }], undefined)).toBe(0);
+  expect(stableMs([{ swap: { stable: '1s' } }, { swap: { stable: '1m' } }], undefined)).toBe(60_000);
+  expect(stableMs([], undefined)).toBe(0);
+});
+
+it('the window that was asked for goes before what the definitions say', () => {
+  expect(stableMs([{ swap: { stable: '1m' } }], '500ms')).toBe(500);
+  expect(stableMs([{}], '1h')).toBe(3_600_000);
+  expect(stableMs([{}], '9999h')).toBe(2 ** 31 - 1);
 });
 
 describe('within', () => {

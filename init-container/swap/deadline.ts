@@ -40,9 +40,10 @@ export function stopLimitMs({ stop_grace_period }: ComponentConfig): number {
   return Math.min((parseDuration(stop_grace_period ?? '') ?? defaultGraceMs) + 2 * marginMs, longestTimerMs);
 }
 
-/** The longest window, in milliseconds, of all that are swapped together. */
-export function stableMs(configs: readonly ComponentConfig[]): number {
-  const longest = Math.max(0, ...configs.map(({ swap }) => parseDuration(swap?.stable ?? '') ?? defaultStableMs));
+/** Milliseconds of the window: what was asked for, else the longest of all that are swapped together. */
+export function stableMs(configs: readonly ComponentConfig[], asked: string | undefined): number {
+  const durations = asked === undefined ? configs.map(({ swap }) => swap?.stable) : [asked];
+  const longest = Math.max(0, ...durations.map((text) => parseDuration(text ?? '') ?? defaultStableMs));
   return Math.min(longest, longestTimerMs);
 }
 

@@ -6,6 +6,7 @@ import { configOf } from '../engine/image-config.ts';
 import { configFields } from '../revisions/changes.ts';
 import type { Collector, RoomRequest } from '../store/collector.ts';
 import type { ImageStore, StoredImage } from '../store/types.ts';
+import { stableMs } from './deadline.ts';
 import { dependentsOf } from './dependents.ts';
 import { isUp, isWell, observe } from './observe.ts';
 import { howItRuns, revisionVolumes } from './parts.ts';
@@ -75,6 +76,10 @@ export async function previewSwap(
   const names = changes.map(({ name }) => name);
   const dependents = dependentsOf(names, configs).filter((name) => isWell(statuses.get(name)));
   const live = changes.filter(({ old }) => howItRuns(old.kind) === 'live').map(({ name }) => name);
+  const window = stableMs(
+    names.map((name) => configs.get(name) ?? {}),
+    request.stable,
+  );
   const observed = { staged: false, stable: false, committed: false, components, watched: [...live, ...dependents] };
   return {
     base: base.number,
@@ -91,7 +96,7 @@ export async function previewSwap(
         : plan(observed, 'new').map((step) => ({
             action: step.action,
             ...('component' in step ? { component: step.component } : {}),
-            text: describeStep(step),
+            text: `${describeStep(step)}${step.action === 'stable' ? ` for ${window / 1000} s` : ''}`,
           })),
     restarts: live.filter((name) => isUp(statuses.get(name))),
     send,

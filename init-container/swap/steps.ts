@@ -23,6 +23,8 @@ export interface SwapSubject {
   /** The revision to reach; its number is in the record's `target` once it is kept. */
   revision: Revision;
   changes: Change[];
+  /** How long all must stay healthy, if whoever asked for the swap said it. */
+  stable?: string | undefined;
 }
 
 /** What one swap sees and does: it observes what is there, and carries out single steps, each noted before it is taken. */
@@ -32,6 +34,7 @@ export class SwapSteps {
   readonly #base: NumberedRevision;
   readonly #revision: Revision;
   readonly #changes: Change[];
+  readonly #askedStable: string | undefined;
   readonly #containers: ContainerSteps;
   readonly #partSteps: PartSteps;
   /** Configurations of the new revision with what the images say, once it is staged. */
@@ -39,12 +42,13 @@ export class SwapSteps {
   #staged = false;
   #stable = false;
 
-  constructor({ parts, progress, base, revision, changes }: SwapSubject) {
+  constructor({ parts, progress, base, revision, changes, stable }: SwapSubject) {
     this.#parts = parts;
     this.#progress = progress;
     this.#base = base;
     this.#revision = revision;
     this.#changes = changes;
+    this.#askedStable = stable;
     const configOf = (change: Change, side: Side) => this.#configOf(change, side);
     this.#containers = new ContainerSteps({ parts, progress, base, revision, configOf });
     this.#partSteps = new PartSteps(parts, progress);
@@ -161,7 +165,8 @@ export class SwapSteps {
   async #watch(): Promise<void> {
     const { swapped, others, all } = this.#watched();
     const configs = all.map((name) => this.#configs.get(name) ?? {});
-    const window = stableMs(this.#changes.map((change) => this.#configOf(change, 'new')));
+    const changed = this.#changes.map((change) => this.#configOf(change, 'new'));
+    const window = stableMs(changed, this.#askedStable);
     const words = `${all.join(', ')} must stay healthy for ${window / 1000} s`;
     await this.#progress.announce('stable', words);
     try {

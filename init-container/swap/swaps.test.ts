@@ -253,6 +253,13 @@ describe('before the commit', () => {
     expect(revisions.list().revisions[0]?.state).toBe('refused');
   });
 
+  it('the window is as long as whoever asks says', async () => {
+    const { swaps } = await freshDevice();
+    const events = await allOf(swaps.swap({ ...configure('web', { swap: { stable: '1h' } }), stable: '0s' }));
+    expect(events.find(({ stage }) => stage === 'stable')?.message).toBe('web, app must stay healthy for 0 s');
+    expect(events.at(-1)?.stage).toBe('done');
+  });
+
   it('what was unhealthy before is nobody’s reason to go back', async () => {
     const { swaps, supervisor } = await freshDevice();
     supervisor.ill.set('app', 'unhealthy');

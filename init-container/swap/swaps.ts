@@ -15,6 +15,7 @@ import { isUp, isWell, pendingEffect } from './observe.ts';
 import { changesBetween, namesOf, type SwapParts, settleCopies } from './parts.ts';
 import { type PreviewStorage, previewSwap } from './preview.ts';
 import { SwapRun } from './run.ts';
+import type { SwapSubject } from './steps.ts';
 import { expectSwappable, refusalOf, type Wanted, wantedByRollback, wantedBySwap } from './wanted.ts';
 
 export interface SwapsOptions extends SwapParts {
@@ -69,7 +70,7 @@ export class Swaps {
     if (refusal !== undefined && !request.retry) {
       throw new SwapError('conflict', `${refusal}. To take it all the same: gantry swap --retry ("retry": true)`);
     }
-    return this.#begin(wanted, true);
+    return this.#begin(wanted, { refuses: true, stable: request.stable });
   }
 
   /** See `previewSwap`. Also while a swap is under way. */
@@ -86,7 +87,7 @@ export class Swaps {
       return this.#nothingToDo(subject, `${subject} already is as it was then`, wanted.base);
     }
     expectSwappable(wanted.changes, this.#options, this.#options.persistent);
-    return this.#begin(wanted, false);
+    return this.#begin(wanted, { refuses: false });
   }
 
   /**
@@ -143,7 +144,7 @@ export class Swaps {
     }
   }
 
-  #begin(wanted: Wanted, refuses: boolean): SwapEvents {
+  #begin(wanted: Wanted, { refuses, stable }: { refuses: boolean; stable?: string | undefined }): SwapEvents {
     const record: SwapRecord = {
       boot: this.#options.bootId,
       startedAt: new Date().toISOString(),
@@ -160,11 +161,11 @@ export class Swaps {
     this.#description = describe(record);
     const events = new SwapEvents();
     this.#latest = events;
-    void this.#carryOut(wanted, record, events);
+    void this.#carryOut({ ...wanted, stable }, record, events);
     return events;
   }
 
-  async #carryOut(wanted: Wanted, record: SwapRecord, events: SwapEvents): Promise<void> {
+  async #carryOut(wanted: Wanted & Pick<SwapSubject, 'stable'>, record: SwapRecord, events: SwapEvents): Promise<void> {
     try {
       const statuses = new Map((await this.#options.supervisor.status()).map((status) => [status.name, status]));
       const components = wanted.changes.map(({ name }) => {

@@ -90,10 +90,12 @@ export const bodyWords = {
   'POST /gantry/v1/swap': {
     ...changeWords,
     retry: 'Take an image or a configuration that failed before.',
+    stable: 'Duration for which all must stay healthy, instead of what their definitions say.',
   },
   'POST /gantry/v1/swap/plan': {
     ...changeWords,
     images: 'Images that the device need not have, as in `POST /gantry/v1/images`.',
+    stable: 'As in `POST /gantry/v1/swap`.',
   },
   'POST /gantry/v1/rollback': {
     name: 'Only this component, to what it was before.',

@@ -44,7 +44,8 @@ export function registerLogs(command: Command, nameIn: (words: string[]) => stri
       for await (const line of device.logs(name, { follow, tail, timestamps, since, signal })) {
         const out = json || line.stream === 'stdout' ? process.stdout : process.stderr;
         // Following a log must not fill our memory when the reader at the other end of the pipe is slow.
-        if (!out.write(format(line, { json, color }))) await once(out, 'drain');
+        const text = json ? jsonLine(line) : formatLogLine(line, color);
+        if (!out.write(text)) await once(out, 'drain');
       }
     });
   });
@@ -61,9 +62,13 @@ function sayWhenLost(): (state: ConnectionState) => void {
   };
 }
 
-function format(line: LogLine, options: { json?: boolean; color: boolean }): string {
-  if (options.json) return `${JSON.stringify({ ...line, text: stripVTControlCharacters(line.text) })}\n`;
-  const text = options.color ? line.text : stripVTControlCharacters(line.text);
+function jsonLine(line: LogLine): string {
+  return `${JSON.stringify({ ...line, text: stripVTControlCharacters(line.text) })}\n`;
+}
+
+/** A line of a log for people, with its end. */
+export function formatLogLine(line: LogLine, color: boolean): string {
+  const text = color ? line.text : stripVTControlCharacters(line.text);
   return line.time === undefined ? `${text}\n` : `${line.time} ${text}\n`;
 }
 

@@ -31,6 +31,7 @@ const modules: Record<string, () => Promise<CommandModule>> = {
   exec: () => import('./exec.ts'),
   sh: () => import('./sh.ts'),
   swap: () => import('./swap.ts'),
+  dev: () => import('./dev.ts'),
   rollback: () => import('./rollback.ts'),
   revisions: () => import('./revisions.ts'),
   gc: () => import('./gc.ts'),

@@ -5,6 +5,7 @@ import type { ConfigChange } from '../device/config-change.ts';
 import type { SwapOrder } from '../device/device.ts';
 import { componentConfigSchema } from '../shared/definition/component-config.ts';
 import { addDeviceOptions } from './device-options.ts';
+import { duration } from './duration.ts';
 import { ExitError, exitCodes } from './exit-codes.ts';
 import { addJsonOption, printJson } from './output.ts';
 import { showPlan } from './swap-plan.ts';
@@ -17,6 +18,7 @@ interface SwapOptions {
   config?: string;
   dryRun?: boolean;
   retry?: boolean;
+  stable?: string;
   json?: boolean;
 }
 
@@ -37,17 +39,18 @@ export function register(program: Command): void {
     .option('--command <words>', 'what to run: words, or a JSON list if they have spaces in them', commandWords)
     .option('--config <file>', 'YAML: fields of a component as in an OS definition; null removes one')
     .option('--dry-run', 'only say what would be done')
-    .option('--retry', 'take an image or a configuration that failed before');
+    .option('--retry', 'take an image or a configuration that failed before')
+    .option('--stable <duration>', 'how long all must stay healthy, instead of what their definitions say', duration);
   addJsonOption(addDeviceOptions(command)).action(async (words: string[], options: SwapOptions) => {
     const orders = ordersOf(words, await configChange(options));
     await withDevice(command, async ({ device, color, signal }) => {
       if (options.dryRun) {
-        const plan = await device.planSwap(orders, { signal });
+        const plan = await device.planSwap(orders, { stable: options.stable, signal });
         if (options.json) printJson(plan);
         else showPlan(plan, color);
         return;
       }
-      const events = device.swap(orders, { retry: options.retry ?? false, signal });
+      const events = device.swap(orders, { retry: options.retry ?? false, stable: options.stable, signal });
       await showSwap(events, { json: options.json, color, signal });
     });
   });

@@ -47,9 +47,9 @@ export interface Device {
    * Sends what the device lacks of the images, then swaps all or nothing. Yields host-side `stage` events with progress,
    * then the device's own. When the connection breaks after the swap began, it reconnects and follows it to its end.
    */
-  swap(orders: readonly SwapOrder[], options?: { retry?: boolean; signal?: AbortSignal }): AsyncIterable<SwapEvent>;
+  swap(orders: readonly SwapOrder[], options?: SwapOptions): AsyncIterable<SwapEvent>;
   /** What `swap` would do. Nothing is sent or changed. */
-  planSwap(orders: readonly SwapOrder[], options?: { signal?: AbortSignal }): Promise<SwapPlan>;
+  planSwap(orders: readonly SwapOrder[], options?: Omit<SwapOptions, 'retry'>): Promise<SwapPlan>;
   /** Images that `swap` could take for this component without a registry: built on this host, of the same repository. */
   imagesAtHand(name: string): Promise<string[]>;
   rollback(request: RollbackRequest): AsyncIterable<SwapEvent>;
@@ -72,6 +72,14 @@ export interface SwapOrder {
   /** Where its new image is; without one the image stays. */
   image?: string;
   config?: ConfigChange;
+}
+
+export interface SwapOptions {
+  /** Take an image or a configuration that failed before. */
+  retry?: boolean;
+  /** How long all must stay healthy (`500ms`), instead of what their definitions say. */
+  stable?: string | undefined;
+  signal?: AbortSignal;
 }
 
 export type ConnectionState =

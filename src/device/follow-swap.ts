@@ -21,7 +21,7 @@ export class SwapLostError extends Error {
 }
 
 /** The connection broke, and the device has never heard of the order. */
-class OrderLostError extends Error {
+export class OrderLostError extends Error {
   constructor() {
     super('the connection broke before the device took the order: nothing was changed, try again');
     this.name = 'OrderLostError';

@@ -26,6 +26,7 @@ import type {
   LogLine,
   LogOptions,
   Session,
+  SwapOptions,
   SwapOrder,
 } from './device.ts';
 import { DockerApi } from './docker-api.ts';
@@ -139,17 +140,14 @@ export class GantryDevice implements Device {
     return names.filter((ref) => ref !== current && repository(ref) === repository(current)).map(sanitizeName);
   }
 
-  async *swap(
-    orders: readonly SwapOrder[],
-    options: { retry?: boolean; signal?: AbortSignal } = {},
-  ): AsyncGenerator<SwapEvent> {
+  async *swap(orders: readonly SwapOrder[], options: SwapOptions = {}): AsyncGenerator<SwapEvent> {
     const { swapComponents } = await import('./swap.ts');
-    yield* swapComponents(await this.#swapContext(options.signal), orders, options.retry ?? false);
+    yield* swapComponents(await this.#swapContext(options.signal), orders, options);
   }
 
-  async planSwap(orders: readonly SwapOrder[], options: { signal?: AbortSignal } = {}): Promise<SwapPlan> {
+  async planSwap(orders: readonly SwapOrder[], options: Omit<SwapOptions, 'retry'> = {}): Promise<SwapPlan> {
     const { planSwap } = await import('./swap.ts');
-    return planSwap(await this.#swapContext(options.signal), orders);
+    return planSwap(await this.#swapContext(options.signal), orders, options);
   }
 
   async *rollback(request: RollbackRequest): AsyncGenerator<SwapEvent> {

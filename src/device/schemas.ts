@@ -104,7 +104,7 @@ const missingLayers = z.array(
 export const imageOfferSchema = z.object({
   digest: digestSchema,
   missing: missingLayers,
-  room: z.object({ needBytes: count, freeBytes: count, collectedBytes: count, reclaimableBytes: count }).optional(),
+  room: z.object({ needBytes: count, freeBytes: count, collectedBytes: count }).optional(),
 }) satisfies z.ZodType<ImageOffer>;
 
 export const garbageListSchema = z.object({

@@ -20,7 +20,7 @@ import { TransportAgent } from './agent.ts';
 import { ApiClient } from './api-client.ts';
 import { jsonRoute, TestDevice, testComponent, testInfo } from './api-server.testing.ts';
 import { Connection } from './connection.ts';
-import type { SwapOrder } from './device.ts';
+import type { SwapOptions, SwapOrder } from './device.ts';
 import { GantryDevice } from './gantry-device.ts';
 import { makeImage, type TestImage, writeLayout } from './image-source/images.testing.ts';
 import { openImageSource } from './image-source/index.ts';
@@ -158,7 +158,7 @@ afterEach(async () => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-async function swap(options?: { retry?: boolean; signal?: AbortSignal }, orders?: SwapOrder[]): Promise<SwapEvent[]> {
+async function swap(options?: SwapOptions, orders?: SwapOrder[]): Promise<SwapEvent[]> {
   const events: SwapEvent[] = [];
   for await (const event of device.swap(orders ?? [{ name: 'web', image: dir }], options)) events.push(event);
   return events;
@@ -215,6 +215,11 @@ describe('swap', () => {
     await expect(swap({}, [{ name: 'sshd', config }])).rejects.toThrow('sshd is no system container');
   });
 
+  it('asks for another window only when that is wished', async () => {
+    await swap({ stable: '500ms' });
+    expect(orders).toMatchObject([{ retry: false, stable: '500ms' }]);
+  });
+
   it('asks for a plan without sending a layer', async () => {
     const plan = await device.planSwap([{ name: 'web', image: dir }]);
     expect(plan.send).toEqual([{ ref: 'web:2', bytes: 7, layers: 1 }]);
@@ -224,7 +229,7 @@ describe('swap', () => {
   });
 
   it('says what the device removed to make room, and when it may be too little', async () => {
-    room = { needBytes: 30e6, freeBytes: 20e6, collectedBytes: 5e6, reclaimableBytes: 0 };
+    room = { needBytes: 30e6, freeBytes: 20e6, collectedBytes: 5e6 };
     const messages = (await swap()).map(({ message }) => message);
     expect(messages.slice(0, 2)).toEqual([
       'the device removed 5.0 MB of old images to make room',

@@ -6,7 +6,7 @@ import { hexOf } from '../shared/oci/digest.ts';
 import type { ApiClient } from './api-client.ts';
 import { changeConfig, environmentOf } from './config-change.ts';
 import type { Connection } from './connection.ts';
-import type { Device, SwapOrder } from './device.ts';
+import type { Device, SwapOptions, SwapOrder } from './device.ts';
 import { UnknownComponentError } from './errors.ts';
 import { followSwap } from './follow-swap.ts';
 import type { ImageSource } from './image-source/types.ts';
@@ -35,13 +35,13 @@ interface Prepared {
 export async function* swapComponents(
   context: SwapContext,
   orders: readonly SwapOrder[],
-  retry: boolean,
+  { retry = false, stable }: Pick<SwapOptions, 'retry' | 'stable'>,
 ): AsyncGenerator<SwapEvent> {
   const prepared = await prepare(context, orders);
   try {
     const { uploadImages } = await import('./upload.ts');
     yield* uploadImages(context, prepared.images);
-    const request: SwapRequest = { changes: prepared.changes, retry };
+    const request: SwapRequest = { changes: prepared.changes, retry, ...stableOf(stable) };
     yield* followSwap(context, namesOf(orders), '/gantry/v1/swap', request);
   } finally {
     await close(prepared);
@@ -49,13 +49,17 @@ export async function* swapComponents(
 }
 
 /** What that would do; nothing is sent but what describes the images. */
-export async function planSwap(context: SwapContext, orders: readonly SwapOrder[]): Promise<SwapPlan> {
+export async function planSwap(
+  context: SwapContext,
+  orders: readonly SwapOrder[],
+  { stable }: Pick<SwapOptions, 'stable'>,
+): Promise<SwapPlan> {
   const prepared = await prepare(context, orders);
   try {
     const { withDifferences } = await import('./transfer/announce.ts');
     const { planTransfer, shownTransfer } = await import('./transfer/planner.ts');
     const plan = await withDifferences(context.cache, prepared.images, (images) => {
-      const body: SwapPlanRequest = { changes: prepared.changes, images };
+      const body: SwapPlanRequest = { changes: prepared.changes, images, ...stableOf(stable) };
       return context.api.post('/gantry/v1/swap/plan', swapPlanSchema, {
         body,
         ...(context.signal && { signal: context.signal }),
@@ -72,6 +76,11 @@ export async function planSwap(context: SwapContext, orders: readonly SwapOrder[
   } finally {
     await close(prepared);
   }
+}
+
+/** A device that does not know the field yet is not told of it without need. */
+function stableOf(stable: string | undefined): { stable?: string } {
+  return stable === undefined ? {} : { stable };
 }
 
 /** Finds the images and works out the configurations: before a byte travels, wrong names are found. */

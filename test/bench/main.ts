@@ -9,6 +9,8 @@ import { putChapter } from './chapter.ts';
 import { type Composed, measureComposing } from './compose.ts';
 import { measureDelta } from './delta/measure.ts';
 import { deltaSections } from './delta/report.ts';
+import { measureDevOnMachine } from './dev/on-machine.ts';
+import { devSections } from './dev/report.ts';
 import { measureHundred } from './hundred/measure.ts';
 import { measureLine } from './line/measure.ts';
 import { lineSections } from './line/report.ts';
@@ -21,7 +23,7 @@ import { measureStrategies } from './swap/strategies.ts';
 /**
  * `npm run bench`: measures, and writes docs/benchmarks.md when everything has been measured. `npm run bench -- line`: the
  * serial link alone, whose sections it replaces; `-- delta`: likewise what travels when a layer changes; `-- delta SET...`: some
- * sets of it, printed.
+ * sets of it, printed; `-- dev`: those on saves under `gantry dev`.
  */
 Object.assign(process.env, testEnvironment);
 const arches: Arch[] = ['amd64', 'arm64'];
@@ -31,6 +33,7 @@ const atEnd = new AtEnd();
 const alone: Record<string, (() => Promise<string[]>) | undefined> = {
   line: async () => lineSections(await measureLine(atEnd, say)),
   delta: async () => deltaSections(await measureDelta(say)),
+  dev: async () => devSections(await measureDevOnMachine(atEnd, say)),
 };
 const [asked = '', ...only] = process.argv.slice(2);
 if (asked === 'delta' && only.length > 0) {
@@ -58,9 +61,10 @@ try {
   const swaps = { strategies: await measureStrategies(atEnd, say), gaps: await measureGaps(atEnd, say) };
   const line = await measureLine(atEnd, say);
   const delta = await measureDelta(say);
+  const dev = await measureDevOnMachine(atEnd, say);
   const booted: Booted[] = [];
   for (const arch of arches) booted.push(await measureBoots(arch, atEnd, say));
-  replace(report({ facts, composed, booted, restarts, hundred, swaps, line, delta }));
+  replace(report({ facts, composed, booted, restarts, hundred, swaps, line, delta, dev }));
 } finally {
   await atEnd.run();
 }

@@ -2,6 +2,8 @@ import type { Booted } from './boot.ts';
 import type { Composed } from './compose.ts';
 import type { DeltaMeasured } from './delta/measure.ts';
 import { deltaSections } from './delta/report.ts';
+import type { DevMeasured } from './dev/on-machine.ts';
+import { devSections } from './dev/report.ts';
 import type { Hundred } from './hundred/measure.ts';
 import type { LineMeasured } from './line/measure.ts';
 import { lineSections } from './line/report.ts';
@@ -19,10 +21,11 @@ export interface Results {
   swaps: SwapResults;
   line: LineMeasured;
   delta: DeltaMeasured | string;
+  dev: DevMeasured;
 }
 
 /** The whole of docs/benchmarks.md. */
-export function report({ facts, composed, booted, restarts, hundred, swaps, line, delta }: Results): string {
+export function report({ facts, composed, booted, restarts, hundred, swaps, line, delta, dev }: Results): string {
   const sections = [
     '# Benchmarks',
     'Written by `npm run bench`, single chapters by `npm run bench -- line`; changed by nothing else. Figures of one machine on one day: compare those of one run with each other, not with another machine’s. None of them is a test.',
@@ -54,6 +57,7 @@ export function report({ facts, composed, booted, restarts, hundred, swaps, line
     ...hundredSections(hundred),
     ...lineSections(line),
     ...deltaSections(delta),
+    ...devSections(dev),
     '## Time of `gantry ps`',
     `The device of the last boot. Whole commands, in turns: from the start of the process to its end, connecting included. The last two rows: one request for all components in a connection that is open. Median (least–most) of ${booted[0]?.ps.sshTrue.runs} runs, after one that does not count. The serial line is a Unix socket of QEMU, without a baud rate.`,
     table(['', ...booted.map(({ arch, acceleration }) => `${arch} (${acceleration})`)], psRows(booted)),

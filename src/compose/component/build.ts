@@ -1,15 +1,12 @@
-import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { canonicalJson } from '../../shared/canonical-json.ts';
 import { configLabel } from '../../shared/definition/component-config.ts';
 import { type Arch, type Digest, type ImageConfig, type Manifest, mediaTypes } from '../../shared/oci/types.ts';
-import { cacheDir, writeFileAtomic } from '../cache.ts';
 import { ComposeError } from '../errors.ts';
-import { applyLayer, layerEntries } from '../image/flatten.ts';
-import type { Entry } from '../oci/entry.ts';
+import { applyLayer } from '../image/flatten.ts';
 import type { Layer } from '../oci/layer.ts';
 import { missingLibraries } from './check-libraries.ts';
+import { type FileFacts, layerFacts } from './layer-facts.ts';
 import { type BuildOptions, readRecipe, recipeLayers } from './layers.ts';
 import type { Recipe } from './recipe.ts';
 
@@ -23,7 +20,7 @@ export interface BuiltImage {
 
 /** Builds the image of the recipe in `dir` for `arch` into the layout and tags it there. Same input, same bytes. */
 export async function buildComponent(dir: string, arch: Arch, options: BuildOptions): Promise<BuiltImage> {
-  const recipe = await readRecipe(dir);
+  const recipe = await readRecipe(dir, options.onRead);
   const layers = await recipeLayers(dir, recipe, arch, options);
   await checkLibraries(dir, recipe, layers, arch, options);
   const settings = await inheritedSettings(dir, recipe);
@@ -57,7 +54,7 @@ export async function buildComponent(dir: string, arch: Arch, options: BuildOpti
   return { ref: recipe.image, digest: descriptor.digest, size };
 }
 
-/** Refuses an image whose programs lack libraries; remembered per set of layers, since it reads every file. */
+/** Refuses an image whose programs lack libraries. */
 async function checkLibraries(
   dir: string,
   recipe: Recipe,
@@ -66,13 +63,8 @@ async function checkLibraries(
   options: BuildOptions,
 ): Promise<void> {
   if (recipe.kernel !== undefined) return;
-  const key = createHash('sha256')
-    .update(layers.map((layer) => layer.diffId).join('\n'))
-    .digest('hex');
-  const passed = cacheDir('checked', key);
-  if (existsSync(passed)) return;
-  const files = new Map<string, Entry>();
-  for (const layer of layers) await applyLayer(files, layerEntries(options.layout, layer.descriptor));
+  const files = new Map<string, FileFacts>();
+  for (const layer of layers) await applyLayer(files, await layerFacts(options.layout, layer));
   const problems = missingLibraries(files, arch);
   if (problems.length > 0) {
     throw new ComposeError(
@@ -80,7 +72,6 @@ async function checkLibraries(
       join(dir, 'recipe.yml'),
     );
   }
-  await writeFileAtomic(passed, '');
 }
 
 /** Settings of the recipe over those of the recipes it is made from. */

@@ -1,4 +1,4 @@
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import type { Plugin } from 'esbuild';
 import { ComposeError } from '../errors.ts';
 
@@ -28,9 +28,13 @@ export const leaveOut: Plugin = {
 
 /**
  * Bundles a TypeScript or JavaScript program to one ES module. The bytes depend on the sources alone: no absolute path
- * goes in.
+ * goes in. `onRead` is told of all sources, once they could be bundled.
  */
-export async function bundleProgram(entry: string, external: string[]): Promise<Buffer> {
+export async function bundleProgram(
+  entry: string,
+  external: string[],
+  onRead?: (path: string) => void,
+): Promise<Buffer> {
   const { build } = await import('esbuild');
   const result = await build({
     entryPoints: [entry],
@@ -43,6 +47,7 @@ export async function bundleProgram(entry: string, external: string[]): Promise<
     keepNames: true,
     legalComments: 'none',
     write: false,
+    metafile: true,
     logLevel: 'silent',
     external,
     plugins: [leaveOut],
@@ -53,6 +58,9 @@ export async function bundleProgram(entry: string, external: string[]): Promise<
   }).catch((error: Error) => {
     throw new ComposeError(`cannot bundle ${entry}:\n${error.message}`);
   });
+  // Those of a plugin begin with its name and a colon, and are no files.
+  const sources = Object.keys(result.metafile.inputs).filter((name) => !name.startsWith('left-out:'));
+  for (const name of sources) onRead?.(resolve(dirname(entry), name));
   const output = result.outputFiles[0];
   if (output === undefined) throw new ComposeError(`bundling ${entry} gave nothing`);
   return Buffer.from(output.contents);

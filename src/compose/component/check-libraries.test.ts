@@ -1,9 +1,10 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { type Entry, file } from '../oci/entry.ts';
+import { file } from '../oci/entry.ts';
 import { missingLibraries } from './check-libraries.ts';
 import { readElf } from './elf.ts';
+import { type FileFacts, factsOf } from './layer-facts.ts';
 
 const arch = process.arch === 'arm64' ? 'arm64' : 'amd64';
 
@@ -26,14 +27,14 @@ describe('readElf', () => {
 describe('missingLibraries', () => {
   it('names the program and what it lacks, and nothing once that is there', () => {
     const program = readFileSync(process.execPath);
-    const files = new Map<string, Entry>([['usr/bin/node', file('usr/bin/node', program)]]);
+    const files = new Map<string, FileFacts>([['usr/bin/node', factsOf(file('usr/bin/node', program))]]);
     const problems = missingLibraries(files, arch);
     expect(problems).toHaveLength(1);
     expect(problems[0]).toMatch(/^\/usr\/bin\/node needs .*libc\.so\.6/);
     const info = readElf(program);
-    for (const name of info?.needed ?? []) files.set(`usr/lib/${name}`, file(`usr/lib/${name}`, ''));
+    for (const name of info?.needed ?? []) files.set(`usr/lib/${name}`, factsOf(file(`usr/lib/${name}`, '')));
     const interpreter = (info?.interpreter ?? '').replace(/^\/(lib(64)?)\//, 'usr/$1/');
-    files.set(interpreter, file(interpreter, ''));
+    files.set(interpreter, factsOf(file(interpreter, '')));
     expect(missingLibraries(files, arch)).toEqual([]);
   });
 });

@@ -1,6 +1,5 @@
 import type { Arch } from '../../shared/oci/types.ts';
-import type { Entry } from '../oci/entry.ts';
-import { readElf } from './elf.ts';
+import type { FileFacts } from './layer-facts.ts';
 
 const triplet: Record<Arch, string> = { amd64: 'x86_64-linux-gnu', arm64: 'aarch64-linux-gnu' };
 
@@ -8,14 +7,12 @@ const triplet: Record<Arch, string> = { amd64: 'x86_64-linux-gnu', arm64: 'aarch
  * Programs of a component that could not start because a shared library (or the loader) is missing from it: a package
  * left out too many. One line each, empty when all is well. Libraries that only other libraries lack count as well.
  */
-export function missingLibraries(files: Map<string, Entry>, arch: Arch): string[] {
+export function missingLibraries(files: ReadonlyMap<string, FileFacts>, arch: Arch): string[] {
   const standard = [`usr/lib/${triplet[arch]}`, 'usr/lib', 'usr/lib64'];
   const present = (path: string): boolean =>
     files.has(path.replace(/^\//, '').replace(/^(lib|lib64|bin|sbin)\//, 'usr/$1/'));
   const problems: string[] = [];
-  for (const [path, entry] of files) {
-    if (entry.type !== 'file' || entry.content === undefined) continue;
-    const elf = readElf(entry.content);
+  for (const [path, { elf }] of files) {
     if (elf === undefined) continue;
     const origin = path.replace(/\/[^/]+$/, '');
     const own = elf.runpath.map((dir) => dir.replace(/\$\{?ORIGIN\}?/, origin));

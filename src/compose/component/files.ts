@@ -5,6 +5,14 @@ import { ComposeError } from '../errors.ts';
 import { directory, type Entry, sortEntries, symlink } from '../oci/entry.ts';
 import type { FileSpec } from './recipe.ts';
 
+interface FileOptions {
+  defaultMode: number;
+  /** The file that names them, for messages. */
+  where: string;
+  /** Told of each source before it is read. */
+  onRead?: ((path: string) => void) | undefined;
+}
+
 /**
  * Entries for the `files` of a recipe or an OS definition (LinuxKit docs/yaml.md, "files"), with the folders above them.
  * `baseDir` is what a relative `source` starts from; `ids` gives numbers for user names.
@@ -12,7 +20,7 @@ import type { FileSpec } from './recipe.ts';
 export async function fileEntries(
   specs: FileSpec[],
   baseDir: string,
-  options: { defaultMode: number; ids?: Record<string, number>; where: string },
+  options: FileOptions & { ids?: Record<string, number> },
 ): Promise<Entry[]> {
   const entries = new Map<string, Entry>();
   const number = (id: string | number | undefined): number => {
@@ -41,7 +49,7 @@ async function fileEntry(
   spec: FileSpec,
   path: string,
   baseDir: string,
-  options: { defaultMode: number; where: string },
+  options: FileOptions,
 ): Promise<Entry | undefined> {
   const mode = typeof spec.mode === 'string' ? Number.parseInt(spec.mode, 8) : spec.mode;
   if (spec.directory) return directory(path, mode ?? 0o755);
@@ -49,6 +57,7 @@ async function fileEntry(
   let content: Buffer;
   if (spec.source !== undefined) {
     const source = resolve(baseDir, spec.source.replace(/^~\//, `${homedir()}/`));
+    options.onRead?.(source);
     const data = await readFile(source).catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT' && spec.optional) return undefined;
       throw new ComposeError(`cannot read the source of ${spec.path}: ${error.message}`, options.where);

@@ -25,10 +25,16 @@ export interface BuildOptions {
   onProgress?: OnProgress;
   /** When the archive no longer has a locked package: take what it has now, and say so, instead of failing. */
   relockGone?: boolean;
+  /** Told of each file of this machine that goes into the image or says what does, before it is read. */
+  onRead?: OnRead | undefined;
 }
 
-export function readRecipe(dir: string): Promise<Recipe> {
-  return readYaml(join(dir, 'recipe.yml'), recipeSchema);
+export type OnRead = (path: string) => void;
+
+export function readRecipe(dir: string, onRead?: OnRead): Promise<Recipe> {
+  const path = join(dir, 'recipe.yml');
+  onRead?.(path);
+  return readYaml(path, recipeSchema);
 }
 
 /** The layers of a recipe's image, those of the recipe it is made from first. */
@@ -37,11 +43,12 @@ export async function recipeLayers(dir: string, recipe: Recipe, arch: Arch, opti
   const layers: Layer[] = [];
   if (recipe.from !== undefined) {
     const baseDir = resolve(dir, recipe.from);
-    layers.push(...(await recipeLayers(baseDir, await readRecipe(baseDir), arch, options)));
+    layers.push(...(await recipeLayers(baseDir, await readRecipe(baseDir, options.onRead), arch, options)));
   } else if (recipe.kernel === undefined) {
     layers.push(await cachedLayer(layout, `skeleton ${arch}`, 'gantry: folders', async () => skeleton(arch)));
   }
   const downloads = recipe.packages.length + recipe.npm.length > 0 || recipe.busybox || recipe.kernel !== undefined;
+  if (downloads) options.onRead?.(join(dir, 'lock.json'));
   const lock = downloads ? await readLock(dir, arch) : { packages: [], npm: [] };
   if (recipe.kernel !== undefined) {
     layers.push(await kernelLayer(lock, recipe, arch, options));
@@ -61,7 +68,7 @@ export async function recipeLayers(dir: string, recipe: Recipe, arch: Arch, opti
     const make = async () => pickNpmFiles(await npmFiles(locked, onProgress), files);
     layers.push(await cachedLayer(layout, key, `npm: ${name}@${wanted.version}`, make));
   }
-  const own: Entry[] = await ownEntries(dir, recipe);
+  const own: Entry[] = await ownEntries(dir, recipe, options.onRead);
   if (own.length > 0) {
     const hash = createHash('sha256');
     for (const entry of own) hash.update(canonicalJson({ ...entry, content: undefined })).update(entry.content ?? '');
@@ -192,7 +199,7 @@ function skeleton(arch: Arch): Entry[] {
   ];
 }
 
-async function ownEntries(dir: string, recipe: Recipe): Promise<Entry[]> {
+async function ownEntries(dir: string, recipe: Recipe, onRead: OnRead | undefined): Promise<Entry[]> {
   const entries: Entry[] = [];
   if (recipe.from === undefined && recipe.kernel === undefined) {
     const users = [['root', 0], ...Object.entries(recipe.users)] as [string, number][];
@@ -207,11 +214,12 @@ async function ownEntries(dir: string, recipe: Recipe): Promise<Entry[]> {
   }
   for (const { entry, path, external } of recipe.bundles) {
     const program = resolve(dir, entry);
+    onRead?.(program);
     if (!existsSync(program)) throw new Error(`${join(dir, 'recipe.yml')}: no such program: ${program}`);
-    entries.push(file(path.replace(/^\//, ''), await bundleProgram(program, external)));
+    entries.push(file(path.replace(/^\//, ''), await bundleProgram(program, external, onRead)));
   }
   const where = join(dir, 'recipe.yml');
-  entries.push(...(await fileEntries(recipe.files, dir, { defaultMode: 0o644, ids: recipe.users, where })));
+  entries.push(...(await fileEntries(recipe.files, dir, { defaultMode: 0o644, ids: recipe.users, where, onRead })));
   // What the recipe says itself stands for what was made from its other fields.
   return [...new Map(entries.map((entry) => [entry.path, entry])).values()];
 }

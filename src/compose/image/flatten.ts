@@ -25,7 +25,10 @@ export function uncompressed(blob: Readable, mediaType: string): Readable {
 const whiteout = /(^|\/)\.wh\.([^/]+)$/;
 
 /** Lays one layer over a root, whiteouts applied. Source: OCI image-spec layer.md, "Applying Changesets". */
-export async function applyLayer(root: Map<string, Entry>, entries: AsyncIterable<Entry>): Promise<void> {
+export async function applyLayer<E extends Pick<Entry, 'path' | 'type'>>(
+  root: Map<string, E>,
+  entries: AsyncIterable<E> | Iterable<E>,
+): Promise<void> {
   for await (const entry of entries) {
     const removed = whiteout.exec(entry.path);
     if (removed === null) {

@@ -42,9 +42,8 @@ export interface ImageOffer {
   room?: {
     needBytes: number;
     freeBytes: number;
-    /** What was collected just now to make room, and what could be besides. */
+    /** What was collected just now to make room. */
     collectedBytes: number;
-    reclaimableBytes: number;
   };
 }
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { componentConfigSchema, type SwapStrategy } from '../definition/component-config.ts';
+import { componentConfigSchema, durationSchema, type SwapStrategy } from '../definition/component-config.ts';
 import { componentName, digestSchema } from '../definition/revision.ts';
 import type { Digest } from '../oci/types.ts';
 import { announceImageSchema, type GarbageList, type ImageOffer } from './storage.ts';
@@ -16,6 +16,12 @@ export const swapChangeSchema = z
 
 export type SwapChange = z.output<typeof swapChangeSchema>;
 
+/**
+ * How long all must stay healthy before the commit, instead of what definitions say. Whoever goes on with a swap that needs a
+ * restart or a reboot keeps to the definitions.
+ */
+const stable = durationSchema.optional();
+
 const changes = z
   .array(swapChangeSchema)
   .min(1)
@@ -31,6 +37,7 @@ export const swapRequestSchema = z.strictObject({
   changes,
   /** Take an image or a configuration that failed before. */
   retry: z.boolean().default(false),
+  stable,
 });
 export type SwapRequest = z.input<typeof swapRequestSchema>;
 
@@ -39,6 +46,7 @@ export const swapPlanRequestSchema = z.strictObject({
   changes,
   /** Documents of images that the device need not have. */
   images: z.array(announceImageSchema).max(64).default([]),
+  stable,
 });
 export type SwapPlanRequest = z.input<typeof swapPlanRequestSchema>;
 

@@ -7,7 +7,9 @@ import { parseDuration } from '../duration.ts';
  * Compose's names, the fields LinuxKit has nothing for. The same schema checks the YAML on the host, the
  * `org.mobyproject.config` label of an image, and a revision that reaches a device.
  */
-const duration = z.string().refine((text) => parseDuration(text) !== undefined, 'not a duration such as 5s or 1m30s');
+export const durationSchema = z
+  .string()
+  .refine((text) => parseDuration(text) !== undefined, 'not a duration such as 5s or 1m30s');
 const envEntry = z.string().regex(/^[^=\0]+=[^\0]*$/, 'not NAME=value');
 const absolutePath = z.string().regex(/^\/[^\0]*$/, 'not an absolute path');
 
@@ -38,11 +40,11 @@ export const healthcheckSchema = z.strictObject({
     .optional(),
   /** Healthy once the program has said `READY=1` on `$NOTIFY_SOCKET`. Source: sd_notify(3). */
   ready: z.literal(true).optional(),
-  interval: duration.optional(),
-  timeout: duration.optional(),
+  interval: durationSchema.optional(),
+  timeout: durationSchema.optional(),
   retries: z.number().int().positive().optional(),
-  start_period: duration.optional(),
-  start_interval: duration.optional(),
+  start_period: durationSchema.optional(),
+  start_interval: durationSchema.optional(),
   disable: z.boolean().optional(),
 });
 
@@ -77,9 +79,9 @@ const swapSettings = z.strictObject({
    */
   strategy: z.enum(swapStrategies).optional(),
   /** How long it and all that depend on it must stay healthy before the swap is committed. */
-  stable: duration.optional(),
+  stable: durationSchema.optional(),
   /** How long it may take to become healthy. */
-  timeout: duration.optional(),
+  timeout: durationSchema.optional(),
 });
 
 export const componentConfigSchema = z.strictObject({
@@ -131,7 +133,7 @@ export const componentConfigSchema = z.strictObject({
     .optional(),
   healthcheck: healthcheckSchema.optional(),
   depends_on: z.union([z.array(z.string()), z.record(z.string(), dependency)]).optional(),
-  stop_grace_period: duration.optional(),
+  stop_grace_period: durationSchema.optional(),
   stop_signal: z.string().optional(),
   /** When it has failed and its `restart` policy gives up: go on, end the boot in a rescue shell (onboot only), or reboot. */
   on_failure: z.enum(['continue', 'halt', 'reboot']).optional(),

@@ -27,13 +27,18 @@ export async function gantryJson<T>(...args: string[]): Promise<T> {
 }
 
 /** A running `gantry`: for what is watched or killed on the way, or typed into. */
-export function start(args: string[], environment: Record<string, string> = {}, stdin: 'ignore' | 'pipe' = 'ignore') {
+export function start(
+  args: string[],
+  environment: Record<string, string> = {},
+  stdin: 'ignore' | 'pipe' = 'ignore',
+  // An upgrade waits for a machine to boot twice.
+  timeout = 235_000,
+) {
   return execa(join(root, 'node_modules/.bin/node'), [join(root, 'bin/gantry.mjs'), ...args], {
     reject: false,
     env: { ...testEnvironment, ...environment },
     cwd: root,
     stdin,
-    // An upgrade waits for a machine to boot twice.
-    timeout: 235_000,
+    timeout,
   });
 }
