@@ -8,7 +8,7 @@ const GATHER_MS = 10;
 
 /**
  * The bytes of an open tty. What comes is passed on at once, and what follows on it soon together: a UART wakes its reader for
- * every few bytes, which costs several times the processor time of what is done with them. `fd` is the stream's own file
+ * every few bytes, which costs more processor time than what is done with them. `fd` is the stream’s own file
  * descriptor: Node opens a tty once more for itself where it can.
  */
 export function gatheredTty(fd: number): { stream: Duplex; fd: number } {

@@ -2,13 +2,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type Command, InvalidArgumentError } from 'commander';
 import { resolveTarget } from '../device/resolve-target.ts';
 import { sanitizeName } from '../shared/text/sanitize.ts';
+import { terminalSize } from '../shared/text/terminal-size.ts';
 import { resetModes } from '../tui/terminal/modes.ts';
 import { CastWriter, readCast } from './console/cast.ts';
 import { parsePrefix } from './console/keys.ts';
 import { addDeviceOptions, deviceOptions } from './device-options.ts';
 import { ExitError, exitCodes } from './exit-codes.ts';
 import { addJsonOption, note, printJson, table } from './output.ts';
-import { terminalSize } from './terminal-session.ts';
 
 interface ConsoleWords {
   plain?: boolean;

@@ -1,7 +1,8 @@
 import { type Command, InvalidArgumentError } from 'commander';
+import { terminalSize } from '../shared/text/terminal-size.ts';
 import { addDeviceOptions } from './device-options.ts';
 import { ExitError, exitCodes } from './exit-codes.ts';
-import { runSession, terminalSize } from './terminal-session.ts';
+import { runSession } from './terminal-session.ts';
 import { withDevice } from './with-device.ts';
 
 interface Options {

@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
+import { terminalSize } from '../shared/text/terminal-size.ts';
 import { addDeviceOptions } from './device-options.ts';
 import { ExitError } from './exit-codes.ts';
-import { runSession, terminalSize } from './terminal-session.ts';
+import { runSession } from './terminal-session.ts';
 import { withDevice } from './with-device.ts';
 
 /** The best shell that the image has. */

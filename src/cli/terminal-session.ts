@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { type Readable, Transform } from 'node:stream';
 import type { Session } from '../device/device.ts';
 import { LineSplitter } from '../shared/text/line-splitter.ts';
+import { terminalSize } from '../shared/text/terminal-size.ts';
 import { resetModes } from '../tui/terminal/modes.ts';
 
 export interface TerminalSessionOptions {
@@ -9,11 +10,6 @@ export interface TerminalSessionOptions {
   tty: boolean;
   /** Our standard input goes to the process. */
   interactive: boolean;
-}
-
-/** The terminal's size; 80 × 24 when it does not tell. */
-export function terminalSize(): { columns: number; rows: number } {
-  return { columns: process.stdout.columns ?? 80, rows: process.stdout.rows ?? 24 };
 }
 
 /**

@@ -2,6 +2,7 @@ import type { Device } from '../device/device.ts';
 import { followEvents } from '../device/readings/follow-events.ts';
 import { Sampler } from '../device/readings/sampler.ts';
 import { sanitizeLine, sanitizeName } from '../shared/text/sanitize.ts';
+import { terminalSize } from '../shared/text/terminal-size.ts';
 import { helpLines } from './actions/reference.ts';
 import type { Context } from './context.ts';
 import { LogFollower } from './sources/log-follower.ts';
@@ -106,8 +107,4 @@ export class App {
     const expire = () => this.store.set((state) => ({ toasts: state.toasts.filter((each) => each.id !== id) }));
     setTimeout(expire, toastMs).unref();
   }
-}
-
-function terminalSize(): { columns: number; rows: number } {
-  return { columns: process.stdout.columns || 80, rows: process.stdout.rows || 24 };
 }

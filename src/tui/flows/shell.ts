@@ -1,4 +1,5 @@
 import type { ExecOptions, Session } from '../../device/device.ts';
+import { terminalSize } from '../../shared/text/terminal-size.ts';
 import type { Context } from '../context.ts';
 import { errorText } from '../errors.ts';
 import { selectedComponent } from '../store/state.ts';
@@ -35,7 +36,7 @@ async function session(
   open: (options: ExecOptions) => Promise<Session>,
 ): Promise<void> {
   context.store.set({ opening: what });
-  const size = { columns: process.stdout.columns, rows: process.stdout.rows };
+  const size = terminalSize();
   const env = [`TERM=${process.env.TERM ?? 'xterm-256color'}`];
   try {
     const opened = await open({ command: [], tty: true, env, size });

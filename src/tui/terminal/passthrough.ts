@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { ConnectionWatch, Session } from '../../device/device.ts';
 import { sanitizeLine } from '../../shared/text/sanitize.ts';
+import { terminalSize } from '../../shared/text/terminal-size.ts';
 import { errorText } from '../errors.ts';
 import { releaseKeyboard } from './keyboard.ts';
 import { resetModes } from './modes.ts';
@@ -41,7 +42,10 @@ export async function passThrough(
       session.stdin.once('drain', () => stdin.resume());
     }
   };
-  const onResize = () => void session.resize(stdout.columns, stdout.rows).catch(broke);
+  const onResize = () => {
+    const { columns, rows } = terminalSize(stdout);
+    void session.resize(columns, rows).catch(broke);
+  };
   const stopWatching = options.connection.subscribe((state) => {
     if (state.state === 'connected') stdout.write('\r\n[connected again]\r\n');
     else if ('detail' in state) {
@@ -58,7 +62,8 @@ export async function passThrough(
   stdin.resume();
   stdout.on('resize', onResize);
   // The window may have changed while the session was being opened.
-  if (stdout.columns !== options.size.columns || stdout.rows !== options.size.rows) onResize();
+  const { columns, rows } = terminalSize(stdout);
+  if (columns !== options.size.columns || rows !== options.size.rows) onResize();
   session.stdin.on('error', broke);
   copy(session.stdout, stdout, tail);
   copy(session.stderr, stdout, tail);
