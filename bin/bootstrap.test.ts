@@ -15,7 +15,8 @@ import {
   requirements,
   whyRoot,
 } from './lib/requirements.mjs';
-import { countTests, sum } from './lib/test-summary.mjs';
+import { resultsVariable } from './lib/results-reporter.mjs';
+import { complete, readResults, summary } from './lib/test-summary.mjs';
 
 let dir: string;
 beforeEach(() => {
@@ -121,25 +122,54 @@ describe('npm packages', () => {
   });
 });
 
-describe('the last line', () => {
-  const file = (...statuses: string[]) => ({
-    status: statuses.includes('failed') || statuses.length === 0 ? 'failed' : 'passed',
-    assertionResults: statuses.map((status) => ({ status })),
-  });
-
-  test('counts tests, and not the skipped ones', () => {
-    const report = { testResults: [file('passed', 'failed', 'pending'), file('passed')] };
-    expect(countTests(report, 1)).toEqual({ passed: 2, failed: 1 });
-  });
-
-  test('a file that could not be run counts, so does a run that failed for no test', () => {
-    expect(countTests({ testResults: [file('passed'), file()] }, 1)).toEqual({ passed: 1, failed: 1 });
-    expect(countTests({ testResults: [file('passed')] }, 1)).toEqual({ passed: 1, failed: 1 });
-    expect(countTests(undefined, 0)).toEqual({ passed: 0, failed: 1 });
-    expect(sum([countTests({ testResults: [file('passed')] }, 0), { passed: 0, failed: 1 }])).toEqual({
-      passed: 1,
-      failed: 1,
+describe('the end of npm test', () => {
+  test('has everything that failed, in tests, hooks, files and outside of them', () => {
+    const root = join(import.meta.dirname, '..');
+    const path = join(dir, 'results.json');
+    writeFileSync(
+      join(dir, 'a.test.js'),
+      `import { afterAll, describe, expect, test } from 'vitest';
+       test('right', () => {});
+       test.skip('left out', () => {});
+       test('wrong', () => expect(1).toBe(2));
+       describe('group', () => {
+         afterAll(() => { throw new Error('not tidy'); });
+         test('right too', () => { setTimeout(() => { throw new Error('too late'); }); });
+       });`,
+    );
+    writeFileSync(join(dir, 'b.test.js'), `throw new Error('not loaded');`);
+    const vitest = ['run', '--globals', '--root', dir, `--reporter=${join(root, 'bin/lib/results-reporter.mjs')}`];
+    const { status, stderr } = spawnSync(process.execPath, [join(root, 'node_modules/vitest/vitest.mjs'), ...vitest], {
+      env: { ...process.env, [resultsVariable]: path },
+      encoding: 'utf8',
     });
+    expect(status, stderr).toBe(1);
+    const results = readResults(path);
+    expect(results?.passed).toBe(2);
+    expect(results?.failures.map(({ name, message }) => `${name}: ${message.split('\n')[0]}`).sort()).toEqual([
+      'a.test.js: group: Error: not tidy',
+      'a.test.js: wrong: AssertionError: expected 1 to be 2 // Object.is equality',
+      'b.test.js: Error: not loaded',
+      'outside of any test: Error: too late',
+    ]);
+  });
+
+  test('a run that failed for no test counts, and one without results', () => {
+    expect(complete({ passed: 3, failures: [] }, 0).failures).toEqual([]);
+    expect(complete({ passed: 3, failures: [] }, 1)).toMatchObject({ passed: 3, failures: [{ name: 'vitest' }] });
+    expect(complete(undefined, 0)).toMatchObject({ passed: 0, failures: [{ name: 'vitest' }] });
+  });
+
+  test('says again what failed, and how many in the last line', () => {
+    const failure = { name: 'a.test.ts: wrong', message: `${'line\n'.repeat(50)}end` };
+    const lines = summary([
+      { passed: 2, failures: [failure] },
+      { passed: 1, failures: [] },
+    ]);
+    expect(lines).toHaveLength(16);
+    expect(lines[1]).toBe('FAILED a.test.ts: wrong');
+    expect(lines.at(-1)).toBe('3 passed, 1 failed');
+    expect(summary([{ passed: 3, failures: [] }])).toEqual(['3 passed, 0 failed']);
   });
 });
 

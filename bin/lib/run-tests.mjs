@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runBeside, runInPlace } from './forward.mjs';
-import { countTests, readReport, sum } from './test-summary.mjs';
+import { resultsVariable } from './results-reporter.mjs';
+import { complete, readResults, summary } from './test-summary.mjs';
 
 /**
  * @param {{ root: string, node: string, env: NodeJS.ProcessEnv, projects: string[][], args: string[] }} options
@@ -12,39 +13,43 @@ import { countTests, readReport, sum } from './test-summary.mjs';
  */
 export async function runTests({ root, node, env, projects, args }) {
   const reports = mkdtempSync(join(tmpdir(), 'gantry-results-'));
-  /** @param {string[]} nodeArgs @returns {Promise<number>} */
-  const step = async (nodeArgs) => {
-    const { code, signal } = await runInPlace(node, nodeArgs, { cwd: root, env });
+  /** @param {string[]} nodeArgs @param {NodeJS.ProcessEnv} [stepEnv] @returns {Promise<number>} */
+  const step = async (nodeArgs, stepEnv = env) => {
+    const { code, signal } = await runInPlace(node, nodeArgs, { cwd: root, env: stepEnv });
     if (signal === 'SIGINT' || signal === 'SIGTERM' || code === 130) throw new Interrupted();
     return code;
   };
-  /** As `step`, its output in whole lines that begin with `name`. @param {string} name @param {string[]} nodeArgs */
-  const stepBeside = async (name, nodeArgs) => {
-    const { code, signal } = await runBeside(name, node, nodeArgs, { cwd: root, env });
+  /** As `step`, its output in whole lines that begin with `name`. @param {string} name @param {string[]} nodeArgs @param {NodeJS.ProcessEnv} stepEnv */
+  const stepBeside = async (name, nodeArgs, stepEnv) => {
+    const { code, signal } = await runBeside(name, node, nodeArgs, { cwd: root, env: stepEnv });
     if (signal === 'SIGINT' || signal === 'SIGTERM' || code === 130) throw new Interrupted();
     return code;
   };
   const tool = (/** @type {string} */ path) => join(root, 'node_modules', path);
-  const counts = [];
+  /** @param {string} name @param {string[]} nodeArgs @returns {Promise<import('./results-reporter.mjs').Results>} */
+  const checked = async (name, nodeArgs) => {
+    console.error(`\n${name}`);
+    const code = await step(nodeArgs);
+    return { passed: 0, failures: code === 0 ? [] : [{ name, message: `ended with exit code ${code}: see above` }] };
+  };
+  const runs = [];
   try {
-    console.error('\nStyle (biome)');
-    counts.push({ passed: 0, failed: (await step([tool('@biomejs/biome/bin/biome'), 'check'])) === 0 ? 0 : 1 });
-    console.error('\nTypes (tsc)');
-    counts.push({ passed: 0, failed: (await step([tool('typescript/bin/tsc'), '-p', '.'])) === 0 ? 0 : 1 });
-    console.error('\nBundles (esbuild)');
-    counts.push({ passed: 0, failed: (await step([join(root, 'scripts/build-program.ts')])) === 0 ? 0 : 1 });
+    runs.push(await checked('Style (biome)', [tool('@biomejs/biome/bin/biome'), 'check']));
+    runs.push(await checked('Types (tsc)', [tool('typescript/bin/tsc'), '-p', '.']));
+    runs.push(await checked('Bundles (esbuild)', [join(root, 'scripts/build-program.ts')]));
     for (const group of projects) {
       console.error(`\nTests (${group.join(', ')})`);
       // Else each of them would compose the images that they boot.
       if (group.length > 1) await step([join(root, 'test/e2e/global-setup.ts')]);
       const run = async (/** @type {string} */ project) => {
-        const report = join(reports, `${project}.json`);
-        const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
+        const path = join(reports, `${project}.json`);
+        const reporters = ['--reporter=default', `--reporter=${join(root, 'bin/lib/results-reporter.mjs')}`];
         const nodeArgs = [tool('vitest/vitest.mjs'), 'run', '--project', project, ...reporters, ...args];
-        const code = await (group.length > 1 ? stepBeside(project, nodeArgs) : step(nodeArgs));
-        return countTests(readReport(report), code);
+        const stepEnv = { ...env, [resultsVariable]: path };
+        const code = await (group.length > 1 ? stepBeside(project, nodeArgs, stepEnv) : step(nodeArgs, stepEnv));
+        return complete(readResults(path), code);
       };
-      counts.push(...(await Promise.all(group.map(run))));
+      runs.push(...(await Promise.all(group.map(run))));
     }
   } catch (error) {
     if (error instanceof Interrupted) return 130;
@@ -52,9 +57,8 @@ export async function runTests({ root, node, env, projects, args }) {
   } finally {
     rmSync(reports, { recursive: true, force: true });
   }
-  const { passed, failed } = sum(counts);
-  console.log(`${passed} passed, ${failed} failed`);
-  return failed === 0 ? 0 : 1;
+  console.log(summary(runs).join('\n'));
+  return runs.some((run) => run.failures.length > 0) ? 1 : 0;
 }
 
 class Interrupted extends Error {}

@@ -1,33 +1,34 @@
-// The last line of `npm test`, from vitest's JSON results.
+// The end of `npm test`: what failed, again, because it stands far above by then, and the last line.
 import { readFileSync } from 'node:fs';
 
 /**
- * @typedef {{ status: string, assertionResults: { status: string }[] }} FileResult
- * @typedef {{ passed: number, failed: number }} Count
+ * @typedef {import('./results-reporter.mjs').Failure} Failure
+ * @typedef {import('./results-reporter.mjs').Results} Results
  */
+
+/** What is printed again of one failure, in lines. */
+const maxLines = 12;
 
 /**
- * Passed and failed tests of one vitest run. A file that could not be run, and a run that failed with no failed test to
- * show for it (an error outside of any), count as one failed test each.
- * @param {{ testResults: FileResult[] } | undefined} report `undefined`: vitest wrote none
+ * Results of one vitest run. A run that failed with no failure to show for it, and one that left no results, count as one
+ * failure.
+ * @param {Results | undefined} results `undefined`: vitest wrote none
  * @param {number} exitCode
- * @returns {Count}
+ * @returns {Results}
  */
-export function countTests(report, exitCode) {
-  const count = { passed: 0, failed: 0 };
-  for (const file of report?.testResults ?? []) {
-    const statuses = file.assertionResults.map((result) => result.status);
-    count.passed += statuses.filter((status) => status === 'passed').length;
-    const failed = statuses.filter((status) => status === 'failed').length;
-    count.failed += file.status === 'failed' && failed === 0 ? 1 : failed;
+export function complete(results, exitCode) {
+  if (results === undefined) {
+    return { passed: 0, failures: [{ name: 'vitest', message: `ended with exit code ${exitCode} and no results` }] };
   }
-  if (exitCode !== 0 && count.failed === 0) count.failed = 1;
-  if (report === undefined && exitCode === 0) count.failed = 1;
-  return count;
+  if (exitCode === 0 || results.failures.length > 0) return results;
+  return {
+    ...results,
+    failures: [{ name: 'vitest', message: `ended with exit code ${exitCode}, and no test failed` }],
+  };
 }
 
-/** @param {string} path @returns {{ testResults: FileResult[] } | undefined} */
-export function readReport(path) {
+/** @param {string} path @returns {Results | undefined} */
+export function readResults(path) {
   try {
     return JSON.parse(readFileSync(path, 'utf8'));
   } catch {
@@ -35,10 +36,24 @@ export function readReport(path) {
   }
 }
 
-/** @param {Count[]} counts @returns {Count} */
-export function sum(counts) {
-  return counts.reduce((a, b) => ({ passed: a.passed + b.passed, failed: a.failed + b.failed }), {
-    passed: 0,
-    failed: 0,
-  });
+/**
+ * @param {Results[]} runs
+ * @returns {string[]} lines; the last one is `N passed, N failed`
+ */
+export function summary(runs) {
+  const failures = runs.flatMap((run) => run.failures);
+  const passed = runs.reduce((count, run) => count + run.passed, 0);
+  return [
+    ...failures.flatMap(({ name, message }) => [
+      '',
+      `FAILED ${name}`,
+      ...message
+        .trimEnd()
+        .split('\n')
+        .slice(0, maxLines)
+        .map((line) => `  ${line}`),
+    ]),
+    ...(failures.length > 0 ? [''] : []),
+    `${passed} passed, ${failures.length} failed`,
+  ];
 }
