@@ -61,7 +61,7 @@ export interface ImageManifest extends ImageInfo {
 }
 
 /** Raise when the same definition would give other bytes. */
-const formatVersion = 4;
+const formatVersion = 5;
 
 /** Composes a bootable image: no Docker, no root. */
 export async function buildOs(options: BuildOsOptions): Promise<BuiltOs> {

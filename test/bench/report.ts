@@ -33,7 +33,7 @@ export function report({ facts, composed, booted, restarts, hundred, swaps, line
     '## Size of the image',
     '`gantry build images/demo.yml`. The root image is compressed (squashfs, zstd).',
     sizes(composed),
-    'Each component’s files, uncompressed, MB. A package that several components use is in the image once, and counts here for each of them. The kernel and the base are unpacked into the image, not kept as layers.',
+    'Each component’s files, uncompressed, MB. A package that several components use is in the image once, and counts here for each of them. The files of the base are in the image once, as the root’s and as the component’s; the kernel is there for the next one to be sent as a difference, its modules a second time, unpacked.',
     components(composed),
     '## Time to compose it',
     `\`gantry build images/demo.yml\`, its function called within one process. “Assembly”: every component is built and in the local store, the image is made anew. “Nothing to do”: the folder holds this very image. Median (least–most) of ${composed[0]?.assembly.runs} runs.`,

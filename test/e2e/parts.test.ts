@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildOs } from '../../src/compose/build-os.ts';
 import { ensureDemoKey } from '../../src/emulator/index.ts';
-import type { DeviceInfo, RevisionList } from '../../src/shared/api/types.ts';
+import type { DeviceInfo, RevisionList, SwapPlan } from '../../src/shared/api/types.ts';
 import type { Arch } from '../../src/shared/oci/types.ts';
 import { gantryJson, gantryOk } from './support/gantry.ts';
 import { boot, type Machine } from './support/machine.ts';
@@ -12,6 +12,7 @@ import { root, work } from './support/paths.ts';
 /** The kernel is started by kexec from a slot of the data partition, and only a booted machine has one. */
 describe.each<Arch>(['amd64', 'arm64'])('the kernel on %s', (arch) => {
   let machine: Machine;
+  const other = partImage(arch, 'kernel:other');
   const kernel = async () => (await gantryJson<DeviceInfo>('-d', machine.target, 'info')).kernel;
 
   beforeAll(async () => {
@@ -33,7 +34,9 @@ describe.each<Arch>(['amd64', 'arm64'])('the kernel on %s', (arch) => {
 
   it('is tried once and kept when the device is healthy with it', async () => {
     const before = await kernel();
-    const { code, last } = await swapPart(machine.target, 'kernel', partImage(arch, 'kernel:other'));
+    const plan = await gantryJson<SwapPlan>('-d', machine.target, 'swap', '--dry-run', 'kernel', other);
+    expect(plan.transfer?.parts).toMatchObject([{ method: 'difference' }]);
+    const { code, last } = await swapPart(machine.target, 'kernel', other);
     expect([code, last]).toEqual([0, expect.stringMatching(/kernel now runs kernel:other/)]);
     expect(await kernel()).not.toBe(before);
     const { current, revisions } = await gantryJson<RevisionList>('-d', machine.target, 'revisions');

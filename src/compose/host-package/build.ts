@@ -36,7 +36,7 @@ export interface BuiltHostPackage {
 const socketPathOnMachine = longestSocketPath - Buffer.byteLength(machinePaths.root);
 
 /** Raise when the same definition would give other bytes. */
-const formatVersion = 1;
+const formatVersion = 2;
 
 /**
  * Composes one file that installs itself on an existing distribution: init container, system containers and what they
@@ -68,8 +68,9 @@ export async function buildHostPackage(options: HostPackageOptions): Promise<Bui
   const root = await rootEntries(images, []);
   for (const entry of added) root.set(entry.path, entry);
   const outside = await outsideEntries(root, info);
-  const kept = { ...images, containers: chosen };
-  const factory = await factoryEntries({ ...kept, bases: [] }, revision, info);
+  // The base is not swapped on top of a distribution: it is no component there.
+  const kept = { ...images, bases: [], containers: chosen };
+  const factory = await factoryEntries(kept, revision, info);
   await mkdir(dirname(outFile), { recursive: true });
   const work = await mkdtemp(`${outFile}.part-`);
   try {

@@ -53,21 +53,27 @@ export async function kernelParts(image: ResolvedImage): Promise<KernelParts> {
   return { image: binary, modules: modules.filter((entry) => entry.path !== 'usr/lib'), deviceTrees };
 }
 
+/** An image's parts; without a kernel for a device on top of a distribution. */
+type ResolvedParts = ResolvedUserland & { kernel?: ResolvedImage };
+
+function allImages({ kernel, bases, init, containers }: ResolvedParts): ResolvedImage[] {
+  return [...(kernel === undefined ? [] : [kernel]), ...bases, init, ...containers.values()];
+}
+
 /** `/gantry`: what the init container starts from. See `devicePaths`. */
 export async function factoryEntries(
-  images: ResolvedUserland & { kernel?: ResolvedImage },
+  images: ResolvedParts,
   revision: Revision,
   info: ImageInfo,
 ): Promise<Entry[]> {
   const blobs = new Map<Digest, Entry>();
-  const kernels = images.kernel === undefined ? [] : [images.kernel];
-  for (const image of [...kernels, ...images.bases, images.init, ...images.containers.values()]) {
+  for (const image of allImages(images)) {
     for (const digest of [image.digest, image.manifest.config.digest]) {
       blobs.set(digest, file(`gantry/blobs/${hexOf(digest)}`, await image.layout.readBlob(digest)));
     }
   }
   const recipes = new Map<Digest, Entry>();
-  for (const image of [images.init, ...images.containers.values()]) {
+  for (const image of allImages(images)) {
     for (const [index, layer] of image.manifest.layers.entries()) {
       const diffId = image.config.rootfs.diff_ids[index];
       if (diffId === undefined || recipes.has(diffId)) continue;
@@ -91,16 +97,20 @@ export async function factoryEntries(
   ];
 }
 
-/** Everything in the root image, in order; notes the uncompressed bytes of each layer in `bytes`, by diffID. */
+/**
+ * Everything in the root image, in order; notes the uncompressed bytes of each layer in `bytes`, by diffID. Kernel and base
+ * are there as layers too, so that the next ones can travel as differences to them: the files of the base take no room,
+ * because squashfs keeps the same content once.
+ */
 export async function* rootImageEntries(
   root: Map<string, Entry>,
   factory: Entry[],
-  images: ResolvedUserland,
+  images: ResolvedParts,
   bytes: Map<string, number>,
 ): AsyncGenerator<Entry> {
   for (const entry of factory) root.set(entry.path, entry);
   yield* sortEntries([...root.values()]);
-  for (const image of [images.init, ...images.containers.values()]) {
+  for (const image of allImages(images)) {
     const diffIds = image.config.rootfs.diff_ids;
     for (const [index, layer] of image.manifest.layers.entries()) {
       const diffId = diffIds[index];
@@ -120,16 +130,12 @@ export async function* rootImageEntries(
   }
 }
 
-/** Of each component the uncompressed bytes of its layers; kernel and base are not kept as layers and count 0. */
-export function componentSizes(
-  revision: Revision,
-  images: ResolvedUserland,
-  bytes: Map<string, number>,
-): ComponentSizes {
-  const byName = new Map([...images.containers, ['init', images.init]] as [string, ResolvedImage][]);
+/** Of each component the uncompressed bytes of its layers. */
+export function componentSizes(revision: Revision, images: ResolvedParts, bytes: Map<string, number>): ComponentSizes {
+  const byDigest = new Map(allImages(images).map((image) => [image.digest, image]));
   return Object.fromEntries(
     Object.entries(revision.components).map(([name, spec]) => {
-      const diffIds = byName.get(name)?.config.rootfs.diff_ids ?? [];
+      const diffIds = byDigest.get(spec.image.digest)?.config.rootfs.diff_ids ?? [];
       const total = diffIds.reduce((sum, diffId) => sum + (bytes.get(diffId) ?? 0), 0);
       return [name, { image: spec.image.ref, digest: spec.image.digest, bytes: total }];
     }),
