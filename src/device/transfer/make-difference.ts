@@ -1,23 +1,34 @@
 import { createHash } from 'node:crypto';
-import { open } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { z } from 'zod';
 import { digestSchema } from '../../shared/definition/revision.ts';
-import { fileSource } from '../../shared/delta/byte-source.ts';
+import type { ByteSource } from '../../shared/delta/byte-source.ts';
 import { deltaMediaType } from '../../shared/delta/format.ts';
+import type { Recipe } from '../../shared/delta/recipe.ts';
 import { digestOf } from '../../shared/oci/digest.ts';
 import type { Digest } from '../../shared/oci/types.ts';
 import type { Effort } from '../delta/compressors.ts';
 import { makeDelta } from '../delta/make-delta.ts';
 import type { Bases } from './bases.ts';
-import type { CachedTar, HostCache } from './host-cache.ts';
+import type { HostCache } from './host-cache.ts';
 import type { Blob } from './verified.ts';
+
+/** What a difference is to make. */
+export interface DifferenceTarget {
+  /** Of its tar, or what else is another for another tar. */
+  diffId: Digest;
+  recipe: Recipe;
+  /** Its tar. Closed after use. */
+  open(): Promise<ByteSource>;
+}
 
 /** A difference that this host keeps until it has arrived. */
 export interface Difference {
   blob: Blob;
   /** Whose contents are in it. */
   files: number;
+  /** How it makes them: by operations of so many bytes, each for the content at this path and maybe others. */
+  operations: { kind: string; path: string; bytes: number }[];
   /** To be called when the device has the layer. */
   arrived(): Promise<void>;
 }
@@ -26,6 +37,7 @@ const keptSchema = z.object({
   digest: digestSchema,
   size: z.number(),
   files: z.number(),
+  operations: z.array(z.object({ kind: z.string(), path: z.string(), bytes: z.number() })),
   /** Contents of the layer that the device has to have. */
   needs: z.array(digestSchema),
 });
@@ -39,14 +51,14 @@ const pieceBytes = 64 << 10;
  */
 export async function difference(
   cache: HostCache,
-  tar: CachedTar,
+  target: DifferenceTarget,
   { bases, present, effort }: { bases: Bases; present: ReadonlySet<Digest>; effort: Effort },
 ): Promise<Difference> {
   const name = createHash('sha256')
-    .update([tar.diffId, effort, ...bases.diffIds].join('\n'))
+    .update([target.diffId, effort, ...bases.diffIds].join('\n'))
     .digest('hex');
-  const kept = (await usable(cache, name, present)) ?? (await make(cache, name, tar, { bases, present, effort }));
-  const { digest, size, files, bytes } = kept;
+  const kept = (await usable(cache, name, present)) ?? (await make(cache, name, target, { bases, present, effort }));
+  const { digest, size, files, operations, bytes } = kept;
   const blob: Blob = {
     mediaType: deltaMediaType,
     digest,
@@ -57,7 +69,7 @@ export async function difference(
     await cache.remove('deltas', name);
     await cache.remove('deltas', `${name}.json`);
   };
-  return { blob, files, arrived };
+  return { blob, files, operations, arrived };
 }
 
 async function usable(cache: HostCache, name: string, present: ReadonlySet<Digest>): Promise<Kept | undefined> {
@@ -74,31 +86,33 @@ async function usable(cache: HostCache, name: string, present: ReadonlySet<Diges
 async function make(
   cache: HostCache,
   name: string,
-  tar: CachedTar,
+  target: DifferenceTarget,
   { bases, present, effort }: { bases: Bases; present: ReadonlySet<Digest>; effort: Effort },
 ): Promise<Kept> {
-  const file = await open(tar.path);
+  const { recipe } = target;
+  const tar = await target.open();
   try {
-    const { size } = await file.stat();
     const { parts, operations } = await makeDelta({
-      target: fileSource(file, 0, size),
-      recipe: tar.recipe,
+      target: tar,
+      recipe,
       bases: bases.recipes,
+      ...(bases.others && { others: bases.others }),
       present,
       has: (sha256) => bases.contents.has(sha256),
       openContent: (sha256) => bases.contents.open(sha256),
       effort,
     });
     const bytes = Buffer.concat(parts);
-    const all = new Set(tar.recipe.contents.map(({ sha256 }) => sha256));
+    const all = new Set(recipe.contents.map(({ sha256 }) => sha256));
     const files = operations.reduce((sum, { kind, paths }) => sum + (kind === 'again' ? 0 : paths.length), 0);
     const needs = [...all].filter((sha256) => present.has(sha256));
-    const made = { digest: digestOf(bytes), size: bytes.length, files, needs };
+    const shown = operations.map(({ kind, paths, length }) => ({ kind, path: paths[0] ?? '', bytes: length }));
+    const made = { digest: digestOf(bytes), size: bytes.length, files, operations: shown, needs };
     await cache.write('deltas', name, bytes);
     await cache.write('deltas', `${name}.json`, JSON.stringify(made));
     return { ...made, bytes };
   } finally {
-    await file.close();
+    await tar.close();
   }
 }
 

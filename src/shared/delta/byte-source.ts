@@ -1,4 +1,4 @@
-import type { FileHandle } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { DeltaError } from './errors.ts';
 
 /** Bytes that can be read at any place. */
@@ -28,6 +28,13 @@ export function fileSource(handle: FileHandle, offset: number, size: number): By
     },
     close: async () => undefined,
   };
+}
+
+/** All of a file, which closing it closes. */
+export async function openFile(path: string): Promise<ByteSource> {
+  const file = await open(path);
+  const { size } = await file.stat();
+  return { ...fileSource(file, 0, size), close: () => file.close() };
 }
 
 /** Exactly `length` bytes. Throws a `DeltaError` (base) when they are not there, which names `what`. */

@@ -1,0 +1,73 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { open, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import type { UpgradeImage } from '../../src/shared/api/types.ts';
+import type { Digest } from '../../src/shared/oci/types.ts';
+import { StoreError } from '../store/errors.ts';
+
+/** Splits the stream into the image's files and checks each against its digest. */
+export async function writeFiles(
+  folder: string,
+  image: UpgradeImage,
+  source: AsyncIterable<Uint8Array>,
+): Promise<void> {
+  const chunks = new Chunks(source);
+  for (const { name, size, digest } of image.files) {
+    const file = await open(join(folder, name), 'wx', 0o600);
+    const hash = createHash('sha256');
+    try {
+      for (let left = size; left > 0; ) {
+        const part = await chunks.next(left);
+        if (!part) throw new StoreError('invalid', `the image ends in the middle of ${name}; nothing was changed`);
+        left -= part.length;
+        hash.update(part);
+        await file.writeFile(part);
+      }
+    } finally {
+      await file.close();
+    }
+    if (`sha256:${hash.digest('hex')}` !== digest)
+      throw new StoreError('invalid', `${name} of the image is not what its digest says; nothing was changed`);
+  }
+}
+
+/** Whether the files in a folder are those of an image. */
+export async function isWhole(folder: string, image: UpgradeImage): Promise<boolean> {
+  for (const { name, size, digest } of image.files) {
+    const path = join(folder, name);
+    const found = await stat(path).catch(() => undefined);
+    if (found?.size !== size || (await digestOfBytes(path, size)) !== digest) return false;
+  }
+  return true;
+}
+
+/** Of the first `size` bytes of a file or a device. */
+export async function digestOfBytes(path: string, size: number): Promise<Digest> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(path, { end: size - 1, highWaterMark: 256 << 10 }), hash);
+  return `sha256:${hash.digest('hex')}`;
+}
+
+/** A stream in pieces that are no longer than asked for. */
+export class Chunks {
+  readonly #source: AsyncIterator<Uint8Array>;
+  #rest: Uint8Array = new Uint8Array();
+
+  constructor(source: AsyncIterable<Uint8Array>) {
+    this.#source = source[Symbol.asyncIterator]();
+  }
+
+  /** At least a byte; undefined at the end. */
+  async next(most: number): Promise<Uint8Array | undefined> {
+    while (this.#rest.length === 0) {
+      const next = await this.#source.next();
+      if (next.done) return undefined;
+      this.#rest = next.value;
+    }
+    const part = this.#rest.subarray(0, most);
+    this.#rest = this.#rest.subarray(part.length);
+    return part;
+  }
+}
