@@ -82,19 +82,22 @@ export class ImageContents {
   async #find(): Promise<Place[]> {
     const { slots, rootDevice } = this.#options;
     const places: Place[] = [];
-    const roots = new Map<string, string>();
-    for (const { slot, content } of await slots.staying()) {
+    // What runs comes first: the next image is most like it.
+    const { image } = slots.booted;
+    const roots = new Map([[image, (await rootDevice()) ?? '']]);
+    const staying = await slots.staying();
+    for (const { slot, content } of staying.toSorted(
+      (a, b) => Number(b.slot === slots.running) - Number(a.slot === slots.running),
+    )) {
       const folder = slots.folder(slot);
       for (const [name, digest] of await slots.sums(slot)) {
         const path = join(folder, name);
         const size = (await stat(path).catch(() => undefined))?.size;
         if (name !== 'cmdline' && size) places.push({ name, size, digest, path });
       }
-      roots.set(content.split('.')[0] ?? content, join(folder, 'root.img'));
+      const id = content.split('.')[0] ?? content;
+      if (id !== image) roots.set(id, join(folder, 'root.img'));
     }
-    const device = await rootDevice();
-    const { image } = slots.booted;
-    if (device !== undefined && (await squashfsBytes(roots.get(image) ?? '')) === undefined) roots.set(image, device);
     return [...places, ...(await this.#roots(roots))];
   }
 

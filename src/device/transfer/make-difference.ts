@@ -27,8 +27,8 @@ export interface Difference {
   blob: Blob;
   /** Whose contents are in it. */
   files: number;
-  /** How it makes them: by operations of so many bytes, each for the content at this path and maybe others. */
-  operations: { kind: string; path: string; bytes: number }[];
+  /** How it makes them: by operations of so many bytes, each for the contents at these paths and maybe more. */
+  operations: { kind: string; paths: string[]; bytes: number }[];
   /** To be called when the device has the layer. */
   arrived(): Promise<void>;
 }
@@ -37,13 +37,15 @@ const keptSchema = z.object({
   digest: digestSchema,
   size: z.number(),
   files: z.number(),
-  operations: z.array(z.object({ kind: z.string(), path: z.string(), bytes: z.number() })),
+  operations: z.array(z.object({ kind: z.string(), paths: z.array(z.string()), bytes: z.number() })),
   /** Contents of the layer that the device has to have. */
   needs: z.array(digestSchema),
 });
 type Kept = z.output<typeof keptSchema> & { bytes: Buffer };
 
 const pieceBytes = 64 << 10;
+/** An operation may be for thousands of contents, which nobody wants to see. */
+const mostPaths = 3;
 
 /**
  * The difference by which a device makes a layer of its bases and of contents that it has. One that was made before and has
@@ -106,7 +108,11 @@ async function make(
     const all = new Set(recipe.contents.map(({ sha256 }) => sha256));
     const files = operations.reduce((sum, { kind, paths }) => sum + (kind === 'again' ? 0 : paths.length), 0);
     const needs = [...all].filter((sha256) => present.has(sha256));
-    const shown = operations.map(({ kind, paths, length }) => ({ kind, path: paths[0] ?? '', bytes: length }));
+    const shown = operations.map(({ kind, paths, length }) => ({
+      kind,
+      paths: paths.slice(0, mostPaths),
+      bytes: length,
+    }));
     const made = { digest: digestOf(bytes), size: bytes.length, files, operations: shown, needs };
     await cache.write('deltas', name, bytes);
     await cache.write('deltas', `${name}.json`, JSON.stringify(made));

@@ -25,19 +25,31 @@ export interface SendContext {
   onResume?: (digest: Digest, offset: number) => void;
 }
 
+/** What a blob is sent for. */
+export interface BlobTarget {
+  /** `PUT` of it uses the blob: its body, or with `upload=DIGEST` what was sent in parts. */
+  path: string;
+  /** Which blobs are sent in parts: `large` ones, if the device can keep them, else at once. `only`: 507 when it cannot. */
+  parts?: 'large' | 'only' | 'never';
+  /** How much room the device needs for what is made of the blob, if not what a layer needs. In bytes. */
+  makes?: number;
+}
+
 /**
- * Sends the blob of one layer, from where an earlier sending broke off. Yields, now and then, how many of its bytes have
+ * Sends a blob, from where an earlier sending broke off. Yields, now and then, how many of its bytes have
  * left. Rejects with a `TransportError` when the connection breaks, and what has arrived stays there; with `ApiError` when
  * the device refuses, with `ImageError` when the blob is not what it should be.
  */
-export async function* sendLayerBlob(
+export async function* sendBlob(
   context: SendContext,
-  diffId: Digest,
+  target: BlobTarget,
   blob: Blob,
   what: string,
 ): AsyncGenerator<number> {
-  const inParts = blob.size > blockBytes && (yield* sendInParts(context, blob, what));
-  const path = `/gantry/v1/layers/${diffId}`;
+  const { path, parts = 'large' } = target;
+  const wanted = parts === 'only' || (parts === 'large' && blob.size > blockBytes);
+  const inParts = wanted && (yield* sendInParts(context, target, blob, what));
+  if (parts === 'only' && !inParts) throw new ApiError(507, 'the device has no room to keep what arrives');
   const headers = { 'Content-Type': blob.mediaType, 'X-Gantry-Digest': blob.digest };
   if (!inParts) {
     yield* withProgress(blob, what, 0, (body) =>
@@ -46,11 +58,17 @@ export async function* sendLayerBlob(
     return;
   }
   const nothing = Readable.from([]);
-  await context.api.put(`${path}?upload=${blob.digest}`, nothing, { headers, length: 0, signal: context.signal });
+  const upload = `${path.includes('?') ? '&' : '?'}upload=${blob.digest}`;
+  await context.api.put(`${path}${upload}`, nothing, { headers, length: 0, signal: context.signal });
 }
 
 /** False when the device cannot keep parts: it is of an older version, or has no room for the blob beside its layer. */
-async function* sendInParts(context: SendContext, blob: Blob, what: string): AsyncGenerator<number, boolean> {
+async function* sendInParts(
+  context: SendContext,
+  { makes }: BlobTarget,
+  blob: Blob,
+  what: string,
+): AsyncGenerator<number, boolean> {
   const path = `/gantry/v1/uploads/${blob.digest}`;
   for (let collisions = 0; ; collisions++) {
     const offset = await offsetOf(context, path);
@@ -59,7 +77,9 @@ async function* sendInParts(context: SendContext, blob: Blob, what: string): Asy
     yield offset;
     if (offset >= blob.size) return true;
     try {
-      yield* withProgress(blob, what, offset, (body) => sendBlocks(context, path, body, { offset, size: blob.size }));
+      yield* withProgress(blob, what, offset, (body) =>
+        sendBlocks(context, path, body, { offset, size: blob.size, makes }),
+      );
       return true;
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
@@ -74,7 +94,7 @@ async function sendBlocks(
   { api, signal, bytesPerSecond }: SendContext,
   path: string,
   body: Readable,
-  { offset, size }: { offset: number; size: number },
+  { offset, size, makes }: { offset: number; size: number; makes: number | undefined },
 ): Promise<void> {
   const most = Math.max(blockBytes, Math.round(bytesPerSecond * blockSeconds));
   const pieces = new Pieces(body);
@@ -84,6 +104,7 @@ async function sendBlocks(
       'Content-Type': 'application/offset+octet-stream',
       'Upload-Offset': String(at),
       'Upload-Length': String(size),
+      ...(makes !== undefined && { 'Upload-Makes': String(makes) }),
     };
     await api.put(path, pieces.take(length), { method: 'PATCH', headers, length, signal });
     at += length;
