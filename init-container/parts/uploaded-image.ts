@@ -24,7 +24,7 @@ export async function* filesOfUpload(
   yield* filesInTar(image, rebuildTar({ file, digest }, { contents: await contents.open(), maxBytes }));
 }
 
-/** The files, one after the other, in the tar that a difference made of them. */
+/** The files, one after the other, in the tar that a difference made of them. What comes after the last one is not asked for. */
 export async function* filesInTar(image: UpgradeImage, tar: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const { meta, contents } = imageRecipe(image.files);
   const chunks = new Chunks(tar);
@@ -36,18 +36,20 @@ export async function* filesInTar(image: UpgradeImage, tar: AsyncIterable<Uint8A
     }
   };
   let written = 0;
-  for (const { metaOffset, size } of contents) {
-    await expectMeta(written, metaOffset);
-    written = metaOffset;
-    for (let left = size; left > 0; ) {
-      const part = await chunks.next(left);
-      if (!part) throw otherTar();
-      left -= part.length;
-      yield part;
+  try {
+    for (const { metaOffset, size } of contents) {
+      await expectMeta(written, metaOffset);
+      written = metaOffset;
+      for (let left = size; left > 0; ) {
+        const part = await chunks.next(left);
+        if (!part) throw otherTar();
+        left -= part.length;
+        yield part;
+      }
     }
+  } finally {
+    await chunks.close();
   }
-  await expectMeta(written, meta.length);
-  if (await chunks.next(1)) throw otherTar();
 }
 
 function otherTar(): StoreError {

@@ -14,23 +14,31 @@ export async function writeFiles(
   source: AsyncIterable<Uint8Array>,
 ): Promise<void> {
   const chunks = new Chunks(source);
-  for (const { name, size, digest } of image.files) {
-    const file = await open(join(folder, name), 'wx', 0o600);
-    const hash = createHash('sha256');
-    try {
-      for (let left = size; left > 0; ) {
-        const part = await chunks.next(left);
-        if (!part) throw new StoreError('invalid', `the image ends in the middle of ${name}; nothing was changed`);
-        left -= part.length;
-        hash.update(part);
-        await file.writeFile(part);
-      }
-    } finally {
-      await file.close();
-    }
-    if (`sha256:${hash.digest('hex')}` !== digest)
-      throw new StoreError('invalid', `${name} of the image is not what its digest says; nothing was changed`);
+  try {
+    for (const file of image.files) await writeFile(folder, file, chunks);
+  } finally {
+    await chunks.close();
   }
+}
+
+type ImageFile = UpgradeImage['files'][number];
+
+async function writeFile(folder: string, { name, size, digest }: ImageFile, chunks: Chunks): Promise<void> {
+  const file = await open(join(folder, name), 'wx', 0o600);
+  const hash = createHash('sha256');
+  try {
+    for (let left = size; left > 0; ) {
+      const part = await chunks.next(left);
+      if (!part) throw new StoreError('invalid', `the image ends in the middle of ${name}; nothing was changed`);
+      left -= part.length;
+      hash.update(part);
+      await file.writeFile(part);
+    }
+  } finally {
+    await file.close();
+  }
+  if (`sha256:${hash.digest('hex')}` !== digest)
+    throw new StoreError('invalid', `${name} of the image is not what its digest says; nothing was changed`);
 }
 
 /** Whether the files in a folder are those of an image. */
@@ -57,6 +65,11 @@ export class Chunks {
 
   constructor(source: AsyncIterable<Uint8Array>) {
     this.#source = source[Symbol.asyncIterator]();
+  }
+
+  /** To be called when nothing more is wanted. */
+  async close(): Promise<void> {
+    await this.#source.return?.();
   }
 
   /** At least a byte; undefined at the end. */

@@ -16,6 +16,9 @@ import type { UploadContext } from './upload.ts';
 
 const pauseMs = 1000;
 
+/** Said when nothing is left to be sent. */
+export const restarting = 'the device restarts into it, and keeps it when everything in it is healthy';
+
 /** What an upgrade tells on its way. */
 export interface UpgradeProgress {
   message: string;
@@ -43,7 +46,7 @@ export async function* upgradeDevice(
   const image = await describeImage(dir);
   yield* sendImage(context, dir, image);
   await api.send('POST', upgradePath, { body: { id: image.id }, ...(signal && { signal }) });
-  yield { message: 'the device restarts into it, and keeps it when everything in it is healthy' };
+  yield { message: restarting };
   for (;;) {
     signal?.throwIfAborted();
     try {
