@@ -14,15 +14,19 @@ const root = rootImageOf([Buffer.from('what runs')]);
 const inSlot = rootImageOf([Buffer.alloc(9000, 'in a slot')]);
 const noLayers = { list: async () => [], read: async () => undefined };
 
-async function device(cmdline = 'gantry.image=11111111') {
+async function device(initramfs?: Buffer) {
   const data = await temporaryFolder();
   const disk = join(data, 'disk');
   // A partition is larger than the image in it.
   writeFileSync(disk, Buffer.concat([root, Buffer.alloc(5000, 'of others')]));
   const layerContents = () => LayerContents.read(noLayers as never, { find: async () => undefined });
-  const open = (line = cmdline) => {
-    const slots = new Slots(line, data);
-    return { slots, contents: new ImageContents({ slots, rootDevice: async () => disk, layerContents, data }) };
+  const factoryInitramfs = async () => initramfs ?? Promise.reject(new Error('the device has no modules'));
+  const open = (cmdline = 'gantry.image=11111111') => {
+    const slots = new Slots(cmdline, data);
+    return {
+      slots,
+      contents: new ImageContents({ slots, rootDevice: async () => disk, factoryInitramfs, layerContents, data }),
+    };
   };
   return { data, disk, open, note: join(data, 'root-images.json') };
 }
@@ -69,6 +73,20 @@ describe('a device', () => {
     expect(source && (await readExactly(source, 0, source.size, 'it')).toString()).toBe('kernel of 22222222');
     await source?.close();
     expect(await openContent(digestOf('another'))).toBeUndefined();
+  });
+
+  it('makes the initramfs anew that its disk was started with, and none that a slot was', async () => {
+    const initramfs = Buffer.from('busybox and modules');
+    const { open } = await device(initramfs);
+    const { slots, contents } = open();
+    const made = { name: 'initrd.img', size: initramfs.length, digest: digestOf(initramfs) };
+    expect(await contents.list()).toContainEqual(made);
+    const source = await (await contents.open()).openContent(made.digest);
+    expect(source && (await readExactly(source, 0, source.size, 'it')).equals(initramfs)).toBe(true);
+    await slots.keep(await fill(slots, '22222222'));
+    expect(await open('gantry.image=22222222 gantry.slot=a gantry.loader=11111111').contents.list()).not.toContainEqual(
+      made,
+    );
   });
 
   it('whose disk holds no image has none', async () => {

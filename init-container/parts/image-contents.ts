@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { UpgradeBases } from '../../src/shared/api/types.ts';
 import { digestSchema } from '../../src/shared/definition/revision.ts';
-import { type ByteSource, fileSource } from '../../src/shared/delta/byte-source.ts';
+import { type ByteSource, bufferSource, fileSource } from '../../src/shared/delta/byte-source.ts';
+import { digestOf } from '../../src/shared/oci/digest.ts';
 import type { Digest } from '../../src/shared/oci/types.ts';
 import { readIfThere, writeFileDurably } from '../store/durable.ts';
 import type { LayerContents } from '../store/layer-contents.ts';
@@ -15,6 +16,8 @@ export interface ImageContentsOptions {
   slots: Slots;
   /** See `rootDevice`. */
   rootDevice: () => Promise<string | undefined>;
+  /** Makes the initramfs anew that the image on the disk was started with: nothing of it is kept. */
+  factoryInitramfs: () => Promise<Buffer>;
   /** The contents of the layers of this device, as they are now. */
   layerContents: () => Promise<LayerContents>;
   /** The data partition. */
@@ -48,7 +51,9 @@ export class ImageContents {
   async list(): Promise<UpgradeBases['files']> {
     const places = await this.#places();
     const inLayers = (await this.#options.layerContents()).named('kernel');
-    const all = [...places, ...inLayers.map((content) => ({ name: 'kernel', ...content }))];
+    const initrd = await this.#initramfs();
+    const made = initrd ? [{ name: 'initrd.img', size: initrd.length, digest: digestOf(initrd) }] : [];
+    const all = [...places, ...made, ...inLayers.map((content) => ({ name: 'kernel', ...content }))];
     const byDigest = new Map(all.map(({ name, size, digest }) => [digest, { name, size, digest }]));
     return [...byDigest.values()];
   }
@@ -57,13 +62,22 @@ export class ImageContents {
   async open(): Promise<Pick<LayerContents, 'openRecipe' | 'openContent'>> {
     const places = await this.#places();
     const layers = await this.#options.layerContents();
+    const initrd = await this.#initramfs();
+    const made = initrd && digestOf(initrd);
     return {
       openRecipe: (id) => layers.openRecipe(id),
       openContent: async (sha256) => {
+        if (initrd && sha256 === made) return bufferSource(initrd);
         const place = places.find(({ digest }) => digest === sha256);
         return (place && (await openPlace(place))) ?? layers.openContent(sha256);
       },
     };
+  }
+
+  /** Undefined when another one was started, or it cannot be made. */
+  async #initramfs(): Promise<Buffer | undefined> {
+    const { slots, factoryInitramfs } = this.#options;
+    return slots.booted.slot === undefined ? factoryInitramfs().catch(() => undefined) : undefined;
   }
 
   /** Root images are hashed anew: what was made of them was wrong. */

@@ -53,12 +53,13 @@ async function device() {
   });
   const uploads = await Uploads.open(join(data, 'uploads'));
   const noLayers = { list: async () => [], read: async () => undefined };
+  const factoryInitramfs = async () => contents['initrd.img'];
   const layerContents = () => LayerContents.read(noLayers as never, { find: async () => undefined });
   const open = () =>
     openUpgrades({
       slots,
       image: { name: 'os', id: '11111111', arch: 'amd64', gantry: '0', board: 'pc', bootModules: [] },
-      contents: new ImageContents({ slots, rootDevice: async () => disk, layerContents, data }),
+      contents: new ImageContents({ slots, rootDevice: async () => disk, factoryInitramfs, layerContents, data }),
       uploads,
       unable: undefined,
       supervisor: { status: async () => [], waitHealthy: async () => undefined },
@@ -139,7 +140,7 @@ describe('an upload', () => {
       expect(
         listed.map(({ digest }) => digest),
         what,
-      ).toEqual([digestOf(running)]);
+      ).toEqual([digestOf(running), digestOf(contents['initrd.img'])]);
     }
   });
 

@@ -5,7 +5,8 @@ import { sayOnConsole } from '../native/console-message.ts';
 import { journal } from '../native/journal.ts';
 import { ImageContents } from '../parts/image-contents.ts';
 import { imagesOfParts } from '../parts/image-folders.ts';
-import { openParts, type Parts } from '../parts/open-parts.ts';
+import { makeInitramfs } from '../parts/make-initramfs.ts';
+import { deviceRoot, openParts, type Parts } from '../parts/open-parts.ts';
 import { PartsCheck } from '../parts/parts-check.ts';
 import { ping } from '../parts/ping.ts';
 import { rootDevice } from '../parts/root-device.ts';
@@ -62,10 +63,12 @@ export async function openChanging(options: ChangingOptions): Promise<Changing> 
   const uploads = await Uploads.open(join(data, 'uploads'));
   const { slots } = parts;
   const layerContents = () => store.layerContents();
+  const factoryInitramfs = () =>
+    makeInitramfs({ root: deviceRoot, bootModules: image.bootModules, tree: join(deviceRoot, 'usr/lib/modules') });
   const upgrades = await openUpgrades({
     slots,
     image,
-    contents: slots && new ImageContents({ slots, rootDevice, layerContents, data }),
+    contents: slots && new ImageContents({ slots, rootDevice, factoryInitramfs, layerContents, data }),
     uploads,
     unable: parts.noSlots,
     supervisor,

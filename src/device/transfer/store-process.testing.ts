@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createApiServer } from '../../../init-container/api/server.ts';
 import { storeRoutes } from '../../../init-container/api/store-routes.ts';
@@ -48,6 +48,7 @@ const open = () =>
     contents: new ImageContents({
       slots,
       rootDevice: async () => join(folder, 'root.img'),
+      factoryInitramfs: () => readFile(join(folder, 'initrd.img')),
       layerContents: () => store.layerContents(),
       data,
     }),
