@@ -39,16 +39,18 @@ export const upgradeStatusSchema = z.object({
 });
 export type UpgradeStatus = z.infer<typeof upgradeStatusSchema>;
 
+export const upgradeBasesSchema = z.object({
+  written: z.boolean(),
+  files: z.array(z.object({ name: z.string(), size: z.number().int().positive(), digest: digestSchema })),
+});
+
 /**
  * `GET /gantry/v1/upgrade/bases?image=…`: what of that image need not be sent. Refused as the image itself would be; nothing is
  * changed.
  */
-export const upgradeBasesSchema = z.object({
+export interface UpgradeBases {
   /** All of it is in its slot. */
-  written: z.boolean(),
-  /** Files of images that the device has, by whose contents a difference may name what it builds on. */
-  files: z.array(z.object({ name: z.string(), size: z.number().int().positive(), digest: digestSchema })),
-});
-export interface UpgradeBases extends z.infer<typeof upgradeBasesSchema> {
+  written: boolean;
+  /** Files of images that the device has, those of the image that runs first: a difference may build on their contents. */
   files: { name: string; size: number; digest: Digest }[];
 }
