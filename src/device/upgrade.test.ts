@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { sendEmpty } from '../../init-container/api/respond.ts';
 import { temporaryFolder } from '../../init-container/store/test-support.ts';
 import { digestOf } from '../shared/oci/digest.ts';
+import { jsonRoute, TestDevice } from './api-server.testing.ts';
 import { hostOf, storeBehindLine } from './transfer/store-line.testing.ts';
 import { imageFolder, keep, rootImageOf, type TestImage } from './upgrade/images.testing.ts';
 import type { UpgradePlan } from './upgrade/plan.ts';
@@ -127,6 +129,33 @@ describe('an upgrade', () => {
     const same = await imageFolder('11111111', running);
     await expect(upgrade(context, same)).rejects.toThrow('runs the image 11111111 already');
     expect(line.up).toBeLessThan(2000);
+  });
+});
+
+describe('a device of an older version', () => {
+  it('gets the whole image in one piece', async () => {
+    const received: Buffer[] = [];
+    const image = await imageFolder('22222222', running);
+    const server = await new TestDevice([
+      {
+        method: 'PUT',
+        pattern: '/gantry/v1/upgrade',
+        handler: async ({ request, response, query }) => {
+          expect([...query.keys()]).toEqual(['image']);
+          for await (const chunk of request) received.push(chunk);
+          sendEmpty(response, 201);
+        },
+      },
+      // What it keeps parts of is layers.
+      jsonRoute('GET', '/gantry/v1/uploads/{digest}', () => ({ offset: 0 })),
+      jsonRoute('POST', '/gantry/v1/upgrade', () => ({})),
+      jsonRoute('GET', '/gantry/v1/upgrade', () => ({ id: image.id, name: 'os', state: 'kept' })),
+    ]).start();
+    onTestFinished(() => server.remove());
+    const { plan, status } = await upgrade(await hostOf(server.path, await temporaryFolder(), slow), image);
+    expect(plan?.parts[0]?.why).toMatch(/older version/);
+    expect(status.state).toBe('kept');
+    expect(Buffer.concat(received).equals(Buffer.concat(Object.values(running)))).toBe(true);
   });
 });
 
