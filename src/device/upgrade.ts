@@ -112,6 +112,7 @@ async function* sendOnce(context: UploadContext, upgrade: Upgrade, gotOn: () => 
     }
   }
   yield* sendAs(context, upgrade, await whole(), gotOn);
+  await difference?.arrived();
 }
 
 /** The answer to an upload that was used may have been lost with the connection. */

@@ -68,14 +68,8 @@ export function queryOf(image: UpgradeImage): string {
 
 /**
  * Works out what of an image travels. Rejects with an `ApiError` when the device would not take the image. Nothing is changed there.
- * `looking` is called before what takes seconds.
  */
-export async function planImage(
-  context: PlanContext,
-  dir: string,
-  image: UpgradeImage,
-  looking: () => void = () => undefined,
-): Promise<PlannedUpgrade> {
+export async function planImage(context: PlanContext, dir: string, image: UpgradeImage): Promise<PlannedUpgrade> {
   const { rate } = context;
   const bases = await basesOf(context, image);
   const wholeBytes = image.files.reduce((sum, { size }) => sum + size, 0);
@@ -103,7 +97,6 @@ export async function planImage(
       : `the device has no ${name} that it could be compared with`;
   if (image.files.every(({ name, digest }) => !present.has(digest) && !others.some(({ path }) => path === name)))
     return sentWhole(unlike('root.img'));
-  looking();
   const target = targetOf(dir, image, others);
   const made = await difference(context.cache, target, {
     bases: { recipes: [], diffIds: [], others, contents, present: [] },
