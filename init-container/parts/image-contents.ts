@@ -124,7 +124,9 @@ export class ImageContents {
       const size = await squashfsBytes(path);
       if (size === undefined) continue;
       const kept = known[id];
-      const digest = kept?.size === size ? kept.digest : await digestOfBytes(path, size);
+      const digest = kept?.size === size ? kept.digest : await digestOfBytes(path, size).catch(() => undefined);
+      // A disk that cannot be read is no base.
+      if (digest === undefined) continue;
       found[id] = { size, digest };
       places.push({ name: 'root.img', size, digest, path });
     }

@@ -1,8 +1,6 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import type { UpgradeImage } from '../../src/shared/api/types.ts';
 import type { Digest } from '../../src/shared/oci/types.ts';
 import { StoreError } from '../store/errors.ts';
@@ -51,10 +49,21 @@ export async function isWhole(folder: string, image: UpgradeImage): Promise<bool
   return true;
 }
 
-/** Of the first `size` bytes of a file or a device. */
+/** Of the first `size` bytes of a file or a device. One buffer for all: what is thrown away for each piece adds up. */
 export async function digestOfBytes(path: string, size: number): Promise<Digest> {
   const hash = createHash('sha256');
-  await pipeline(createReadStream(path, { end: size - 1, highWaterMark: 256 << 10 }), hash);
+  const buffer = Buffer.allocUnsafe(256 << 10);
+  const file = await open(path);
+  try {
+    for (let at = 0; at < size; ) {
+      const { bytesRead } = await file.read(buffer, 0, Math.min(buffer.length, size - at), at);
+      if (bytesRead === 0) throw new Error(`${path} has fewer than ${size} bytes`);
+      hash.update(buffer.subarray(0, bytesRead));
+      at += bytesRead;
+    }
+  } finally {
+    await file.close();
+  }
   return `sha256:${hash.digest('hex')}`;
 }
 
