@@ -1,4 +1,3 @@
-import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
@@ -12,11 +11,11 @@ import { deltaMediaType } from '../../src/shared/delta/format.ts';
 import type { ImageInfo } from '../../src/shared/device-paths.ts';
 import type { Digest } from '../../src/shared/oci/types.ts';
 import { explainDifference } from '../store/difference.ts';
-import { diskUsage, fileSystemRoom } from '../store/disk-usage.ts';
 import { readIfThere, setAside, writeFileDurably } from '../store/durable.ts';
 import { messageOf, StoreError } from '../store/errors.ts';
 import type { Uploads } from '../store/uploads.ts';
 import type { Supervisor } from '../supervisor/types.ts';
+import { expectFitting, expectRoom } from './expect-fitting.ts';
 import type { ImageContents } from './image-contents.ts';
 import type { Slots } from './slots.ts';
 import { filesOfUpload } from './uploaded-image.ts';
@@ -41,8 +40,6 @@ export interface UpgradesOptions {
   log: (message: string) => void;
 }
 
-/** Room that the data partition keeps for revisions and logs. */
-const reserveBytes = 4 << 20;
 /** Everything of a new image must have become healthy by then. */
 const trialMs = 300_000;
 
@@ -84,10 +81,10 @@ export class Upgrades {
   async write(image: UpgradeImage, source: AsyncIterable<Uint8Array>): Promise<void> {
     const slots = this.#slots();
     this.#expectIdle();
-    this.#expectFitting(image);
+    expectFitting(image, this.#options.image);
     this.#writing = true;
     try {
-      const beside = await this.#expectRoom(image, slots);
+      const beside = await expectRoom(image, slots, this.#options.data);
       await slots.write(image.id, image.cmdline, (folder) => writeFiles(folder, image, source), { beside });
       await this.#note({ image, started: false });
     } finally {
@@ -129,9 +126,9 @@ export class Upgrades {
   async bases(image: UpgradeImage): Promise<UpgradeBases> {
     const slots = this.#slots();
     this.#expectIdle();
-    this.#expectFitting(image);
+    expectFitting(image, this.#options.image);
     const written = await this.#isWritten(image);
-    if (!written) await this.#expectRoom(image, slots);
+    if (!written) await expectRoom(image, slots, this.#options.data);
     return { written, files: written ? [] : ((await this.#options.contents?.list()) ?? []) };
   }
 
@@ -214,31 +211,6 @@ export class Upgrades {
       throw new StoreError('refused', 'a swap is under way on this device; "gantry swap" follows it to its end');
   }
 
-  #expectFitting(image: UpgradeImage): void {
-    const { image: own } = this.#options;
-    if (image.id === own.id) throw new StoreError('refused', `the device runs the image ${image.id} already`);
-    if (image.arch !== own.arch || image.board !== own.board) {
-      throw new StoreError(
-        'invalid',
-        `the image is for ${image.board} (${image.arch}), and this device is ${own.board} (${own.arch})`,
-      );
-    }
-    if (!image.cmdline.split(/\s+/).includes(`gantry.image=${image.id}`))
-      throw new StoreError('invalid', `the command line of the image does not name it (gantry.image=${image.id})`);
-  }
-
-  /** Whether what is in the slot can stay until the new one is there. */
-  async #expectRoom(image: UpgradeImage, slots: Slots): Promise<boolean> {
-    const { freeBytes } = await fileSystemRoom(this.#options.data);
-    const needed = image.files.reduce((sum, { size }) => sum + size, reserveBytes);
-    // What is in the slot goes first.
-    const spare = await slots.spare();
-    const room = freeBytes + (spare === undefined ? 0 : await freedBytes(slots.folder(spare)));
-    if (room >= needed) return freeBytes >= needed;
-    const words = `the image needs ${Math.ceil(needed / 2 ** 20)} MiB of the data partition, which has ${Math.floor(room / 2 ** 20)} MiB left for it`;
-    throw new StoreError('full', `${words}; nothing was changed`);
-  }
-
   async #record(): Promise<UpgradeRecord | undefined> {
     const text = await readIfThere(this.#path);
     if (text === undefined) return undefined;
@@ -255,10 +227,4 @@ export class Upgrades {
   async #note(record: UpgradeRecord): Promise<void> {
     await writeFileDurably(this.#path, JSON.stringify(record));
   }
-}
-
-/** What the disk gets back when a slot is emptied: a root image may have a second name in the other one. */
-async function freedBytes(folder: string): Promise<number> {
-  const root = await lstat(join(folder, 'root.img')).catch(() => undefined);
-  return (await diskUsage(folder)) - (root !== undefined && root.nlink > 1 ? root.blocks * 512 : 0);
 }

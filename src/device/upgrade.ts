@@ -143,7 +143,7 @@ async function* sendAs(
     const progress = progressOf(Math.min(sent, blob.size), blob.size, rates.rate);
     if (goesOnAt !== undefined) {
       const there = `${formatBytes(goesOnAt)} of ${formatBytes(blob.size)} are there already`;
-      yield { message: `going on with ${image.name}: ${there}`, progress };
+      yield { message: `going on with ${image.name}: ${there}` };
     }
     yield { message: `sending ${image.name} (${image.id})`, progress };
   }

@@ -1,14 +1,6 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { join } from 'node:path';
-import { Readable } from 'node:stream';
 import type { TransferRate, UpgradeBases, UpgradeImage } from '../../shared/api/types.ts';
 import { upgradeBasesSchema } from '../../shared/api/types.ts';
-import { imageRecipe, imageTar } from '../../shared/boot/image-tar.ts';
-import { canonicalJson } from '../../shared/canonical-json.ts';
-import { openFile } from '../../shared/delta/byte-source.ts';
 import { heedsDictionaries } from '../../shared/delta/zstd.ts';
-import { digestOf } from '../../shared/oci/digest.ts';
 import type { Digest } from '../../shared/oci/types.ts';
 import type { ApiClient } from '../api-client.ts';
 import { effortFor } from '../delta/compressors.ts';
@@ -17,6 +9,7 @@ import { BaseContents, type Bases } from '../transfer/bases.ts';
 import type { HostCache } from '../transfer/host-cache.ts';
 import { type Difference, difference } from '../transfer/make-difference.ts';
 import type { Blob } from '../transfer/verified.ts';
+import { targetOf, wholeOf } from './image-files.ts';
 
 /** Files are compared with older ones at 50 MB a second; above this rate they are there before that has ended. Bytes a second. */
 const sentSooner = 25e6;
@@ -97,7 +90,11 @@ export async function planImage(context: PlanContext, dir: string, image: Upgrad
       : `the device has no ${name} that it could be compared with`;
   if (image.files.every(({ name, digest }) => !present.has(digest) && !others.some(({ path }) => path === name)))
     return sentWhole(unlike('root.img'));
-  const target = targetOf(dir, image, others);
+  const target = targetOf(
+    dir,
+    image,
+    others.map(({ sha256 }) => sha256),
+  );
   const made = await difference(context.cache, target, {
     bases: { recipes: [], diffIds: [], others, contents, present: [] },
     present,
@@ -171,36 +168,4 @@ async function basesHere(cache: HostCache, bases: UpgradeBases, image: UpgradeIm
     others.push({ sha256: digest, path: name, size, place: undefined });
   }
   return { contents, others, present };
-}
-
-function targetOf(dir: string, image: UpgradeImage, others: NonNullable<Bases['others']>) {
-  const recipe = imageRecipe(image.files);
-  // Another difference for other bases: a name for both.
-  const diffId = digestOf(canonicalJson({ files: image.files, bases: others.map(({ sha256 }) => sha256) }));
-  const open = async () => {
-    const sources = await Promise.all(image.files.map(({ name }) => openFile(join(dir, name))));
-    return imageTar(recipe, sources);
-  };
-  return { diffId, recipe, open };
-}
-
-/** The files, one after the other. */
-async function wholeOf(dir: string, image: UpgradeImage): Promise<Blob> {
-  const files = () => filesOf(dir, image);
-  const hash = createHash('sha256');
-  let size = 0;
-  for await (const chunk of files()) {
-    hash.update(chunk);
-    size += chunk.length;
-  }
-  return {
-    mediaType: 'application/octet-stream',
-    digest: `sha256:${hash.digest('hex')}`,
-    size,
-    open: async () => Readable.from(files(), { objectMode: false }),
-  };
-}
-
-async function* filesOf(dir: string, image: UpgradeImage): AsyncGenerator<Buffer> {
-  for (const { name } of image.files) yield* createReadStream(join(dir, name)) as AsyncIterable<Buffer>;
 }
