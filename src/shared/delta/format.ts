@@ -16,8 +16,9 @@ export const deltaMediaType = 'application/vnd.gantry.layer.delta.v1';
  *     data of the recipe             and then of the operations, in their order; nothing behind it
  *
  * The recipe's contents that no operation makes are on the device. An operation makes one or more of them, in order, as if they were
- * one behind the other in one file; its bases are older contents, also as if in one file. Contents that operations make have zeros for
- * a digest in the recipe: 32 bytes of each that nobody needs.
+ * one behind the other in one file; its bases are older contents, also as if in one file: one of any size, or several that have no more
+ * than `DICTIONARY_BYTES` together. Contents that operations make have zeros for a digest in the recipe: 32 bytes of each that nobody
+ * needs.
  */
 export interface DeltaHead {
   /** `recipeId` of the base recipe. */
