@@ -307,6 +307,16 @@ describe('a hostile or damaged difference', () => {
     }
   });
 
+  test('of more parts than any layer needs is refused before they take memory', async () => {
+    const many = await altered((head) => {
+      const [first] = head.operations;
+      const again = { targets: [0], kind: 'again', operation: 0 } as const;
+      if (first)
+        head.operations = [first, ...Array.from({ length: 200_000 }, (_, i) => ({ ...again, targets: [i + 1] }))];
+    });
+    await expect(apply(many, [old])).rejects.toMatchObject({ code: 'limit' });
+  });
+
   test('that claims a recipe of any size is refused before memory is used', async () => {
     const bomb = await altered((head) => {
       head.recipe.size = 2 ** 50;
