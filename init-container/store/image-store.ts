@@ -171,8 +171,12 @@ export class LayerStore implements ImageStore {
     }
   }
 
+  async hasLayer(diffId: Digest): Promise<boolean> {
+    return (await this.#layers.find(diffId)) !== undefined;
+  }
+
   async #receive(diffId: Digest, from: (maxBytes: number) => LayerSource | Promise<LayerSource>): Promise<void> {
-    if (await this.#layers.find(diffId)) return;
+    if (await this.hasLayer(diffId)) return;
     await this.#withRoom(`the layer ${diffId}`, async () => {
       const folder = await mkdtemp(join(this.#options.paths.data, 'staging', 'layer-'));
       try {
