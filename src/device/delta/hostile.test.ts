@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { applyDelta } from '../../shared/delta/apply.ts';
+import { ByteList } from '../../shared/delta/byte-list.ts';
 import { bufferSource } from '../../shared/delta/byte-source.ts';
 import {
   type AddData,
@@ -12,7 +13,6 @@ import {
 } from '../../shared/delta/format.ts';
 import { type TestEntry, tarOfEntries } from '../../shared/delta/tar.testing.ts';
 import { varint } from '../../shared/delta/varint.ts';
-import { ByteList } from './byte-list.ts';
 import { pack } from './compressors.ts';
 import { apply, contentsOf, deltaBy, layerOf, make, noise, type TestLayer } from './delta.testing.ts';
 import { type Made, makeDictionary } from './methods.ts';
