@@ -46,27 +46,6 @@ export async function fillExactly(bytes: Buffer, source: ByteSource, position: n
   }
 }
 
-/** Several sources, one behind the other, as one. Closing it closes them. */
-export function joinedSource(sources: readonly ByteSource[]): ByteSource {
-  const [only] = sources;
-  if (only && sources.length === 1) return only;
-  const ends: number[] = [];
-  for (const { size } of sources) ends.push((ends.at(-1) ?? 0) + size);
-  return {
-    size: ends.at(-1) ?? 0,
-    async read(into, position) {
-      const index = ends.findIndex((end) => position < end);
-      const source = sources[index];
-      const end = ends[index];
-      if (!source || end === undefined) return 0;
-      return source.read(into.subarray(0, end - position), position - (end - source.size));
-    },
-    async close() {
-      for (const source of sources) await source.close();
-    },
-  };
-}
-
 /** Longest piece that content is read and passed on in. */
 export const CHUNK = 64 * 1024;
 
