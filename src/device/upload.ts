@@ -130,6 +130,7 @@ async function* sendPart(
   } catch (error) {
     if (blob === whole || !(error instanceof ApiError)) throw error;
     yield { ...part, message: `${error.message}; sending all of it: ${formatBytes(whole.size)}`, sent: 0 };
+    await part.refused?.();
     plan.bytes += whole.size - part.bytes;
     part.bytes = whole.size;
     part.blob = whole;

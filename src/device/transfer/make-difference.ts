@@ -20,6 +20,8 @@ export interface Difference {
   files: number;
   /** To be called when the device has the layer. */
   arrived(): Promise<void>;
+  /** To be called when the device cannot use it. */
+  refused(): Promise<void>;
 }
 
 const keptSchema = z.object({
@@ -57,7 +59,11 @@ export async function difference(
     await cache.remove('deltas', name);
     await cache.remove('deltas', `${name}.json`);
   };
-  return { blob, files, arrived };
+  const refused = async () => {
+    await arrived();
+    await cache.distrust([tar.diffId, ...bases.diffIds]);
+  };
+  return { blob, files, arrived, refused };
 }
 
 async function usable(cache: HostCache, name: string, present: ReadonlySet<Digest>): Promise<Kept | undefined> {

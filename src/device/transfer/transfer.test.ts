@@ -149,6 +149,18 @@ describe('over a slow line', () => {
     }
   });
 
+  it('a base that is damaged on this host is done without, and not tried again', async () => {
+    const before = await app('one');
+    const { sendNext, layer, context } = await deviceWith([shared, before]);
+    const kept = await context.cache.tar(before.diffId);
+    await truncate(kept?.path ?? '', 1000);
+    const edited = await app('another');
+    const { plan } = await sendNext(sourceOf('web:2', [shared, edited]));
+    expect(plan.parts).toMatchObject([{ method: 'whole' }]);
+    expect(await readFile(layer(edited.diffId, 'app/main.js'), 'utf8')).toBe(bundle('another'));
+    expect(await context.cache.tar(before.diffId)).toBeUndefined();
+  });
+
   it('a host that never saw the layers asks for their recipes, and does what can be done', async () => {
     const { sendNext, path, layer } = await deviceWith([shared, await app('one')]);
     const stranger = await hostOf(path, await temporaryFolder(), slow);
