@@ -26,6 +26,8 @@ let orders: Digest[];
 /** Lines of the log so far: one for each time that it is asked for. */
 let lines: number;
 let logsEnd: boolean;
+/** The log is empty before so many orders. */
+let silentUntil: number;
 /** So many questions are not answered. */
 let silent: number;
 
@@ -64,7 +66,7 @@ const routes: Route[] = [
     handler: ({ response, query }) => {
       const stream = framing(1);
       stream.pipe(response);
-      stream.write(`line ${++lines}\n`);
+      if (orders.length >= silentUntil) stream.write(`line ${++lines}\n`);
       if (logsEnd || !query.has('follow')) stream.end();
     },
   },
@@ -143,6 +145,7 @@ beforeEach(async () => {
   lines = 0;
   logsEnd = false;
   silent = 0;
+  silentUntil = 0;
   wake = () => undefined;
   end = new AbortController();
   server = await new TestDevice(routes).start();
@@ -297,6 +300,19 @@ it('goes on with the log of a component that had ended for good when the next sw
     }
   }
   expect(notes).toEqual([]);
+});
+
+it('has the log also of a component that says its first words after the swap', async () => {
+  logsEnd = true;
+  silentUntil = 1;
+  void session({ logs: true }).watch();
+  await nextRound();
+  while (said.length === 0) {
+    await new Promise<void>((resolve) => {
+      wake = resolve;
+    });
+  }
+  expect(said).toEqual(['line 1']);
 });
 
 it('tells after one round what came of it', async () => {

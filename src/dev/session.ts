@@ -115,6 +115,8 @@ export class DevSession {
     if (!built || !round) throw new Error('nothing was built that could be swapped in');
     this.#log.wake();
     const { result } = await this.#work.swap(round, built, this.#rounds.current.since);
+    // One that had ended for good may have had nothing to say when the swap began.
+    this.#log.wake();
     const lost = result.outcome === 'lost';
     this.#on({ type: 'swapped', lost, at: performance.now() });
     // The connection may be back before this is known.

@@ -120,7 +120,7 @@ async function planLayer(
   image: ImageToSend,
   layer: ImageOffer['missing'][number],
 ): Promise<PlannedPart> {
-  const { cache, rate } = context;
+  const { cache, rate, signal } = context;
   const { component, source } = image;
   const { diffId, digest, size } = layer;
   const descriptor = { mediaType: layer.mediaType || mediaTypes.layer, digest, size };
@@ -134,7 +134,7 @@ async function planLayer(
   const kept = new Set(source.config.rootfs.diff_ids);
   const bases = await basesFor(tar.recipe, former, kept, { cache, device });
   for (const { sha256 } of bases.present) present.add(sha256);
-  const made = await madeOf(cache, tar, { bases, present, effort: effortFor(rate.bytesPerSecond) });
+  const made = await madeOf(cache, tar, { bases, present, effort: effortFor(rate.bytesPerSecond), signal });
   // The layers that follow can build on this one.
   for (const { sha256 } of tar.recipe.contents) present.add(sha256);
   if (!made) return sentWhole;
@@ -148,6 +148,7 @@ async function madeOf(cache: HostCache, tar: CachedTar, from: Parameters<typeof 
   try {
     return await difference(cache, tar, from);
   } catch {
+    from.signal?.throwIfAborted();
     await cache.distrust([tar.diffId, ...from.bases.diffIds]);
     return undefined;
   }

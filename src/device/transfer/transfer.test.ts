@@ -106,6 +106,25 @@ describe('over a slow line', () => {
     expect(line.down).toBeLessThan(1800);
   });
 
+  it('a person who gives up does not wait until a difference is made', async () => {
+    const { context, first } = await deviceWith([shared, await app('one')]);
+    const source = sourceOf('web:2', [shared, await app('another')]);
+    const abort = new AbortController();
+    const sending = uploadImages({ ...context, signal: abort.signal }, [
+      { component: 'web', source, former: first.digest },
+    ]);
+    const told: string[] = [];
+    const all = async () => {
+      for await (const { message } of sending) {
+        told.push(message);
+        // Nothing that is asked for then fails: what it is made of is known here.
+        abort.abort();
+      }
+    };
+    await expect(all()).rejects.toThrow('aborted');
+    expect(told).toEqual(['web:2: working out what differs from what the device has']);
+  });
+
   it('several images of one swap share a plan: what the first brings, the second builds on', async () => {
     const { context, first } = await deviceWith([shared, await app('one')]);
     const tool = randomBytes(30_000).toString('base64');
