@@ -155,7 +155,7 @@ async function* sendBlob(
   };
   let at = performance.now();
   for await (const sent of sendLayerBlob(
-    { api, signal, bytesPerSecond: rates.rate.bytesPerSecond, onOffset },
+    { api, signal, bytesPerSecond: () => rates.rate.bytesPerSecond, onOffset },
     diffId,
     blob,
     `${ref}: the layer ${blob.digest}`,
@@ -191,6 +191,9 @@ function withProgress(
 }
 
 function expectOwn(source: ImageSource, offer: ImageOffer): void {
-  const unknown = offer.missing.find((layer) => !source.manifest.layers.some(({ digest }) => digest === layer.digest));
+  const { layers } = source.manifest;
+  const isOwn = (one: ImageOffer['missing'][number]) =>
+    layers.some(({ digest, size }) => digest === one.digest && size === one.size);
+  const unknown = offer.missing.find((one) => !isOwn(one));
   if (unknown) throw new ImageError(`the device asks for ${unknown.digest}, which is no layer of ${source.ref}`);
 }

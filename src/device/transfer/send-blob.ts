@@ -20,7 +20,8 @@ const statusSchema = z.object({ offset: z.number().int().nonnegative() }) satisf
 export interface SendContext {
   api: ApiClient;
   signal?: AbortSignal | undefined;
-  bytesPerSecond: number;
+  /** By what is known so far: it is asked before each block. */
+  bytesPerSecond(): number;
   /** Told how much of a blob that is sent in parts the device has, whenever that was asked. */
   onOffset?: (digest: Digest, offset: number) => void;
 }
@@ -74,18 +75,19 @@ async function* sendInParts(context: SendContext, blob: Blob, what: string): Asy
 
 /** The next block leaves when the device has the one before: what is on its way is lost when the line or the device is. */
 async function* sendBlocks(
-  { api, signal, bytesPerSecond }: SendContext,
+  context: SendContext,
   path: string,
   blob: Blob,
   { what, offset }: { what: string; offset: number },
 ): AsyncGenerator<number> {
+  const { api, signal } = context;
   const { size } = blob;
-  const most = Math.max(blockBytes, Math.round(bytesPerSecond * blockSeconds));
   const body = await verified(blob, what, offset, () => undefined);
   try {
     const pieces = new Pieces(body);
     let told = performance.now();
     for (let at = offset; at < size; ) {
+      const most = Math.max(blockBytes, Math.round(context.bytesPerSecond() * blockSeconds));
       const length = Math.min(most, size - at);
       const headers = {
         'Content-Type': 'application/offset+octet-stream',
