@@ -3,9 +3,14 @@ import { statSync } from 'node:fs';
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { z } from 'zod';
+import { readJson, sendEmpty, sendJson } from '../../init-container/api/respond.ts';
+import { HttpError } from '../../init-container/api/router.ts';
 import { layerOf, tarOf, temporaryFolder } from '../../init-container/store/test-support.ts';
 import type { SwapEvent } from '../shared/api/types.ts';
 import { hexOf } from '../shared/oci/digest.ts';
+import { TestDevice } from './api-server.testing.ts';
+import { keepDocuments } from './transfer/documents.ts';
 import { hostOf, sourceOf, storeBehindLine } from './transfer/store-line.testing.ts';
 import { type UploadContext, uploadImages } from './upload.ts';
 
@@ -153,4 +158,43 @@ describe('an upload that is cut', () => {
     }
     expect(told.at(-1)).toBe(layer.blob.length);
   });
+});
+
+it('to a device of a version without differences and uploads is of whole layers and documents', async () => {
+  const former = sourceOf('web:1', [layerOf(await tarOf([{ name: 'app.js', content: 'old' }]))]);
+  const next = sourceOf('web:2', [layer]);
+  const announced: string[] = [];
+  const received: Buffer[] = [];
+  const device = await new TestDevice([
+    {
+      method: 'POST',
+      pattern: '/gantry/v1/images',
+      handler: async ({ request, response }) => {
+        const { ref, ...more } = await readJson(request, z.record(z.string(), z.string()));
+        announced.push(`${ref} ${Object.keys(more).sort().join(' ')}`);
+        if ('difference' in more) throw new HttpError(400, 'unrecognized key: difference');
+        const { diffId, digest, mediaType, blob } = layer;
+        const missing = received.length > 0 ? [] : [{ diffId, digest, mediaType, size: blob.length }];
+        sendJson(response, 200, { digest: more.digest, missing });
+      },
+    },
+    {
+      method: 'PUT',
+      pattern: '/gantry/v1/layers/{diffId}',
+      handler: async ({ request, response }) => {
+        for await (const chunk of request) received.push(chunk);
+        sendEmpty(response, 201);
+      },
+    },
+  ]).start();
+  onTestFinished(() => device.remove());
+  const context = await hostOf(device.path, await temporaryFolder(), 11_000);
+  await keepDocuments(context.cache, former.digest, { manifest: former.manifestText, config: former.configText });
+  const parts: string[] = [];
+  const images = [{ component: 'web', source: next, former: former.digest }];
+  for await (const { transfer } of uploadImages(context, images))
+    for (const { method, bytes } of transfer?.parts ?? []) parts.push(`${method} ${bytes}`);
+  expect(announced).toEqual(['web:2 base difference digest', 'web:2 config digest manifest']);
+  expect(parts).toEqual([`whole ${layer.blob.length}`]);
+  expect(Buffer.concat(received).equals(layer.blob)).toBe(true);
 });
