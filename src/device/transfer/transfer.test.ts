@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { layerOf, type TestLayer, tarOf, temporaryFolder } from '../../../init-container/store/test-support.ts';
 import type { SwapEvent, TransferPlan } from '../../shared/api/types.ts';
 import { hexOf } from '../../shared/oci/digest.ts';
@@ -113,13 +113,16 @@ describe('over a slow line', () => {
     const sending = uploadImages({ ...context, signal: abort.signal }, [
       { component: 'web', source, former: first.digest },
     ]);
+    // What it is made of is known here: after that nothing is asked which would fail.
+    const { cache } = context;
+    const tar = cache.tar.bind(cache);
+    vi.spyOn(cache, 'tar').mockImplementation((diffId) => {
+      abort.abort();
+      return tar(diffId);
+    });
     const told: string[] = [];
     const all = async () => {
-      for await (const { message } of sending) {
-        told.push(message);
-        // Nothing that is asked for then fails: what it is made of is known here.
-        abort.abort();
-      }
+      for await (const { message } of sending) told.push(message);
     };
     await expect(all()).rejects.toThrow('aborted');
     expect(told).toEqual(['web:2: working out what differs from what the device has']);
