@@ -1,5 +1,6 @@
 import type { SwapEvent } from '../shared/api/types.ts';
 import { formatBytes, formatMilliseconds } from '../shared/text/format.ts';
+import { displayWidth, truncate } from '../shared/text/width.ts';
 import { ExitError, exitCodes } from './exit-codes.ts';
 import { note, paint, printJson } from './output.ts';
 
@@ -48,16 +49,17 @@ class ProgressLine {
   #shown = '';
 
   show(event: SwapEvent, color: boolean): void {
-    const text = describe(event, color);
     const { progress } = event;
     const moving = progress !== undefined && progress.done < progress.total;
     if (!process.stderr.isTTY || process.env.TERM === 'dumb') {
       // A file does not need a line for each percent.
       const key = `${event.stage} ${event.message}`;
-      if (!moving || key !== this.#shown) note(text);
+      if (!moving || key !== this.#shown) note(describe(event, color));
       this.#shown = key;
       return;
     }
+    // What takes two lines cannot be written over.
+    const text = describe(event, color, moving ? (process.stderr.columns || 80) - 1 : undefined);
     process.stderr.write(`${this.#open ? '\r\x1b[2K' : ''}${text}${moving ? '' : '\n'}`);
     this.#open = moving;
   }
@@ -68,17 +70,20 @@ class ProgressLine {
   }
 }
 
-function describe(event: SwapEvent, color: boolean): string {
+/** In at most `columns`, of which the figures come first. */
+function describe(event: SwapEvent, color: boolean, columns = Number.POSITIVE_INFINITY): string {
   const { stage, message, progress, downtimeMs, revision } = event;
   const style = stage === 'done' ? 'green' : stage === 'failed' || stage === 'rollback' ? 'red' : 'cyan';
-  const parts = [paint(style, stage.padEnd(8), color), message];
+  const name = stage.padEnd(8);
+  const figures: string[] = [];
   if (progress && progress.total > 0) {
     const { done, total, bytesPerSecond, secondsLeft } = progress;
-    parts.push(`${formatBytes(done)} of ${formatBytes(total)} (${Math.floor((100 * done) / total)} %)`);
+    figures.push(`${formatBytes(done)} of ${formatBytes(total)} (${Math.floor((100 * done) / total)} %)`);
     if (bytesPerSecond !== undefined && secondsLeft !== undefined && done < total)
-      parts.push(`${formatBytes(bytesPerSecond)}/s, ${formatMilliseconds(secondsLeft * 1000)} left`);
+      figures.push(`${formatBytes(bytesPerSecond)}/s, ${formatMilliseconds(secondsLeft * 1000)} left`);
   }
-  if (downtimeMs !== undefined) parts.push(`(away for ${formatMilliseconds(downtimeMs)})`);
-  if (revision !== undefined) parts.push(`[revision ${revision}]`);
-  return parts.join(' ');
+  if (downtimeMs !== undefined) figures.push(`(away for ${formatMilliseconds(downtimeMs)})`);
+  if (revision !== undefined) figures.push(`[revision ${revision}]`);
+  const room = columns - displayWidth([name, '', ...figures].join(' '));
+  return [paint(style, name, color), truncate(message, Math.max(0, room)), ...figures].join(' ');
 }

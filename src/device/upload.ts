@@ -21,7 +21,7 @@ import { sendLayerBlob } from './transfer/send-blob.ts';
 import { lookingWords, planWords, roomWords, stage } from './transfer/stage-event.ts';
 import type { Blob } from './transfer/verified.ts';
 
-/** So long nothing may come over before we say so instead of trying for ever: an init container may begin anew. */
+/** Nothing may come over for so long, while there is a connection, before we say so instead of trying for ever. */
 const patienceMs = 60_000;
 const pauseMs = 500;
 
@@ -40,8 +40,8 @@ interface Sending {
   /** How far each blob has come. */
   furthest: Map<Digest, number>;
   fewestMissing: number;
-  /** When something came over last. */
-  gotOnAt: number;
+  /** When the first connection broke since something came over last. */
+  vainSince?: number | undefined;
 }
 
 /**
@@ -53,23 +53,22 @@ export async function* uploadImages(context: UploadContext, images: readonly Ima
   const { connection, signal } = context;
   const component = images[0]?.component;
   if (component === undefined) return;
-  const sending: Sending = {
-    images,
-    furthest: new Map(),
-    fewestMissing: Number.POSITIVE_INFINITY,
-    gotOnAt: performance.now(),
-  };
+  const sending: Sending = { images, furthest: new Map(), fewestMissing: Number.POSITIVE_INFINITY };
   for (;;) {
     try {
       yield* sendAll(context, sending);
       return;
     } catch (error) {
       signal?.throwIfAborted();
-      const vainMs = performance.now() - sending.gotOnAt;
-      if (!(error instanceof TransportError && error.retry) || vainMs > patienceMs) throw error;
+      const brokeAt = performance.now();
+      const since = sending.vainSince ?? brokeAt;
+      if (!(error instanceof TransportError && error.retry) || brokeAt - since > patienceMs) throw error;
       yield stage(component, `${error.message}; the upload goes on when the device is back`);
       await sleep(pauseMs, undefined, { signal });
+      const awayAt = performance.now();
       await connection.whenConnected(signal);
+      // A device that is away for long was not tried for long: it may be restarting.
+      sending.vainSince = since + performance.now() - awayAt;
     }
   }
 }
@@ -84,8 +83,11 @@ async function* sendAll(context: UploadContext, sending: Sending): AsyncGenerato
     offers.push({ image, missing: offer.missing });
   }
   const missing = new Set(offers.flatMap((offer) => offer.missing.map(({ diffId }) => diffId)));
-  if (missing.size < sending.fewestMissing) sending.gotOnAt = performance.now();
+  if (missing.size < sending.fewestMissing) sending.vainSince = undefined;
   sending.fewestMissing = Math.min(sending.fewestMissing, missing.size);
+  // A device without a data partition forgets at a restart what it had when this was planned.
+  const planned = new Set(sending.plan?.parts.map(({ diffId }) => diffId));
+  if ([...missing].some((diffId) => !planned.has(diffId))) delete sending.plan;
   if (!sending.plan) {
     if (isWorthLooking(rates.rate, offers)) yield lookingWords(sending.images);
     sending.plan = await planTransfer({ ...context, rate: rates.rate }, offers);
@@ -128,6 +130,7 @@ async function* sendPart(
   } catch (error) {
     if (blob === whole || !(error instanceof ApiError)) throw error;
     yield { ...part, message: `${error.message}; sending all of it: ${formatBytes(whole.size)}`, sent: 0 };
+    await part.refused?.();
     plan.bytes += whole.size - part.bytes;
     part.bytes = whole.size;
     part.blob = whole;
@@ -143,26 +146,29 @@ async function* sendBlob(
   blob: Blob,
 ): AsyncGenerator<PartEvent> {
   let goesOnAt: number | undefined;
-  const onResume = (digest: Digest, offset: number) => {
-    goesOnAt = offset;
-    if (offset <= (sending.furthest.get(digest) ?? 0)) return;
+  let left: number | undefined;
+  const onOffset = (digest: Digest, offset: number) => {
+    if (offset > 0) goesOnAt = offset;
+    left = undefined;
+    if (offset > (sending.furthest.get(digest) ?? 0)) sending.vainSince = undefined;
     sending.furthest.set(digest, offset);
-    sending.gotOnAt = performance.now();
   };
   let at = performance.now();
-  let left: number | undefined;
   for await (const sent of sendLayerBlob(
-    { api, signal, bytesPerSecond: rates.rate.bytesPerSecond, onResume },
+    { api, signal, bytesPerSecond: () => rates.rate.bytesPerSecond, onOffset },
     diffId,
     blob,
     `${ref}: the layer ${blob.digest}`,
   )) {
+    if (sent > (sending.furthest.get(blob.digest) ?? 0)) {
+      sending.furthest.set(blob.digest, sent);
+      sending.vainSince = undefined;
+    }
     const event = { component, sent: Math.min(sent, bytes) };
     if (goesOnAt !== undefined) {
       const there = `${formatBytes(goesOnAt)} of a layer of ${formatBytes(blob.size)} are there already`;
       yield { ...event, message: `going on with ${ref}: ${there}` };
       goesOnAt = undefined;
-      left = undefined;
     }
     yield { ...event, message: `sending ${ref}` };
     const now = performance.now();
@@ -185,6 +191,9 @@ function withProgress(
 }
 
 function expectOwn(source: ImageSource, offer: ImageOffer): void {
-  const unknown = offer.missing.find((layer) => !source.manifest.layers.some(({ digest }) => digest === layer.digest));
+  const { layers } = source.manifest;
+  const isOwn = (one: ImageOffer['missing'][number]) =>
+    layers.some(({ digest, size }) => digest === one.digest && size === one.size);
+  const unknown = offer.missing.find((one) => !isOwn(one));
   if (unknown) throw new ImageError(`the device asks for ${unknown.digest}, which is no layer of ${source.ref}`);
 }

@@ -20,6 +20,8 @@ export interface Difference {
   files: number;
   /** To be called when the device has the layer. */
   arrived(): Promise<void>;
+  /** To be called when the device cannot use it. */
+  refused(): Promise<void>;
 }
 
 const keptSchema = z.object({
@@ -33,6 +35,14 @@ type Kept = z.output<typeof keptSchema> & { bytes: Buffer };
 
 const pieceBytes = 64 << 10;
 
+interface From {
+  bases: Bases;
+  present: ReadonlySet<Digest>;
+  effort: Effort;
+  /** To make one can take minutes. */
+  signal?: AbortSignal | undefined;
+}
+
 /**
  * The difference by which a device makes a layer of its bases and of contents that it has. One that was made before and has
  * not arrived is taken again: with the same bytes the device goes on where it was.
@@ -40,12 +50,13 @@ const pieceBytes = 64 << 10;
 export async function difference(
   cache: HostCache,
   tar: CachedTar,
-  { bases, present, effort }: { bases: Bases; present: ReadonlySet<Digest>; effort: Effort },
+  { bases, present, effort, signal }: From,
 ): Promise<Difference> {
   const name = createHash('sha256')
     .update([tar.diffId, effort, ...bases.diffIds].join('\n'))
     .digest('hex');
-  const kept = (await usable(cache, name, present)) ?? (await make(cache, name, tar, { bases, present, effort }));
+  const kept =
+    (await usable(cache, name, present)) ?? (await make(cache, name, tar, { bases, present, effort, signal }));
   const { digest, size, files, bytes } = kept;
   const blob: Blob = {
     mediaType: deltaMediaType,
@@ -57,7 +68,11 @@ export async function difference(
     await cache.remove('deltas', name);
     await cache.remove('deltas', `${name}.json`);
   };
-  return { blob, files, arrived };
+  const refused = async () => {
+    await arrived();
+    await cache.distrust([tar.diffId, ...bases.diffIds]);
+  };
+  return { blob, files, arrived, refused };
 }
 
 async function usable(cache: HostCache, name: string, present: ReadonlySet<Digest>): Promise<Kept | undefined> {
@@ -75,7 +90,7 @@ async function make(
   cache: HostCache,
   name: string,
   tar: CachedTar,
-  { bases, present, effort }: { bases: Bases; present: ReadonlySet<Digest>; effort: Effort },
+  { bases, present, effort, signal }: From,
 ): Promise<Kept> {
   const file = await open(tar.path);
   try {
@@ -88,6 +103,7 @@ async function make(
       has: (sha256) => bases.contents.has(sha256),
       openContent: (sha256) => bases.contents.open(sha256),
       effort,
+      onProgress: () => signal?.throwIfAborted(),
     });
     const bytes = Buffer.concat(parts);
     const all = new Set(tar.recipe.contents.map(({ sha256 }) => sha256));
