@@ -117,6 +117,9 @@ interface PartEvent {
   sent: number;
 }
 
+/** The device cannot use this difference (422), or knows none (an older one: 400). Anything else would not help the whole either. */
+const wantsWhole = [400, 415, 422];
+
 /** A difference that the device cannot use is followed by the whole. */
 async function* sendPart(
   context: UploadContext,
@@ -128,7 +131,7 @@ async function* sendPart(
   try {
     yield* sendBlob(context, sending, part, blob);
   } catch (error) {
-    if (blob === whole || !(error instanceof ApiError)) throw error;
+    if (blob === whole || !(error instanceof ApiError && wantsWhole.includes(error.status))) throw error;
     yield { ...part, message: `${error.message}; sending all of it: ${formatBytes(whole.size)}`, sent: 0 };
     await part.refused?.();
     plan.bytes += whole.size - part.bytes;

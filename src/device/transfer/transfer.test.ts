@@ -6,6 +6,7 @@ import { layerOf, type TestLayer, tarOf, temporaryFolder } from '../../../init-c
 import type { SwapEvent, TransferPlan } from '../../shared/api/types.ts';
 import { hexOf } from '../../shared/oci/digest.ts';
 import type { Digest } from '../../shared/oci/types.ts';
+import { ApiError } from '../errors.ts';
 import type { ImageSource } from '../image-source/types.ts';
 import { type UploadContext, uploadImages } from '../upload.ts';
 import { hostOf, sourceOf, storeBehindLine } from './store-line.testing.ts';
@@ -169,6 +170,18 @@ describe('over a slow line', () => {
       expect(await readFile(layer(edited.diffId, 'app/main.js'), 'utf8')).toBe(bundle('another'));
       expect(await readdir(join(data, 'uploads'))).toEqual([]);
     }
+  });
+
+  it('a refusal that would be that of the whole layer too ends it before that is sent', async () => {
+    const { sendNext, line, context } = await deviceWith([shared, await app('one')]);
+    const put = context.api.put.bind(context.api);
+    vi.spyOn(context.api, 'put').mockImplementation((path, ...more) =>
+      path.startsWith('/gantry/v1/layers/')
+        ? Promise.reject(new ApiError(507, 'the disk of the device is full'))
+        : put(path, ...more),
+    );
+    await expect(sendNext(sourceOf('web:2', [shared, await app('another')]))).rejects.toThrow('is full');
+    expect(line.up).toBeLessThan(2500);
   });
 
   it('a base that is damaged on this host is done without, and not tried again', async () => {
