@@ -1,15 +1,13 @@
-import { once } from 'node:events';
 import { rmSync } from 'node:fs';
-import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { localStore } from '../../src/compose/oci/layout.ts';
 import type { ComponentStatus, SwapEvent, SwapPlan } from '../../src/shared/api/types.ts';
 import { editedImage } from '../support/edited-image.ts';
-import { type PacedLine, pacedLine } from '../support/paced-line.ts';
 import { gantry, gantryJson } from './support/gantry.ts';
 import { boot, type Machine } from './support/machine.ts';
 import { work } from './support/paths.ts';
+import { type SlowLine, slowLine } from './support/slow-line.ts';
 
 const baud = 115_200;
 const folder = join(work, 'delta');
@@ -17,28 +15,23 @@ const folder = join(work, 'delta');
 /** A booted machine without a network, whose serial line is as slow as a real one. */
 describe('over a serial line of 115,200 baud only what differs travels', () => {
   let machine: Machine;
-  let emulator: Socket;
-  let paced: PacedLine;
+  let slow: SlowLine;
   let target: string;
 
   beforeAll(async () => {
     machine = await boot('amd64', 'serial', { name: 'e2e-delta' });
     await machine.untilHealthy();
-    paced = await pacedLine(baud);
-    emulator = connect(machine.emulator.instance.serial?.path ?? '');
-    await once(emulator, 'connect');
-    emulator.pipe(paced.line.device).pipe(emulator);
-    target = `serial:${paced.path}?baud=${baud}`;
+    slow = await slowLine(machine, baud);
+    target = slow.target;
   });
   afterAll(async () => {
-    emulator?.destroy();
-    paced?.close();
+    slow?.close();
     await machine?.stop();
     rmSync(folder, { recursive: true, force: true });
   });
 
   async function swap(name: string, image: string) {
-    const before = paced.line.bytes;
+    const before = slow.line.bytes;
     const outcome = await gantry('-d', target, 'swap', name, image, '--json');
     const events = outcome.stdout
       .split('\n')
@@ -50,7 +43,7 @@ describe('over a serial line of 115,200 baud only what differs travels', () => {
     const sent = secondsTo(({ message }) => message.startsWith('sent '));
     console.info(
       `${name}: ${transfer?.bytes} bytes of ${transfer?.parts[0]?.wholeBytes}, sent in ${sent} s; ` +
-        `${paced.line.bytes - before} bytes on the line, both ways, with all that a swap asks and tells`,
+        `${slow.line.bytes - before} bytes on the line, both ways, with all that a swap asks and tells`,
     );
     return { ...outcome, transfer, last: events.at(-1) };
   }
