@@ -90,7 +90,8 @@ export function storeRoutes({ store, collector }: StoreRouteParts): Route[] {
           length: numberHeader(request, 'Upload-Length'),
           displace: () => void request.destroy(),
         };
-        const offset = await whileRead(request, (source) => collector.receiveUpload(digest, piece, source));
+        const madeBytes = 'upload-makes' in request.headers ? numberHeader(request, 'Upload-Makes') : undefined;
+        const offset = await whileRead(request, (source) => collector.receiveUpload(digest, piece, source, madeBytes));
         sendJson(response, 200, { offset } satisfies UploadStatus);
       },
     },

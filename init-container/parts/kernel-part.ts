@@ -1,11 +1,11 @@
-import { copyFile, link, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { copyFile, link, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type BootModule, bootModules, initramfs, slotModules } from '../../src/shared/boot/initramfs.ts';
 import type { ComponentSpec, Revision } from '../../src/shared/definition/revision.ts';
 import { run } from '../native/run.ts';
 import { exists } from '../store/durable.ts';
 import type { ImageStore } from '../store/types.ts';
 import { factoryName, nameOf } from './image-folders.ts';
+import { makeInitramfs } from './make-initramfs.ts';
 import type { Slots } from './slots.ts';
 import type { Effect, PartChange, PartSwapper, Side } from './types.ts';
 
@@ -95,37 +95,20 @@ export class KernelPart implements PartSwapper {
   }
 
   async #write(change: PartChange, side: Side): Promise<string> {
-    const { images, slots } = this.#options;
-    const { image } = change[side];
-    const { layers } = await images.get(image.digest);
+    const { images, slots, root, bootModules } = this.#options;
+    const { image: wanted } = change[side];
+    const { layers } = await images.get(wanted.digest);
     const [kernel, modules] = [await topmost(layers, 'kernel'), await topmost(layers, 'kernel.tar')];
     if (kernel === undefined || modules === undefined) {
-      throw new Error(`${image.ref} is no kernel image: it needs /kernel and /kernel.tar`);
+      throw new Error(`${wanted.ref} is no kernel image: it needs /kernel and /kernel.tar`);
     }
     return slots.write(this.#contentOf(change, side), undefined, async (folder) => {
       await copyFile(kernel, join(folder, 'kernel'));
       await unpackModules(modules, folder);
-      await writeFile(join(folder, 'initrd.img'), await this.#initramfs(join(folder, 'modules')));
-      const root = slots.booted.slot === undefined ? undefined : join(slots.folder(slots.booted.slot), 'root.img');
-      if (root !== undefined && (await exists(root))) await link(root, join(folder, 'root.img'));
-    });
-  }
-
-  async #initramfs(tree: string): Promise<Buffer> {
-    const { root } = this.#options;
-    const [version] = await readdir(tree);
-    if (version === undefined) throw new Error('the kernel.tar holds no modules');
-    const base = join(tree, version);
-    const dependencies = await readFile(join(base, 'modules.dep'), 'utf8');
-    const wanted = [...this.#options.bootModules, ...slotModules];
-    const modules: BootModule[] = [];
-    for (const { name, path } of bootModules(dependencies, wanted)) {
-      modules.push({ name, data: await readFile(join(base, path)) });
-    }
-    return initramfs({
-      busybox: await readFile(join(root, 'usr/bin/busybox')),
-      script: await readFile(join(root, 'usr/lib/gantry/initramfs')),
-      modules,
+      const initrd = await makeInitramfs({ root, bootModules, tree: join(folder, 'modules') });
+      await writeFile(join(folder, 'initrd.img'), initrd);
+      const image = slots.booted.slot === undefined ? undefined : join(slots.folder(slots.booted.slot), 'root.img');
+      if (image !== undefined && (await exists(image))) await link(image, join(folder, 'root.img'));
     });
   }
 }

@@ -32,7 +32,7 @@ export interface PartsOptions {
 }
 
 /** Path of the device's own root as seen from the init container. */
-const deviceRoot = '/proc/1/root';
+export const deviceRoot = '/proc/1/root';
 
 /** What can be swapped beside system containers, on this device. */
 export async function openParts(options: PartsOptions): Promise<Parts> {

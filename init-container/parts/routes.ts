@@ -1,8 +1,7 @@
 import { upgradeImageSchema, upgradeRequestSchema } from '../../src/shared/api/types.ts';
 import { readJson, sendEmpty, sendJson } from '../api/respond.ts';
 import { HttpError, type Route } from '../api/router.ts';
-import { storeStatuses } from '../api/store-answers.ts';
-import { StoreError } from '../store/errors.ts';
+import { digestParam, withStoreStatus } from '../api/store-answers.ts';
 import type { Upgrades } from './upgrade.ts';
 
 /** `/gantry/v1/upgrade`: whole images. See src/shared/api/types.ts for bodies and answers. */
@@ -13,6 +12,12 @@ export function upgradeRoutes({ upgrades }: { upgrades: Upgrades }): Route[] {
       pattern: '/gantry/v1/upgrade',
       handler: async ({ request, response, query }) => {
         const image = parseImage(query.get('image') ?? '');
+        const upload = query.get('upload');
+        if (upload !== null) {
+          const digest = digestParam(upload, 'the upload');
+          await upgrades.writeUploaded(image, { digest, mediaType: request.headers['content-type'] ?? '' });
+          return sendEmpty(response, 201);
+        }
         // A client that is still sending must get the answer, and its connection lives on: the rest is read and dropped.
         try {
           await upgrades.write(image, request.iterator({ destroyOnReturn: false }));
@@ -33,6 +38,13 @@ export function upgradeRoutes({ upgrades }: { upgrades: Upgrades }): Route[] {
     },
     {
       method: 'GET',
+      pattern: '/gantry/v1/upgrade/bases',
+      handler: async ({ response, query }) => {
+        sendJson(response, 200, await upgrades.bases(parseImage(query.get('image') ?? '')));
+      },
+    },
+    {
+      method: 'GET',
       pattern: '/gantry/v1/upgrade',
       handler: async ({ response }) => {
         const status = await upgrades.status();
@@ -41,7 +53,7 @@ export function upgradeRoutes({ upgrades }: { upgrades: Upgrades }): Route[] {
       },
     },
   ];
-  return routes.map((route) => ({ ...route, handler: withStatuses(route.handler) }));
+  return routes.map((route) => ({ ...route, handler: (call) => withStoreStatus(async () => route.handler(call)) }));
 }
 
 function parseImage(text: string) {
@@ -50,15 +62,4 @@ function parseImage(text: string) {
   } catch (error) {
     throw new HttpError(400, `the description of the image in the query is not valid: ${(error as Error).message}`);
   }
-}
-
-function withStatuses(handler: Route['handler']): Route['handler'] {
-  return async (call) => {
-    try {
-      await handler(call);
-    } catch (error) {
-      if (error instanceof StoreError) throw new HttpError(storeStatuses[error.kind], error.message);
-      throw error;
-    }
-  };
 }

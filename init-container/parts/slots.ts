@@ -4,6 +4,7 @@ import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { devicePaths } from '../../src/shared/device-paths.ts';
+import type { Digest } from '../../src/shared/oci/types.ts';
 import { exists, readIfThere, syncDirectory, syncFileSystem } from '../store/durable.ts';
 import { type BootedAs, bootedAs, slotCommandLine } from './command-line.ts';
 import { factoryName } from './image-folders.ts';
@@ -79,6 +80,24 @@ export class Slots {
     return undefined;
   }
 
+  /** What is in slots that the next image will not overwrite. */
+  async staying(): Promise<{ slot: string; content: string }[]> {
+    const spare = await this.spare();
+    const found: { slot: string; content: string }[] = [];
+    for (const slot of slotNames) {
+      const content = slot === spare ? undefined : await this.contentOf(slot);
+      if (content !== undefined) found.push({ slot, content });
+    }
+    return found;
+  }
+
+  /** Digests of files of a slot by their names, as they were written. */
+  async sums(slot: string): Promise<Map<string, Digest>> {
+    const text = (await readIfThere(join(this.folder(slot), 'sums'))) ?? '';
+    const lines = text.matchAll(/^([0-9a-f]{64}) {2}(\S+)$/gm);
+    return new Map(Array.from(lines, ([, hex, name]) => [name ?? '', `sha256:${hex}`]));
+  }
+
   /** Ids of all root images that this device can start. */
   async images(): Promise<string[]> {
     const contents = await Promise.all(slotNames.map((slot) => this.contentOf(slot)));
@@ -103,26 +122,36 @@ export class Slots {
 
   /**
    * Fills the slot that is not in use. `fill` writes `kernel`, `initrd.img`, and `root.img` and `modules/` if there are
-   * such, into the folder it gets. The slot's name is the answer; until then, nothing would start it.
+   * such, into the folder it gets. The slot's name is the answer; until then, nothing would start it. `beside`: there is room for
+   * what was in it until then, and it stays should the slot not be filled.
    */
-  async write(content: string, cmdline: string | undefined, fill: (folder: string) => Promise<void>): Promise<string> {
+  async write(
+    content: string,
+    cmdline: string | undefined,
+    fill: (folder: string) => Promise<void>,
+    { beside = false } = {},
+  ): Promise<string> {
     if (this.#filling) throw new Error('another kernel or image is being written to this device just now');
     this.#filling = true;
     try {
-      return await this.#write(content, cmdline, fill);
+      return await this.#write(content, cmdline, fill, beside);
     } finally {
       this.#filling = false;
     }
   }
 
-  async #write(content: string, cmdline: string | undefined, fill: (folder: string) => Promise<void>): Promise<string> {
+  async #write(
+    content: string,
+    cmdline: string | undefined,
+    fill: (folder: string) => Promise<void>,
+    beside: boolean,
+  ): Promise<string> {
     const slot = await this.spare();
     if (slot === undefined) throw new Error('both slots are in use: restart the device first');
-    if ((await this.#state.word('previous')) === slot) await this.#state.write('previous', factoryName);
-    await this.#state.remove('try', 'tried');
     const folder = this.folder(slot);
     const temporary = `${folder}.new`;
-    for (const old of [temporary, folder]) await rm(old, { recursive: true, force: true });
+    await rm(temporary, { recursive: true, force: true });
+    if (!beside) await this.#empty(slot);
     await mkdir(temporary, { recursive: true, mode: 0o700 });
     try {
       await fill(temporary);
@@ -131,12 +160,20 @@ export class Slots {
       await writeFile(join(temporary, 'content'), `${content}\n`);
       await writeFile(join(temporary, 'sums'), await sumsOf(temporary));
       await syncFileSystem(temporary);
+      if (beside) await this.#empty(slot);
       await rename(temporary, folder);
       await syncDirectory(this.#state.path);
     } finally {
       await rm(temporary, { recursive: true, force: true });
     }
     return slot;
+  }
+
+  /** Nothing is to go back to what was in it, nor to try it. */
+  async #empty(slot: string): Promise<void> {
+    if ((await this.#state.word('previous')) === slot) await this.#state.write('previous', factoryName);
+    await this.#state.remove('try', 'tried');
+    await rm(this.folder(slot), { recursive: true, force: true });
   }
 
   /** Has a slot (or `factory`) started once, at the next boot. */

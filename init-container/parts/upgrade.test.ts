@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ComponentStatus, UpgradeImage } from '../../src/shared/api/types.ts';
 import { digestOf } from '../../src/shared/oci/digest.ts';
+import { Uploads } from '../store/uploads.ts';
 import { Slots } from './slots.ts';
 import { openUpgrades } from './upgrade.ts';
 
@@ -48,7 +49,8 @@ async function open(cmdline = 'gantry.image=11111111', id: string = own.id) {
     rebooted += 1;
   };
   const image = { ...own, id, bootModules: [] };
-  const fixed = { unable: undefined, log: () => undefined };
+  const uploads = await Uploads.open(join(data, 'uploads'));
+  const fixed = { unable: undefined, contents: undefined, uploads, log: () => undefined };
   return {
     slots,
     upgrades: await openUpgrades({ ...fixed, slots, image, supervisor, data, reboot, swapping: () => swapping }),
@@ -165,7 +167,8 @@ describe('an image', () => {
   ])('%s is refused, and nothing is left of it', async (_what, image, bytes, words) => {
     const { upgrades } = await open();
     await expect(upgrades.write(image as UpgradeImage, stream(bytes))).rejects.toThrow(words);
-    expect(readdirSync(data).flatMap((name) => (name === 'boot' ? readdirSync(join(data, name)) : [name]))).toEqual([]);
+    const left = readdirSync(data).flatMap((name) => (name === 'boot' ? readdirSync(join(data, name)) : [name]));
+    expect(left).toEqual(['uploads']);
     await expect(upgrades.start(next.id, () => undefined)).rejects.toThrow('send it first');
     expect(rebooted).toBe(0);
   });

@@ -1,19 +1,34 @@
-import { createHash } from 'node:crypto';
-import { lstat, open } from 'node:fs/promises';
+import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
-import { type UpgradeImage, type UpgradeStatus, upgradeImageSchema } from '../../src/shared/api/types.ts';
+import {
+  type UpgradeBases,
+  type UpgradeImage,
+  type UpgradeStatus,
+  upgradeImageSchema,
+} from '../../src/shared/api/types.ts';
+import { deltaMediaType } from '../../src/shared/delta/format.ts';
 import type { ImageInfo } from '../../src/shared/device-paths.ts';
+import type { Digest } from '../../src/shared/oci/types.ts';
+import { explainDifference } from '../store/difference.ts';
 import { diskUsage, fileSystemRoom } from '../store/disk-usage.ts';
 import { readIfThere, setAside, writeFileDurably } from '../store/durable.ts';
 import { messageOf, StoreError } from '../store/errors.ts';
+import type { Uploads } from '../store/uploads.ts';
 import type { Supervisor } from '../supervisor/types.ts';
+import type { ImageContents } from './image-contents.ts';
 import type { Slots } from './slots.ts';
+import { filesOfUpload } from './uploaded-image.ts';
+import { isWhole, writeFiles } from './write-image.ts';
 
 export interface UpgradesOptions {
   slots: Slots | undefined;
   /** What runs. */
   image: ImageInfo;
+  /** What a difference can build on; undefined where there are no slots. */
+  contents: ImageContents | undefined;
+  uploads: Pick<Uploads, 'offset' | 'file' | 'remove'>;
   /** Why this device takes none; undefined when it does. */
   unable: string | undefined;
   supervisor: Pick<Supervisor, 'status' | 'waitHealthy'>;
@@ -46,6 +61,8 @@ export class Upgrades {
   readonly #options: UpgradesOptions;
   readonly #path: string;
   #writing = false;
+  /** An upload that is being used: whoever lost the connection meanwhile asks for the same again. */
+  #using: { image: UpgradeImage; done: Promise<void> } | undefined;
   /** Whether the image that runs is on trial, or another one is about to be. */
   #trying: boolean;
 
@@ -70,12 +87,60 @@ export class Upgrades {
     this.#expectFitting(image);
     this.#writing = true;
     try {
-      await this.#expectRoom(image, slots);
-      await slots.write(image.id, image.cmdline, (folder) => writeFiles(folder, image, source));
+      const beside = await this.#expectRoom(image, slots);
+      await slots.write(image.id, image.cmdline, (folder) => writeFiles(folder, image, source), { beside });
       await this.#note({ image, started: false });
     } finally {
       this.#writing = false;
     }
+  }
+
+  /**
+   * The same of a blob that was uploaded: the files, or a difference by which they are made. It is gone afterwards unless it can be
+   * used later. `StoreError` (difference): the files have to be sent.
+   */
+  writeUploaded(image: UpgradeImage, upload: { digest: Digest; mediaType: string }): Promise<void> {
+    if (this.#using && isDeepStrictEqual(image, this.#using.image)) return this.#using.done;
+    const done = this.#writeUploaded(image, upload).finally(() => {
+      this.#using = undefined;
+    });
+    this.#using = { image, done };
+    return done;
+  }
+
+  async #writeUploaded(image: UpgradeImage, { digest, mediaType }: { digest: Digest; mediaType: string }) {
+    const { uploads, contents } = this.#options;
+    if (await this.#isWritten(image)) return uploads.remove(digest);
+    if ((await uploads.offset(digest)) === 0)
+      throw new StoreError('unknown', `nothing of ${digest} was uploaded to this device; send it again`);
+    try {
+      await this.write(image, filesOfUpload(image, { file: uploads.file(digest), digest, mediaType }, contents));
+    } catch (error) {
+      const explained = mediaType === deltaMediaType ? explainDifference(error) : error;
+      const isUseless = explained instanceof StoreError && explained.kind !== 'full' && explained.kind !== 'refused';
+      if (isUseless) await uploads.remove(digest);
+      if (explained instanceof StoreError && explained.kind === 'difference') await contents?.forget();
+      throw explained;
+    }
+    await uploads.remove(digest);
+  }
+
+  /** What of an image need not be sent. `StoreError`: as `write` would refuse it. */
+  async bases(image: UpgradeImage): Promise<UpgradeBases> {
+    const slots = this.#slots();
+    this.#expectIdle();
+    this.#expectFitting(image);
+    const written = await this.#isWritten(image);
+    if (!written) await this.#expectRoom(image, slots);
+    return { written, files: written ? [] : ((await this.#options.contents?.list()) ?? []) };
+  }
+
+  /** Whether exactly this image is in its slot and can be started. */
+  async #isWritten(image: UpgradeImage): Promise<boolean> {
+    const slots = this.#slots();
+    if (!isDeepStrictEqual((await this.#record())?.image, image)) return false;
+    const slot = await slots.findWhole(image.id);
+    return slot !== undefined && slot !== slots.running && isWhole(slots.folder(slot), image);
   }
 
   /** Restarts the device into an image that was written; `accepted` is called when nothing is in the way any more. */
@@ -162,13 +227,14 @@ export class Upgrades {
       throw new StoreError('invalid', `the command line of the image does not name it (gantry.image=${image.id})`);
   }
 
-  async #expectRoom(image: UpgradeImage, slots: Slots): Promise<void> {
+  /** Whether what is in the slot can stay until the new one is there. */
+  async #expectRoom(image: UpgradeImage, slots: Slots): Promise<boolean> {
     const { freeBytes } = await fileSystemRoom(this.#options.data);
     const needed = image.files.reduce((sum, { size }) => sum + size, reserveBytes);
     // What is in the slot goes first.
     const spare = await slots.spare();
     const room = freeBytes + (spare === undefined ? 0 : await freedBytes(slots.folder(spare)));
-    if (room >= needed) return;
+    if (room >= needed) return freeBytes >= needed;
     const words = `the image needs ${Math.ceil(needed / 2 ** 20)} MiB of the data partition, which has ${Math.floor(room / 2 ** 20)} MiB left for it`;
     throw new StoreError('full', `${words}; nothing was changed`);
   }
@@ -195,33 +261,4 @@ export class Upgrades {
 async function freedBytes(folder: string): Promise<number> {
   const root = await lstat(join(folder, 'root.img')).catch(() => undefined);
   return (await diskUsage(folder)) - (root !== undefined && root.nlink > 1 ? root.blocks * 512 : 0);
-}
-
-/** Splits the stream into the image's files and checks each against its digest. */
-async function writeFiles(folder: string, image: UpgradeImage, source: AsyncIterable<Uint8Array>): Promise<void> {
-  const chunks = source[Symbol.asyncIterator]();
-  let rest: Uint8Array = new Uint8Array();
-  for (const { name, size, digest } of image.files) {
-    const file = await open(join(folder, name), 'wx', 0o600);
-    const hash = createHash('sha256');
-    try {
-      for (let left = size; left > 0; ) {
-        if (rest.length === 0) {
-          const next = await chunks.next();
-          if (next.done)
-            throw new StoreError('invalid', `the image ends in the middle of ${name}; nothing was changed`);
-          rest = next.value;
-        }
-        const part = rest.subarray(0, left);
-        rest = rest.subarray(part.length);
-        left -= part.length;
-        hash.update(part);
-        await file.writeFile(part);
-      }
-    } finally {
-      await file.close();
-    }
-    if (`sha256:${hash.digest('hex')}` !== digest)
-      throw new StoreError('invalid', `${name} of the image is not what its digest says; nothing was changed`);
-  }
 }

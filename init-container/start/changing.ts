@@ -3,10 +3,13 @@ import { join } from 'node:path';
 import { devicePaths } from '../../src/shared/device-paths.ts';
 import { sayOnConsole } from '../native/console-message.ts';
 import { journal } from '../native/journal.ts';
+import { ImageContents } from '../parts/image-contents.ts';
 import { imagesOfParts } from '../parts/image-folders.ts';
-import { openParts, type Parts } from '../parts/open-parts.ts';
+import { makeInitramfs } from '../parts/make-initramfs.ts';
+import { deviceRoot, openParts, type Parts } from '../parts/open-parts.ts';
 import { PartsCheck } from '../parts/parts-check.ts';
 import { ping } from '../parts/ping.ts';
+import { rootDevice } from '../parts/root-device.ts';
 import { openUpgrades, type Upgrades } from '../parts/upgrade.ts';
 import { revisionsFolder } from '../revisions/revisions.ts';
 import { Collector } from '../store/collector.ts';
@@ -57,9 +60,16 @@ export async function openChanging(options: ChangingOptions): Promise<Changing> 
   const swapping = () => swaps.latest !== undefined && !swaps.latest.ended;
   const partsCheck = new PartsCheck({ revisions, swappers: parts.swappers, swapping, say: sayOnConsole });
   const flaws = [damage, await partsCheck.fallBack()].filter((flaw) => flaw !== undefined).join('; ');
+  const uploads = await Uploads.open(join(data, 'uploads'));
+  const { slots } = parts;
+  const layerContents = () => store.layerContents();
+  const factoryInitramfs = () =>
+    makeInitramfs({ root: deviceRoot, bootModules: image.bootModules, tree: join(deviceRoot, 'usr/lib/modules') });
   const upgrades = await openUpgrades({
-    slots: parts.slots,
+    slots,
     image,
+    contents: slots && new ImageContents({ slots, rootDevice, factoryInitramfs, layerContents, data }),
+    uploads,
     unable: parts.noSlots,
     supervisor,
     data,
@@ -74,7 +84,7 @@ export async function openChanging(options: ChangingOptions): Promise<Changing> 
     imageId: image.id,
     startableImages: async () => parts.slots?.images(),
     imagesOfParts: () => imagesOfParts(data),
-    uploads: await Uploads.open(join(data, 'uploads')),
+    uploads,
     imagesInUse: () => supervisor.instances().flatMap(({ record }) => (record ? [record.image.digest] : [])),
     volumeFolders: (revision) => volumes.keptFolders(revision),
     busyWith: () => {

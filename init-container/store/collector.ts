@@ -153,12 +153,18 @@ export class Collector {
 
   /**
    * Takes a part of a blob, with room made for it and for what will be unpacked from it. `StoreError` (full): before
-   * anything of it is taken; such a blob can still be sent in one piece, of which nothing is kept beside.
+   * anything of it is taken; such a blob can still be sent in one piece, of which nothing is kept beside. `madeBytes`: so much is made
+   * of it.
    */
-  async receiveUpload(digest: Digest, piece: UploadPiece, source: AsyncIterable<Uint8Array>): Promise<number> {
+  async receiveUpload(
+    digest: Digest,
+    piece: UploadPiece,
+    source: AsyncIterable<Uint8Array>,
+    madeBytes = piece.length * unpackedFactor,
+  ): Promise<number> {
     const { uploads } = this.#options;
     const here = await uploads.offset(digest);
-    const needed = Math.max(0, piece.length - here) + piece.length * unpackedFactor + overheadBytes;
+    const needed = Math.max(0, piece.length - here) + madeBytes + overheadBytes;
     const free = await this.#freeBytes();
     if (needed > free) await this.#makeRoom(needed - free);
     const noRoom = `there is no room to keep ${formatBytes(piece.length)} until all have arrived`;

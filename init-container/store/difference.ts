@@ -57,10 +57,6 @@ export function explainDifference(error: unknown): unknown {
   return error instanceof StoreError && error.kind === 'invalid' ? unusable(error.message, error) : error;
 }
 
-function unusable(why: string, cause?: unknown): StoreError {
-  return new StoreError(
-    'difference',
-    `the difference cannot be used on this device: ${why}; send the whole layer`,
-    cause,
-  );
+export function unusable(why: string, cause?: unknown): StoreError {
+  return new StoreError('difference', `the difference cannot be used on this device: ${why}; send it whole`, cause);
 }

@@ -174,7 +174,7 @@ export class LayerStore implements ImageStore {
     await this.#expectAnnounced(diffId);
     try {
       await this.#receive(diffId, async (maxBytes) => {
-        const contents = await LayerContents.read(this.#options.recipes, this.#layers);
+        const contents = await this.layerContents();
         const source = rebuildTar(difference, { contents, maxBytes });
         return { source, mediaType: mediaTypes.layer, digest: diffId };
       });
@@ -217,6 +217,11 @@ export class LayerStore implements ImageStore {
     }
     this.#named = named;
     return known;
+  }
+
+  /** Where each content of the layers lies that are here now. */
+  layerContents(): Promise<LayerContents> {
+    return LayerContents.read(this.#options.recipes, this.#layers);
   }
 
   get recipes(): Pick<LayerRecipes, 'inventory' | 'compressed'> {

@@ -46,6 +46,11 @@ export class LayerContents {
     }
   }
 
+  /** Contents that lie at this path in a layer. */
+  named(path: string): { digest: Digest; size: number }[] {
+    return [...this.#places].flatMap(([digest, place]) => (place.path === path ? [{ digest, size: place.size }] : []));
+  }
+
   /** The serialised recipe with this id. */
   async openRecipe(id: string): Promise<Buffer | undefined> {
     const diffId = this.#layers.get(id);

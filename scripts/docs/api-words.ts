@@ -40,7 +40,11 @@ export const routeWords: Record<string, string> = {
   'POST /gantry/v1/power': 'Reboot, or switch off.',
   'POST /gantry/v1/gc': 'Remove what nothing needs any more: `GarbageList`.',
   'PUT /gantry/v1/upgrade':
-    'A whole image for the slot not in use: `?image=` is an `UpgradeImage` as JSON, the body its files one after the other.',
+    'A whole image for the slot not in use: `?image=` is an `UpgradeImage` as JSON, the body its files one after the other. ' +
+    'Query: `upload`, the digest of a blob that was sent in parts (the same bytes, or by its `Content-Type` a difference); then ' +
+    'without a body. 422 when the device cannot use a difference.',
+  'GET /gantry/v1/upgrade/bases':
+    'What of an image need not be sent: `UpgradeBases`. Query: `image`, as above. Refused as the image itself would be.',
   'POST /gantry/v1/upgrade': 'Restart into an image that was sent. It stays when everything in it becomes healthy.',
   'GET /gantry/v1/upgrade': 'What became of the newest upgrade: `UpgradeStatus`.',
   'POST /gantry/v1/exec':
@@ -55,7 +59,8 @@ export const routeWords: Record<string, string> = {
     'How the exact tar of a layer is made again from its files: the binary form of `src/shared/delta/recipe.ts`, with zstd.',
   'GET /gantry/v1/uploads/{digest}': 'How much of a blob is here: `UploadStatus`.',
   'PATCH /gantry/v1/uploads/{digest}':
-    'Send a part of a blob: from the byte `Upload-Offset` on, of `Upload-Length` bytes that the blob has. Answers `UploadStatus`.',
+    'Send a part of a blob: from the byte `Upload-Offset` on, of `Upload-Length` bytes that the blob has. ' +
+    'Answers `UploadStatus`. `Upload-Makes`: how much room what is made of it needs, if that is not a layer.',
   'GET /gantry/v1/revisions': 'The revisions, newest first: `RevisionList`.',
   'GET /gantry/v1/revisions/{number}': 'One revision, whole: its components with images and configuration.',
   'POST /gantry/v1/swap/plan': 'What a swap would do: `SwapPlan`. Nothing is changed.',
@@ -128,6 +133,7 @@ export const answerNames = [
   'ImageOffer',
   'UploadStatus',
   'LayerInventory',
+  'UpgradeBases',
   'SwapAction',
   'PlannedStep',
   'SwapPlan',

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -101,6 +101,10 @@ const routes: Route[] = [
     },
   },
   jsonRoute('GET', '/gantry/v1/upgrade', () => ({ id: 'abcdef01', name: 'demo2', state: 'trying', more: 1 })),
+  jsonRoute('GET', '/gantry/v1/upgrade/bases', () => ({
+    written: false,
+    files: [{ name: 'root.img', size: 4096, digest: `sha256:${'1'.repeat(64)}` }],
+  })),
   jsonRoute('POST', '/gantry/v1/images', () => ({ digest: image.manifest.digest, missing: [] })),
   { method: 'POST', pattern: '/gantry/v1/swap', handler: swapStream },
   { method: 'POST', pattern: '/gantry/v1/rollback', handler: swapStream },
@@ -334,6 +338,30 @@ describe('exec', () => {
     await new Promise((resolve) => pty.onExit(resolve));
     expect(seen).toContain('32 92');
     expect(seen).toMatch(/code 6\r\n icanon\r\n/);
+  });
+});
+
+describe('gantry upgrade --dry-run', () => {
+  it('says what it would send, file by file', async () => {
+    const image = join(dir, 'os');
+    mkdirSync(image);
+    const manifest = { id: 'abcdef0123456789', name: 'os', arch: 'amd64', board: 'pc', cmdline: 'quiet' };
+    writeFileSync(join(image, 'image.json'), JSON.stringify(manifest));
+    for (const name of ['kernel', 'initrd.img', 'root.img']) writeFileSync(join(image, name), name);
+    const { out, code } = await gantry('upgrade', '--dry-run', image);
+    const why = '(whole: it is sent sooner than it is compared)';
+    expect([out, code]).toEqual([
+      `os (abcdef0123456789)
+Would send 24 B: the whole image, about 0 ms at 100 MB/s (a guess)
+  kernel: 6 B ${why}
+  initrd.img: 10 B ${why}
+  root.img: 8 B ${why}
+`,
+      0,
+    ]);
+    const json = await gantry('upgrade', '--dry-run', '--json', image);
+    expect(JSON.parse(json.out)).toMatchObject({ method: 'whole', bytes: 24, parts: [{ name: 'kernel' }, {}, {}] });
+    expect((await gantry('upgrade', '--dry-run', dir)).err).toContain('is no composed image');
   });
 });
 

@@ -26,6 +26,7 @@ import {
 import { buildInitramfs } from './image/initramfs.ts';
 import { makeRevision, resolveImages } from './image/resolve.ts';
 import { writeRootImage } from './image/root-image.ts';
+import { KeptFiles } from './kept-files.ts';
 import { type Entry, file } from './oci/entry.ts';
 import type { OnProgress } from './progress.ts';
 
@@ -85,7 +86,10 @@ export async function buildOs(options: BuildOsOptions): Promise<BuiltOs> {
   };
   const id = digestOf(canonicalJson(idSource)).slice(7, 23);
   const existing = await readImageManifest(outDir).catch(() => undefined);
-  if (existing?.id === id) return { dir: outDir, reused: true, id, sizes: existing.sizes };
+  if (existing?.id === id) {
+    await keepFiles(outDir);
+    return { dir: outDir, reused: true, id, sizes: existing.sizes };
+  }
 
   onProgress?.({ step: 'root', detail: 'laying the base system out' });
   const root = await rootEntries(images, extra);
@@ -137,6 +141,7 @@ export async function buildOs(options: BuildOsOptions): Promise<BuiltOs> {
     };
     await writeFile(join(temporary, 'image.json'), `${JSON.stringify(manifest, null, 2)}\n`);
     await replaceDir(temporary, outDir);
+    await keepFiles(outDir);
     return { dir: outDir, reused: false, id, sizes };
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOSPC') {
@@ -146,6 +151,12 @@ export async function buildOs(options: BuildOsOptions): Promise<BuiltOs> {
   } finally {
     await rm(temporary, { recursive: true, force: true });
   }
+}
+
+/** A device may run this image when the next one is sent to it, which is then compared with this one. */
+async function keepFiles(dir: string): Promise<void> {
+  const kept = new KeptFiles();
+  for (const name of ['kernel', 'initrd.img', 'root.img']) await kept.keep(join(dir, name));
 }
 
 /** The merged definition, checked, as `gantry build --dry-run` shows it. */

@@ -11,6 +11,7 @@ import type {
 } from '../shared/api/types.ts';
 import type { Revision } from '../shared/definition/revision.ts';
 import type { ConfigChange } from './config-change.ts';
+import type { UpgradePlan } from './upgrade/plan.ts';
 import type { UpgradeProgress } from './upgrade.ts';
 
 /** What every person's view (CLI, terminal UI) knows of a device. Every text in it has been sanitised. */
@@ -55,7 +56,9 @@ export interface Device {
   rollback(request: RollbackRequest): AsyncIterable<SwapEvent>;
   /** Removes what the device does not need any more; `dryRun`: only says what that is. */
   collectGarbage(dryRun: boolean): Promise<GarbageList>;
-  /** Sends a whole composed image and restarts the device into it; the last value says whether the device kept it. */
+  /** What `upgrade` would send. */
+  planUpgrade(dir: string, options?: { signal?: AbortSignal }): Promise<UpgradePlan>;
+  /** Sends what differs of a composed image and restarts the device into it; the last value says whether the device kept it. */
   upgrade(dir: string, options?: { signal?: AbortSignal }): AsyncGenerator<UpgradeProgress, UpgradeStatus>;
   /** What became of the newest whole image that was sent; undefined when there never was one. */
   upgradeStatus(): Promise<UpgradeStatus | undefined>;

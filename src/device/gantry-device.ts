@@ -44,6 +44,7 @@ import {
 import { execSession } from './session.ts';
 import type { SwapContext } from './swap.ts';
 import type { RateMeter } from './transfer/rate.ts';
+import type { UpgradePlan } from './upgrade/plan.ts';
 import type { UpgradeProgress } from './upgrade.ts';
 
 /** A device over any transport. */
@@ -165,7 +166,12 @@ export class GantryDevice implements Device {
 
   async *upgrade(dir: string, options: { signal?: AbortSignal } = {}): AsyncGenerator<UpgradeProgress, UpgradeStatus> {
     const { upgradeDevice } = await import('./upgrade.ts');
-    return yield* upgradeDevice({ api: this.#api, connection: this.#connection, signal: options.signal }, dir);
+    return yield* upgradeDevice(await this.#swapContext(options.signal), dir);
+  }
+
+  async planUpgrade(dir: string, options: { signal?: AbortSignal } = {}): Promise<UpgradePlan> {
+    const { planUpgrade } = await import('./upgrade.ts');
+    return planUpgrade(await this.#swapContext(options.signal), dir);
   }
 
   async upgradeStatus(): Promise<UpgradeStatus | undefined> {

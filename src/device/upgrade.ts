@@ -1,95 +1,60 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { z } from 'zod';
-import { type UpgradeImage, type UpgradeStatus, upgradeImageSchema, upgradeStatusSchema } from '../shared/api/types.ts';
-import type { Digest } from '../shared/oci/types.ts';
+import { type UpgradeImage, type UpgradeStatus, upgradeStatusSchema } from '../shared/api/types.ts';
+import { deltaMediaType } from '../shared/delta/format.ts';
+import { formatBytes } from '../shared/text/format.ts';
 import { TransportError } from '../transport/transport.ts';
-import type { ApiClient } from './api-client.ts';
-import type { Connection } from './connection.ts';
+import { ApiError } from './errors.ts';
+import { patiently } from './transfer/patiently.ts';
+import type { BlobTarget } from './transfer/send-blob.ts';
+import { progressOf, Sending } from './transfer/sending.ts';
+import type { Blob } from './transfer/verified.ts';
+import { describeImage } from './upgrade/describe-image.ts';
+import { basesOf, type PlannedUpgrade, planImage, queryOf, type UpgradePlan, upgradePath } from './upgrade/plan.ts';
+import { upgradeWords } from './upgrade/words.ts';
+import type { UploadContext } from './upload.ts';
 
-const path = '/gantry/v1/upgrade';
 const pauseMs = 1000;
+
+/** Said when nothing is left to be sent. */
+export const restarting = 'the device restarts into it, and keeps it when everything in it is healthy';
 
 /** What an upgrade tells on its way. */
 export interface UpgradeProgress {
   message: string;
   /** Bytes sent so far and to send. */
-  progress?: { done: number; total: number };
+  progress?: { done: number; total: number; bytesPerSecond?: number; secondsLeft?: number };
+  /** What travels, before it does. */
+  plan?: UpgradePlan;
 }
 
-const manifestSchema = z.object({
-  id: z.string(),
-  name: z.string(),
-  arch: z.string(),
-  board: z.string(),
-  cmdline: z.string(),
-});
-
-/** Describes a composed image. Rejects with a sentence when the folder is not one. */
-export async function describeImage(dir: string): Promise<UpgradeImage> {
-  const text = await readFile(join(dir, 'image.json'), 'utf8').catch((cause: unknown) => {
-    throw new Error(`${dir} is no composed image: it has no image.json. Give the folder that "gantry build" wrote`, {
-      cause,
-    });
-  });
-  const { id, name, arch, board, cmdline } = checked(dir, manifestSchema, parsed(text));
-  const files: object[] = [];
-  for (const file of ['kernel', 'initrd.img', 'root.img']) {
-    const path = join(dir, file);
-    const { size } = await stat(path).catch((cause: unknown) => {
-      throw new Error(`${dir} is not whole: it has no ${file}. Build it again`, { cause });
-    });
-    files.push({ name: file, size, digest: await digestOfFile(path) });
-  }
-  return checked(dir, upgradeImageSchema, { id, name, arch, board, cmdline, files });
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-function checked<T>(dir: string, schema: z.ZodType<T>, value: unknown): T {
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  const issue = result.error.issues[0];
-  const what = `${issue?.path.join('.') || 'the whole'}: ${issue?.message ?? 'invalid'}`;
-  throw new Error(`${join(dir, 'image.json')} does not describe a composed image (${what}). Build it again`);
+/** What an upgrade would send; nothing is sent. Rejects when the device would not take the image. */
+export async function planUpgrade(context: UploadContext, dir: string): Promise<UpgradePlan> {
+  const { shown } = await planImage({ ...context, rate: context.rates.rate }, dir, await describeImage(dir));
+  return shown;
 }
 
 /**
- * Sends a composed image, has the device restart into it and waits until the device has decided whether it stays. Yields
- * what happens; the value of the end says what became of it.
+ * Sends what the device lacks of a composed image, has the device restart into it and waits until the device has decided whether it
+ * stays. Yields what happens; the value of the end says what became of it.
  */
 export async function* upgradeDevice(
-  { api, connection, signal }: { api: ApiClient; connection: Connection; signal?: AbortSignal | undefined },
+  context: UploadContext,
   dir: string,
 ): AsyncGenerator<UpgradeProgress, UpgradeStatus> {
+  const { api, connection, cache, signal } = context;
   const image = await describeImage(dir);
-  const total = image.files.reduce((sum, { size }) => sum + size, 0);
-  yield { message: `sending ${image.name} (${image.id})`, progress: { done: 0, total } };
-  const body = Readable.from(filesOf(dir, image), { objectMode: false });
-  await api.put(`${path}?image=${encodeURIComponent(JSON.stringify(image))}`, body, {
-    headers: { 'Content-Type': 'application/octet-stream' },
-    length: total,
-    ...(signal && { signal }),
-  });
-  yield { message: `sent ${image.name}`, progress: { done: total, total } };
-  await api.send('POST', path, { body: { id: image.id } });
-  yield { message: 'the device restarts into it, and keeps it when everything in it is healthy' };
+  yield* sendImage(context, dir, image);
+  await api.send('POST', upgradePath, { body: { id: image.id }, ...(signal && { signal }) });
+  yield { message: restarting };
   for (;;) {
     signal?.throwIfAborted();
     try {
-      const status = await api.get(path, upgradeStatusSchema, { ...(signal && { signal }) });
+      const status = await api.get(upgradePath, upgradeStatusSchema, { ...(signal && { signal }) });
       if (status.id !== image.id) throw new Error(`another image (${status.id}) was sent to the device meanwhile`);
+      // The next one is compared with what the device runs from now on.
+      if (status.state === 'kept')
+        for (const { name, digest } of image.files) await cache.images.keep(join(dir, name), digest);
       if (status.state === 'kept' || status.state === 'failed') return status;
     } catch (error) {
       if (!(error instanceof TransportError && error.retry)) throw error;
@@ -99,12 +64,88 @@ export async function* upgradeDevice(
   }
 }
 
-async function* filesOf(dir: string, image: UpgradeImage): AsyncGenerator<Buffer> {
-  for (const { name } of image.files) yield* createReadStream(join(dir, name)) as AsyncIterable<Buffer>;
+/** One sending, over as many connections as it takes. */
+interface Upgrade {
+  dir: string;
+  image: UpgradeImage;
+  sending: Sending;
+  plan?: PlannedUpgrade;
+  /** The device could not use the difference. */
+  isWhole: boolean;
 }
 
-async function digestOfFile(file: string): Promise<Digest> {
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(file), hash);
-  return `sha256:${hash.digest('hex')}`;
+async function* sendImage(context: UploadContext, dir: string, image: UpgradeImage): AsyncGenerator<UpgradeProgress> {
+  const upgrade: Upgrade = { dir, image, sending: new Sending(context), isWhole: false };
+  yield* patiently<UpgradeProgress>(
+    context,
+    (gotOn) => sendOnce(context, upgrade, gotOn),
+    ({ message }) => ({ message: `${message}; the upgrade goes on when the device is back` }),
+  );
+}
+
+async function* sendOnce(context: UploadContext, upgrade: Upgrade, gotOn: () => void): AsyncGenerator<UpgradeProgress> {
+  const { dir, image } = upgrade;
+  const { rate } = context.rates;
+  if (!upgrade.plan) {
+    yield { message: `working out what of ${image.name} (${image.id}) differs from what the device has` };
+    upgrade.plan = await planImage({ ...context, rate }, dir, image);
+    gotOn();
+    const { shown } = upgrade.plan;
+    yield {
+      message: `${image.name}: ${upgradeWords(shown)}`,
+      progress: { done: 0, total: shown.bytes },
+      plan: shown,
+    };
+  } else if (await isWritten(context, image)) return;
+  const { shown, difference, whole } = upgrade.plan;
+  if (shown.method === 'written') return;
+  if (difference && !upgrade.isWhole) {
+    try {
+      yield* sendAs(context, upgrade, difference.blob, gotOn);
+      await difference.arrived();
+      return;
+    } catch (error) {
+      if (!(error instanceof ApiError && (error.status === 422 || error.status === 507))) throw error;
+      upgrade.isWhole = true;
+      const all = `sending all of it: ${formatBytes(shown.wholeBytes)}`;
+      yield { message: `${error.message}; ${all}`, progress: { done: 0, total: shown.wholeBytes } };
+    }
+  }
+  yield* sendAs(context, upgrade, await whole(), gotOn);
+  await difference?.arrived();
+}
+
+/** The answer to an upload that was used may have been lost with the connection. */
+async function isWritten({ api, signal }: UploadContext, image: UpgradeImage): Promise<boolean> {
+  try {
+    return (await basesOf({ api, signal }, image))?.written ?? false;
+  } catch (error) {
+    // It is being written just now: whoever asks for the same again waits for that.
+    if (error instanceof ApiError && error.status === 409) return false;
+    throw error;
+  }
+}
+
+async function* sendAs(
+  { rates }: UploadContext,
+  { image, sending, plan }: Upgrade,
+  blob: Blob,
+  gotOn: () => void,
+): AsyncGenerator<UpgradeProgress> {
+  const isDifference = blob.mediaType === deltaMediaType;
+  const target: BlobTarget = {
+    path: `${upgradePath}?${queryOf(image)}`,
+    parts: isDifference ? 'only' : plan?.resumes ? 'large' : 'never',
+    // What a difference makes takes the room of the slot, which the device has looked at.
+    makes: isDifference ? 0 : blob.size,
+  };
+  for await (const { sent, goesOnAt } of sending.send(target, blob, `the image ${image.name}`, gotOn)) {
+    const progress = progressOf(Math.min(sent, blob.size), blob.size, rates.rate);
+    if (goesOnAt !== undefined) {
+      const there = `${formatBytes(goesOnAt)} of ${formatBytes(blob.size)} are there already`;
+      yield { message: `going on with ${image.name}: ${there}`, progress };
+    }
+    yield { message: `sending ${image.name} (${image.id})`, progress };
+  }
+  yield { message: `sent ${image.name} (${image.id})`, progress: { done: blob.size, total: blob.size } };
 }

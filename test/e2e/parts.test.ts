@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildOs } from '../../src/compose/build-os.ts';
+import type { UpgradeProgress } from '../../src/device/upgrade.ts';
 import { ensureDemoKey } from '../../src/emulator/index.ts';
 import type { DeviceInfo, RevisionList, SwapPlan } from '../../src/shared/api/types.ts';
 import type { Arch } from '../../src/shared/oci/types.ts';
@@ -48,7 +49,16 @@ describe.each<Arch>(['amd64', 'arm64'])('the kernel on %s', (arch) => {
     const key = { path: '/etc/gantry/authorized_keys', source: ensureDemoKey().publicKeyFile, mode: '0600' };
     const extraFiles = [key, { path: '/etc/upgraded', contents: 'yes', mode: '0644' }];
     const { id } = await buildOs({ definitions: [join(root, 'images/demo.yml')], arch, outDir, extraFiles });
-    await gantryOk('-d', machine.target, 'upgrade', outDir);
+    const lines = (await gantryOk('-d', machine.target, 'upgrade', outDir, '--json')).trim().split('\n');
+    const steps = lines.map((line) => JSON.parse(line) as UpgradeProgress);
+    const plan = steps.find((step) => step.plan)?.plan;
+    // The initramfs in the slot is that of the other kernel.
+    expect(plan?.parts.map(({ method }) => method)).toEqual(['there', 'whole', 'difference']);
+    const [, initrd, rootImage] = plan?.parts ?? [];
+    console.info(`an upgrade sent ${plan?.bytes} bytes of ${plan?.wholeBytes}, of root.img ${rootImage?.bytes}`);
+    expect(rootImage?.bytes).toBeLessThan(200_000);
+    expect(steps.findLast(({ progress }) => progress)?.progress?.total).toBe(plan?.bytes);
+    expect(plan?.bytes).toBeLessThan((rootImage?.bytes ?? 0) + (initrd?.bytes ?? 0) + 1000);
     expect((await gantryJson<DeviceInfo>('-d', machine.target, 'info')).image.id).toBe(id);
     expect(await gantryOk('-d', machine.target, 'sh', '-c', 'cat /etc/upgraded')).toBe('yes');
   });

@@ -239,6 +239,15 @@ export class FakeDevice implements Device {
     return this.garbage;
   }
 
+  async planUpgrade(dir: string): ReturnType<Device['planUpgrade']> {
+    this.calls.push(`plan upgrade ${dir}`);
+    return {
+      image: { name: 'demo', id: 'abcdef0123456789' },
+      ...{ method: 'written', bytes: 0, wholeBytes: 76_000_000, seconds: 0, parts: [] },
+      rate: { bytesPerSecond: 11_520, how: 'known' },
+    };
+  }
+
   async *upgrade(dir: string): ReturnType<Device['upgrade']> {
     this.calls.push(`upgrade ${dir}`);
     yield { message: `sending ${dir}` };

@@ -17,6 +17,8 @@ export interface MakeDelta {
    * one does not have.
    */
   bases: readonly Buffer[];
+  /** More contents that the device has, of which nothing but this is known. */
+  others?: readonly Candidate[];
   /** Which contents the device has. */
   present: ReadonlySet<Digest>;
   /** A content of the bases, if the host has it. Closed after use. */
@@ -87,8 +89,8 @@ export async function makeDelta(options: MakeDelta): Promise<MadeDelta> {
 /** Of a content that an operation makes. */
 const NO_DIGEST: Digest = `sha256:${'0'.repeat(64)}`;
 
-async function findMissing({ target, recipe, bases, present, has }: MakeDelta): Promise<Missing[]> {
-  const chooser = new BaseChooser(candidates(bases, has));
+async function findMissing({ target, recipe, bases, others = [], present, has }: MakeDelta): Promise<Missing[]> {
+  const chooser = new BaseChooser([...candidates(bases, has), ...others.filter(({ sha256 }) => has(sha256))]);
   const missing: Missing[] = [];
   for (const [place, content] of recipe.contents.entries()) {
     if (present.has(content.sha256)) continue;

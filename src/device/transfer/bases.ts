@@ -2,6 +2,7 @@ import { open } from 'node:fs/promises';
 import { type ByteSource, fileSource } from '../../shared/delta/byte-source.ts';
 import { encodeRecipe, type Recipe, type RecipeContent } from '../../shared/delta/recipe.ts';
 import type { Descriptor, Digest } from '../../shared/oci/types.ts';
+import type { Candidate } from '../delta/choose-base.ts';
 import type { DeviceLayers } from './device-layers.ts';
 import type { CachedTar, HostCache } from './host-cache.ts';
 
@@ -11,6 +12,8 @@ export interface Bases {
   recipes: Buffer[];
   /** Of the layers, in the same order. */
   diffIds: Digest[];
+  /** See `MakeDelta.others`. */
+  others?: Candidate[];
   /** Contents of the bases that this host has, too. */
   contents: BaseContents;
   /** All contents of the bases. */
@@ -24,6 +27,10 @@ export class BaseContents {
   add({ path, recipe }: CachedTar): void {
     for (const { sha256, tarOffset: offset, size } of recipe.contents)
       if (!this.#places.has(sha256)) this.#places.set(sha256, { path, offset, size });
+  }
+
+  addFile({ path, sha256, size }: { path: string; sha256: Digest; size: number }): void {
+    this.#places.set(sha256, { path, offset: 0, size });
   }
 
   has(sha256: Digest): boolean {

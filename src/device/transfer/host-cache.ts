@@ -6,6 +6,8 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { cacheDir, produceFile, writeFileAtomic } from '../../compose/cache.ts';
+import { KeptFiles } from '../../compose/kept-files.ts';
+import { type ByteSource, openFile } from '../../shared/delta/byte-source.ts';
 import { decodeRecipe, encodeRecipe, type Recipe, TarSplitter } from '../../shared/delta/recipe.ts';
 import { compressRecipe, decompressRecipe } from '../../shared/delta/recipe-codec.ts';
 import { hexOf } from '../../shared/oci/digest.ts';
@@ -31,6 +33,7 @@ export interface CachedTar {
   diffId: Digest;
   path: string;
   recipe: Recipe;
+  open(): Promise<ByteSource>;
 }
 
 /**
@@ -43,6 +46,11 @@ export class HostCache {
 
   constructor(dir = cacheDir('transfer')) {
     this.#dir = dir;
+  }
+
+  /** Files of composed images. */
+  get images(): KeptFiles {
+    return new KeptFiles(join(this.#dir, 'images'));
   }
 
   path(kind: Kind, name: string): string {
@@ -76,7 +84,7 @@ export class HostCache {
     const path = this.path('tars', hexOf(diffId));
     if (!(await touch(path))) return undefined;
     const recipe = (await this.#recipe('recipes', diffId)) ?? (await this.#makeRecipe(diffId, createReadStream(path)));
-    return recipe && { diffId, path, recipe };
+    return recipe && { diffId, path, recipe, open: () => openFile(path) };
   }
 
   /**

@@ -1,23 +1,34 @@
 import { createHash } from 'node:crypto';
-import { open } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { z } from 'zod';
 import { digestSchema } from '../../shared/definition/revision.ts';
-import { fileSource } from '../../shared/delta/byte-source.ts';
+import type { ByteSource } from '../../shared/delta/byte-source.ts';
 import { deltaMediaType } from '../../shared/delta/format.ts';
+import type { Recipe } from '../../shared/delta/recipe.ts';
 import { digestOf } from '../../shared/oci/digest.ts';
 import type { Digest } from '../../shared/oci/types.ts';
 import type { Effort } from '../delta/compressors.ts';
 import { makeDelta } from '../delta/make-delta.ts';
 import type { Bases } from './bases.ts';
-import type { CachedTar, HostCache } from './host-cache.ts';
+import type { HostCache } from './host-cache.ts';
 import type { Blob } from './verified.ts';
+
+/** What a difference is to make. */
+export interface DifferenceTarget {
+  /** Of its tar, or what else is another for another tar. */
+  diffId: Digest;
+  recipe: Recipe;
+  /** Its tar. Closed after use. */
+  open(): Promise<ByteSource>;
+}
 
 /** A difference that this host keeps until it has arrived. */
 export interface Difference {
   blob: Blob;
   /** Whose contents are in it. */
   files: number;
+  /** How it makes them: by operations of so many bytes, each for the contents at these paths and maybe more. */
+  operations: { kind: string; paths: string[]; bytes: number }[];
   /** To be called when the device has the layer. */
   arrived(): Promise<void>;
   /** To be called when the device cannot use it. */
@@ -28,12 +39,15 @@ const keptSchema = z.object({
   digest: digestSchema,
   size: z.number(),
   files: z.number(),
+  operations: z.array(z.object({ kind: z.string(), paths: z.array(z.string()), bytes: z.number() })),
   /** Contents of the layer that the device has to have. */
   needs: z.array(digestSchema),
 });
 type Kept = z.output<typeof keptSchema> & { bytes: Buffer };
 
 const pieceBytes = 64 << 10;
+/** An operation may be for thousands of contents, which nobody wants to see. */
+const mostPaths = 3;
 
 interface From {
   bases: Bases;
@@ -49,15 +63,15 @@ interface From {
  */
 export async function difference(
   cache: HostCache,
-  tar: CachedTar,
+  target: DifferenceTarget,
   { bases, present, effort, signal }: From,
 ): Promise<Difference> {
   const name = createHash('sha256')
-    .update([tar.diffId, effort, ...bases.diffIds].join('\n'))
+    .update([target.diffId, effort, ...bases.diffIds].join('\n'))
     .digest('hex');
   const kept =
-    (await usable(cache, name, present)) ?? (await make(cache, name, tar, { bases, present, effort, signal }));
-  const { digest, size, files, bytes } = kept;
+    (await usable(cache, name, present)) ?? (await make(cache, name, target, { bases, present, effort, signal }));
+  const { digest, size, files, operations, bytes } = kept;
   const blob: Blob = {
     mediaType: deltaMediaType,
     digest,
@@ -70,9 +84,9 @@ export async function difference(
   };
   const refused = async () => {
     await arrived();
-    await cache.distrust([tar.diffId, ...bases.diffIds]);
+    await cache.distrust([target.diffId, ...bases.diffIds]);
   };
-  return { blob, files, arrived, refused };
+  return { blob, files, operations, arrived, refused };
 }
 
 async function usable(cache: HostCache, name: string, present: ReadonlySet<Digest>): Promise<Kept | undefined> {
@@ -89,16 +103,17 @@ async function usable(cache: HostCache, name: string, present: ReadonlySet<Diges
 async function make(
   cache: HostCache,
   name: string,
-  tar: CachedTar,
+  target: DifferenceTarget,
   { bases, present, effort, signal }: From,
 ): Promise<Kept> {
-  const file = await open(tar.path);
+  const { recipe } = target;
+  const tar = await target.open();
   try {
-    const { size } = await file.stat();
     const { parts, operations } = await makeDelta({
-      target: fileSource(file, 0, size),
-      recipe: tar.recipe,
+      target: tar,
+      recipe,
       bases: bases.recipes,
+      ...(bases.others && { others: bases.others }),
       present,
       has: (sha256) => bases.contents.has(sha256),
       openContent: (sha256) => bases.contents.open(sha256),
@@ -106,15 +121,20 @@ async function make(
       onProgress: () => signal?.throwIfAborted(),
     });
     const bytes = Buffer.concat(parts);
-    const all = new Set(tar.recipe.contents.map(({ sha256 }) => sha256));
+    const all = new Set(recipe.contents.map(({ sha256 }) => sha256));
     const files = operations.reduce((sum, { kind, paths }) => sum + (kind === 'again' ? 0 : paths.length), 0);
     const needs = [...all].filter((sha256) => present.has(sha256));
-    const made = { digest: digestOf(bytes), size: bytes.length, files, needs };
+    const shown = operations.map(({ kind, paths, length }) => ({
+      kind,
+      paths: paths.slice(0, mostPaths),
+      bytes: length,
+    }));
+    const made = { digest: digestOf(bytes), size: bytes.length, files, operations: shown, needs };
     await cache.write('deltas', name, bytes);
     await cache.write('deltas', `${name}.json`, JSON.stringify(made));
     return { ...made, bytes };
   } finally {
-    await file.close();
+    await tar.close();
   }
 }
 

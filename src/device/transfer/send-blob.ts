@@ -26,35 +26,56 @@ export interface SendContext {
   onOffset?: (digest: Digest, offset: number) => void;
 }
 
+/** What a blob is sent for. */
+export interface BlobTarget {
+  /** `PUT` of it uses the blob: its body, or with `upload=DIGEST` what was sent in parts. */
+  path: string;
+  /** Which blobs are sent in parts: `large` ones, if the device can keep them, else at once. `only`: 507 when it cannot. */
+  parts?: 'large' | 'only' | 'never';
+  /** How much room the device needs for what is made of the blob, if not what a layer needs. In bytes. */
+  makes?: number;
+}
+
 /**
- * Sends the blob of one layer, from where an earlier sending broke off. Yields, now and then, how many of its bytes the
- * device has; one that keeps no parts does not tell, then it is how many were read here. Rejects with a `TransportError` when the connection breaks, and what has arrived stays there; with `ApiError` when
+ * Sends a blob, from where an earlier sending broke off. Yields, now and then, how many of its bytes the device has; one that
+ * keeps no parts does not tell, then it is how many were read here. Rejects with a `TransportError` when the connection breaks,
+ * and what has arrived stays there; with `ApiError` when
  * the device refuses, with `ImageError` when the blob is not what it should be.
  */
-export async function* sendLayerBlob(
+export async function* sendBlob(
   context: SendContext,
-  diffId: Digest,
+  target: BlobTarget,
   blob: Blob,
   what: string,
 ): AsyncGenerator<number> {
   const { api, signal } = context;
-  const path = `/gantry/v1/layers/${diffId}`;
+  const { path, parts = 'large' } = target;
   const headers = { 'Content-Type': blob.mediaType, 'X-Gantry-Digest': blob.digest };
+  const wanted = parts === 'only' || (parts === 'large' && blob.size > blockBytes);
+  if (wanted && (yield* sendInParts(context, target, blob, what))) {
+    const upload = `${path.includes('?') ? '&' : '?'}upload=${blob.digest}`;
+    await api.put(`${path}${upload}`, Readable.from([]), { headers, length: 0, signal });
+    return;
+  }
+  if (parts === 'only') throw new ApiError(507, 'the device has no room to keep what arrives');
   if (blob.size <= blockBytes) {
     yield 0;
     // What buffers take at once would be told as sent, seconds before it is.
     const body = await verified(blob, what, 0, () => undefined);
     await api.put(path, body, { headers, length: blob.size, signal });
     yield blob.size;
-  } else if (yield* sendInParts(context, blob, what)) {
-    await api.put(`${path}?upload=${blob.digest}`, Readable.from([]), { headers, length: 0, signal });
-  } else {
-    yield* withProgress(blob, what, (body) => api.put(path, body, { headers, length: blob.size, signal }));
+    return;
   }
+  yield* withProgress(blob, what, (body) => api.put(path, body, { headers, length: blob.size, signal }));
 }
 
 /** False when the device cannot keep parts: it is of an older version, or has no room for the blob beside its layer. */
-async function* sendInParts(context: SendContext, blob: Blob, what: string): AsyncGenerator<number, boolean> {
+async function* sendInParts(
+  context: SendContext,
+  { makes }: BlobTarget,
+  blob: Blob,
+  what: string,
+): AsyncGenerator<number, boolean> {
   const path = `/gantry/v1/uploads/${blob.digest}`;
   for (let collisions = 0; ; collisions++) {
     const offset = await offsetOf(context, path);
@@ -63,7 +84,7 @@ async function* sendInParts(context: SendContext, blob: Blob, what: string): Asy
     yield offset;
     if (offset >= blob.size) return true;
     try {
-      yield* sendBlocks(context, path, blob, { what, offset });
+      yield* sendBlocks(context, path, blob, { what, offset, makes });
       return true;
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
@@ -78,7 +99,7 @@ async function* sendBlocks(
   context: SendContext,
   path: string,
   blob: Blob,
-  { what, offset }: { what: string; offset: number },
+  { what, offset, makes }: { what: string; offset: number; makes: number | undefined },
 ): AsyncGenerator<number> {
   const { api, signal } = context;
   const { size } = blob;
@@ -93,6 +114,7 @@ async function* sendBlocks(
         'Content-Type': 'application/offset+octet-stream',
         'Upload-Offset': String(at),
         'Upload-Length': String(size),
+        ...(makes !== undefined && { 'Upload-Makes': String(makes) }),
       };
       await api.put(path, pieces.take(length), { method: 'PATCH', headers, length, signal });
       at += length;

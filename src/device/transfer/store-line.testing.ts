@@ -17,15 +17,21 @@ import type { UploadContext } from '../upload.ts';
 import { HostCache } from './host-cache.ts';
 import { RateMeter } from './rate.ts';
 
-/** A store in a process of its own, reached over a line that counts what goes to it and can be cut. */
-export async function storeBehindLine(options: { killedAfterEachBlock?: (data: string) => void } = {}) {
+/**
+ * A store in a process of its own, reached over a line that counts what goes to it and can be cut. `rootImage`: the file that it takes
+ * for the disk its root image is on.
+ */
+export async function storeBehindLine(
+  options: { killedAfterEachBlock?: (data: string) => void; rootImage?: Buffer } = {},
+) {
   const folder = await temporaryFolder();
   await mkdir(join(folder, 'blobs'));
   await mkdir(join(folder, 'layers'));
   await writeFile(join(folder, 'revision.json'), canonicalJson({ schema: 1, components: {} }));
   const socket = join(folder, 'store.sock');
   const faults = join(folder, 'faults');
-  const { killedAfterEachBlock } = options;
+  const { killedAfterEachBlock, rootImage } = options;
+  if (rootImage) await writeFile(join(folder, 'root.img'), rootImage);
   let child: ChildProcess;
   let stopped = false;
   const start = async () => {

@@ -18,7 +18,7 @@ export function transferWords({ parts, bytes, seconds, rate }: TransferPlan): st
   return `${formatBytes(bytes)}${instead}: ${ways.join(', ')}, about ${formatMilliseconds(seconds * 1000)} at ${rateWords(rate)}`;
 }
 
-function rateWords({ bytesPerSecond, how }: TransferRate): string {
+export function rateWords({ bytesPerSecond, how }: TransferRate): string {
   const rate = `${formatBytes(bytesPerSecond)}/s`;
   return how === 'known' ? rate : `${rate} (${how === 'guessed' ? 'a guess' : 'measured'})`;
 }

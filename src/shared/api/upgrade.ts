@@ -1,9 +1,12 @@
 import { z } from 'zod';
 import { digestSchema } from '../definition/revision.ts';
+import type { Digest } from '../oci/types.ts';
 
 /**
  * `PUT /gantry/v1/upgrade?image=…`: a whole image for the slot not in use, described by this as JSON in the query; the body
- * is its files, one after the other in this order. Nothing starts it yet. `POST /gantry/v1/upgrade` with its `UpgradeRequest`
+ * is its files, one after the other in this order. With `&upload={digest}` they are in a blob that was sent in parts, or, by
+ * its Content-Type, the blob is a difference that makes the tar of the files (`imageRecipe`); 422 when the device cannot use it
+ * and the files have to be sent. Nothing starts the image yet. `POST /gantry/v1/upgrade` with its `UpgradeRequest`
  * restarts the device into it: it is kept when everything in it becomes healthy, else the device goes back by itself.
  */
 export const upgradeImageSchema = z.strictObject({
@@ -35,3 +38,19 @@ export const upgradeStatusSchema = z.object({
   detail: z.string().optional(),
 });
 export type UpgradeStatus = z.infer<typeof upgradeStatusSchema>;
+
+export const upgradeBasesSchema = z.object({
+  written: z.boolean(),
+  files: z.array(z.object({ name: z.string(), size: z.number().int().positive(), digest: digestSchema })),
+});
+
+/**
+ * `GET /gantry/v1/upgrade/bases?image=…`: what of that image need not be sent. Refused as the image itself would be; nothing is
+ * changed.
+ */
+export interface UpgradeBases {
+  /** All of it is in its slot. */
+  written: boolean;
+  /** Files of images that the device has, those of the image that runs first: a difference may build on their contents. */
+  files: { name: string; size: number; digest: Digest }[];
+}

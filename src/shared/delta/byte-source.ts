@@ -1,4 +1,4 @@
-import type { FileHandle } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { DeltaError } from './errors.ts';
 
 /** Bytes that can be read at any place. */
@@ -30,6 +30,13 @@ export function fileSource(handle: FileHandle, offset: number, size: number): By
   };
 }
 
+/** All of a file, which closing it closes. */
+export async function openFile(path: string): Promise<ByteSource> {
+  const file = await open(path);
+  const { size } = await file.stat();
+  return { ...fileSource(file, 0, size), close: () => file.close() };
+}
+
 /** Exactly `length` bytes. Throws a `DeltaError` (base) when they are not there, which names `what`. */
 export async function readExactly(source: ByteSource, position: number, length: number, what: string): Promise<Buffer> {
   const bytes = Buffer.allocUnsafe(length);
@@ -44,6 +51,25 @@ export async function fillExactly(bytes: Buffer, source: ByteSource, position: n
     if (count === 0) throw new DeltaError('base', `${what} is shorter than it was`);
     filled += count;
   }
+}
+
+/** Several sources, one behind the other, as one. Closing it closes them. */
+export function joinedSource(sources: readonly ByteSource[]): ByteSource {
+  const ends: number[] = [];
+  for (const { size } of sources) ends.push((ends.at(-1) ?? 0) + size);
+  return {
+    size: ends.at(-1) ?? 0,
+    async read(into, position) {
+      const index = ends.findIndex((end) => position < end);
+      const source = sources[index];
+      const end = ends[index];
+      if (!source || end === undefined) return 0;
+      return source.read(into.subarray(0, end - position), position - (end - source.size));
+    },
+    async close() {
+      for (const source of sources) await source.close();
+    },
+  };
 }
 
 /** Longest piece that content is read and passed on in. */
