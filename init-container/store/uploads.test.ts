@@ -59,6 +59,7 @@ describe('an upload', () => {
   it('belongs to who came last: a connection that hangs holds nobody up', async () => {
     const uploads = await Uploads.open(await temporaryFolder());
     const { promise: displaced, reject: end } = Promise.withResolvers<never>();
+    displaced.catch(nobody);
     const hanging = async function* () {
       yield blob.subarray(0, 50_000);
       await displaced;
@@ -92,6 +93,7 @@ describe('an upload', () => {
     await writeFile(join(folder, hexOf(digest)), blob.subarray(0, 50_000));
     expect(uploads.active()).toEqual([]);
     const { promise: displaced, reject: end } = Promise.withResolvers<never>();
+    displaced.catch(nobody);
     const slow = async function* () {
       yield blob.subarray(50_000, 60_000);
       await displaced;
