@@ -69,8 +69,8 @@ export async function difference(
   const name = createHash('sha256')
     .update([target.diffId, effort, ...bases.diffIds].join('\n'))
     .digest('hex');
-  const kept =
-    (await usable(cache, name, present)) ?? (await make(cache, name, target, { bases, present, effort, signal }));
+  const from = { bases, present, effort, signal };
+  const kept = (await usable(cache, name, present)) ?? (await makeOnce(cache, name, target, from));
   const { digest, size, files, operations, bytes } = kept;
   const blob: Blob = {
     mediaType: deltaMediaType,
@@ -98,6 +98,21 @@ async function usable(cache: HostCache, name: string, present: ReadonlySet<Diges
   } catch {
     return undefined;
   }
+}
+
+/** By the path of what they make. */
+const making = new Map<string, Promise<Kept>>();
+
+/** A person who says yes before the plan is there must not have the same work done twice side by side. */
+async function makeOnce(cache: HostCache, name: string, target: DifferenceTarget, from: From): Promise<Kept> {
+  const path = cache.path('deltas', name);
+  await making.get(path)?.catch(() => undefined);
+  from.signal?.throwIfAborted();
+  const made = (await usable(cache, name, from.present)) ?? making.get(path);
+  if (made) return made;
+  const work = make(cache, name, target, from).finally(() => making.delete(path));
+  making.set(path, work);
+  return work;
 }
 
 async function make(

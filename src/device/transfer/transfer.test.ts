@@ -129,6 +129,15 @@ describe('over a slow line', () => {
     expect(told).toEqual(['web:2: working out what differs from what the device has']);
   });
 
+  it('is worked out once when the swap begins before its plan is shown', async () => {
+    const { sendNext, context } = await deviceWith([shared, await app('one')]);
+    const write = vi.spyOn(context.cache, 'write');
+    const next = sourceOf('web:2', [shared, await app('another')]);
+    const plans = await Promise.all([sendNext(next), sendNext(next)]);
+    expect(plans.map(({ plan }) => plan.parts[0]?.method)).toEqual(['difference', 'difference']);
+    expect(write.mock.calls.filter(([kind, name]) => kind === 'deltas' && name.endsWith('.json'))).toHaveLength(1);
+  });
+
   it('several images of one swap share a plan: what the first brings, the second builds on', async () => {
     const { context, first } = await deviceWith([shared, await app('one')]);
     const tool = randomBytes(30_000).toString('base64');
