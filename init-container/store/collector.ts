@@ -8,7 +8,7 @@ import { formatBytes } from '../../src/shared/text/format.ts';
 import { Mutex } from '../supervisor/mutex.ts';
 import { diskUsage, fileSystemRoom } from './disk-usage.ts';
 import { quarantineName } from './durable.ts';
-import { StoreError } from './errors.ts';
+import { isFull, StoreError } from './errors.ts';
 import { type Collection, type Inventory, planCollection, reclaimableBytes } from './garbage.ts';
 import { type LayerStore, reserveBytes } from './image-store.ts';
 import { type InventoryOptions, InventoryReader } from './inventory.ts';
@@ -49,6 +49,8 @@ export class Collector {
   readonly #inventory: InventoryReader;
   readonly #needed: Needed;
   #figures: { atMs: number; storage: Promise<StorageInfo> } | undefined;
+  /** Uploads that layers are made of now. */
+  readonly #unpacking = new Map<string, Promise<void>>();
   /** One collection at a time, and no image is announced meanwhile: what is about to go would be taken for being there. */
   readonly #turns = new Mutex();
 
@@ -165,16 +167,37 @@ export class Collector {
     const needed = Math.max(0, piece.length - here) + madeBytes + overheadBytes;
     const free = await this.#freeBytes();
     if (needed > free) await this.#makeRoom(needed - free);
+    const noRoom = `there is no room to keep ${formatBytes(piece.length)} until all have arrived`;
     if (needed > (await this.#freeBytes())) {
       await uploads.remove(digest);
-      throw new StoreError('full', `there is no room to keep ${formatBytes(piece.length)} until all have arrived`);
+      throw new StoreError('full', noRoom);
     }
-    return this.#needed.whileUploading(() => uploads.append(digest, piece, source));
+    try {
+      return await this.#needed.whileUploading(() => uploads.append(digest, piece, source));
+    } catch (error) {
+      if (!isFull(error)) throw error;
+      // Something else took the room; what came so far must not take what is left.
+      await uploads.remove(digest);
+      throw new StoreError('full', noRoom, error);
+    }
   }
 
-  /** As `putLayer`, of a blob that was uploaded, which is gone afterwards unless only room was missing. */
-  async putUploadedLayer(diffId: Digest, digest: Digest, mediaType: string): Promise<void> {
-    const { uploads } = this.#options;
+  /**
+   * As `putLayer`, of a blob that was uploaded, which is gone afterwards unless only room was missing. Who asks again meanwhile,
+   * because the connection broke, gets the same answer, and who asks later the one for a layer that is here.
+   */
+  putUploadedLayer(diffId: Digest, digest: Digest, mediaType: string): Promise<void> {
+    const key = `${diffId} ${digest} ${mediaType}`;
+    const unpacking =
+      this.#unpacking.get(key) ??
+      this.#unpackUpload(diffId, digest, mediaType).finally(() => this.#unpacking.delete(key));
+    this.#unpacking.set(key, unpacking);
+    return unpacking;
+  }
+
+  async #unpackUpload(diffId: Digest, digest: Digest, mediaType: string): Promise<void> {
+    const { uploads, store } = this.#options;
+    if (await store.hasLayer(diffId)) return uploads.remove(digest);
     if ((await uploads.offset(digest)) === 0)
       throw new StoreError('unknown', `nothing of ${digest} was uploaded to this device; send it again`);
     try {

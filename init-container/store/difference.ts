@@ -24,7 +24,7 @@ export interface RebuildOptions {
 
 /**
  * The tar that a difference makes of what is on this device. Its digest is still to be checked: a content that is damaged
- * here shows in that alone. `StoreError` (difference): the layer has to be sent whole.
+ * here shows in that alone. `StoreError` (difference): the layer has to be sent whole; (full): it has no room here.
  */
 export async function* rebuildTar(
   { file, digest }: Difference,
@@ -45,7 +45,8 @@ export async function* rebuildTar(
       maxBytes,
     });
   } catch (error) {
-    throw error instanceof DeltaError ? unusable(error.message, error) : error;
+    if (!(error instanceof DeltaError)) throw error;
+    throw error.code === 'size' ? new StoreError('full', error.message, error) : unusable(error.message, error);
   } finally {
     await handle.close();
   }

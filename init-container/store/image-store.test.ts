@@ -185,35 +185,37 @@ describe('the disk', () => {
     expect([await readdir(join(paths.data, 'layers')), await readdir(join(paths.data, 'staging'))]).toEqual([[], []]);
   });
 
-  it.each(['size=20m,nr_inodes=60', 'size=20m'])(
-    'that gets full (%s) gives one sentence and leaves nothing behind',
-    async (options) => {
-      const { store, put, paths } = await freshStore({ folder: await smallDisk(options) });
-      const files = Array.from({ length: 90 }, (_, i) => ({ name: `dir/${i}`, content: `${i}` }));
-      const whiteouts = Array.from({ length: 10 }, (_, i) => ({ name: `.wh.${i}` }));
-      const layer = layerOf(await tarOf([...files, ...whiteouts]));
-      await store.announce(imageOf('many', [layer]));
-      if (options === 'size=20m') {
-        // What else is on the disk grows while the layer comes.
-        const source = async function* () {
-          yield layer.blob.subarray(0, 20);
-          execFileSync('sh', ['-c', 'dd if=/dev/zero of="$1/fill" bs=64k 2>/dev/null || true', 'sh', paths.data]);
-          yield layer.blob.subarray(20);
-        };
-        await expect(store.putLayer(layer.diffId, layer.digest, layer.mediaType, source())).rejects.toMatchObject({
-          kind: 'full',
-          message: expect.stringMatching(
-            /^no space left on the device's data partition for the layer sha256:\w+; nothing of it was kept$/,
-          ),
-        });
-      } else
-        await expect(put(layer)).rejects.toMatchObject({
-          kind: 'full',
-          message: expect.stringMatching(/^no space left/),
-        });
-      expect([await readdir(join(paths.data, 'layers')), await readdir(join(paths.data, 'staging'))]).toEqual([[], []]);
-    },
-  );
+  it.each([
+    ['size=20m,nr_inodes=60', 'small files'],
+    ['size=20m', 'small files'],
+    ['size=20m', 'a large file'],
+  ])('that gets full (%s) with %s gives one sentence and leaves nothing behind', async (options, what) => {
+    const { store, put, paths } = await freshStore({ folder: await smallDisk(options) });
+    const small = Array.from({ length: 90 }, (_, i) => ({ name: `dir/${i}`, content: `${i}` }));
+    const files = what === 'small files' ? small : [{ name: 'large', content: '0'.repeat(1_000_000) }];
+    const whiteouts = Array.from({ length: 10 }, (_, i) => ({ name: `.wh.${i}` }));
+    const layer = layerOf(await tarOf([...files, ...whiteouts]));
+    await store.announce(imageOf('many', [layer]));
+    if (options === 'size=20m') {
+      // What else is on the disk grows while the layer comes.
+      const source = async function* () {
+        yield layer.blob.subarray(0, 20);
+        execFileSync('sh', ['-c', 'dd if=/dev/zero of="$1/fill" bs=64k 2>/dev/null || true', 'sh', paths.data]);
+        yield layer.blob.subarray(20);
+      };
+      await expect(store.putLayer(layer.diffId, layer.digest, layer.mediaType, source())).rejects.toMatchObject({
+        kind: 'full',
+        message: expect.stringMatching(
+          /^no space left on the device's data partition for the layer sha256:\w+; nothing of it was kept$/,
+        ),
+      });
+    } else
+      await expect(put(layer)).rejects.toMatchObject({
+        kind: 'full',
+        message: expect.stringMatching(/^no space left/),
+      });
+    expect([await readdir(join(paths.data, 'layers')), await readdir(join(paths.data, 'staging'))]).toEqual([[], []]);
+  });
 
   it('has nothing of an interrupted transfer at the next start, whatever was in it', async () => {
     const { paths, open } = await freshStore();

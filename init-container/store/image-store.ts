@@ -35,6 +35,11 @@ export interface LayerStoreParts {
 type LayerSource = Pick<ReceiveLayer, 'source' | 'mediaType' | 'digest'>;
 type Named = Pick<StoredDocuments, 'documents' | 'layers'>;
 
+interface CheckedImage {
+  announced: AnnounceImage;
+  documents: ImageDocuments;
+}
+
 /** Room on the data partition that a layer must not take: revisions and journals need it. */
 export const reserveBytes = 4 << 20;
 
@@ -107,17 +112,24 @@ export class LayerStore implements ImageStore {
 
   /** What an image is and what of it this device lacks; keeps nothing. `StoreError` when its documents are wrong. */
   async examine(image: AnnouncedImage): Promise<{ config: ImageDocuments['config']; missing: ImageLayer[] }> {
-    const { config, layers } = parseImage(await this.#whole(image), this.#options.arch);
+    const { config, layers } = (await this.#checked(image)).documents;
     return { config, missing: await this.#missing(layers) };
   }
 
   /** Takes an image's documents and says which layers to send. `StoreError` when they do not fit each other or us. */
   announce(image: AnnouncedImage): Promise<ImageOffer> {
-    return this.#inTurn(async () => this.#announce(await this.#whole(image)));
+    return this.#inTurn(async () => this.#announce(await this.#checked(image)));
   }
 
-  async #whole(image: AnnouncedImage): Promise<AnnounceImage> {
-    return wholeAnnouncement(image, (digest) => this.#documentFiles.texts(digest));
+  async #checked(image: AnnouncedImage): Promise<CheckedImage> {
+    const announced = await wholeAnnouncement(image, (digest) => this.#documentFiles.texts(digest));
+    try {
+      return { announced, documents: parseImage(announced, this.#options.arch) };
+    } catch (error) {
+      // What they were made from may be damaged here.
+      if (image.difference === undefined || !(error instanceof StoreError) || error.kind !== 'invalid') throw error;
+      throw new StoreError('difference', `${error.message}; announce ${image.ref} whole`, error);
+    }
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -126,8 +138,8 @@ export class LayerStore implements ImageStore {
     return done;
   }
 
-  async #announce(image: AnnounceImage): Promise<ImageOffer> {
-    const { manifest, layers } = parseImage(image, this.#options.arch);
+  async #announce({ announced: image, documents }: CheckedImage): Promise<ImageOffer> {
+    const { manifest, layers } = documents;
     await this.#withRoom(`the documents of ${image.ref}`, async () => {
       await this.#documentFiles.keep(manifest.config.digest, image.config);
       await this.#documentFiles.keep(image.digest, image.manifest);
@@ -171,8 +183,12 @@ export class LayerStore implements ImageStore {
     }
   }
 
+  async hasLayer(diffId: Digest): Promise<boolean> {
+    return (await this.#layers.find(diffId)) !== undefined;
+  }
+
   async #receive(diffId: Digest, from: (maxBytes: number) => LayerSource | Promise<LayerSource>): Promise<void> {
-    if (await this.#layers.find(diffId)) return;
+    if (await this.hasLayer(diffId)) return;
     await this.#withRoom(`the layer ${diffId}`, async () => {
       const folder = await mkdtemp(join(this.#options.paths.data, 'staging', 'layer-'));
       try {

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { open, realpath } from 'node:fs/promises';
+import { lstat, open, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ByteSource, fileSource } from '../../src/shared/delta/byte-source.ts';
 import { recipeId } from '../../src/shared/delta/recipe.ts';
@@ -78,12 +78,9 @@ async function openPlace({ folder, path, size }: Place): Promise<ByteSource | un
   const full = join(folder, path);
   const real = await Promise.all([realpath(folder), realpath(full)]).catch(() => undefined);
   if (!real || real[1] !== join(real[0], path)) return undefined;
-  const file = await open(full, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
-    () => undefined,
-  );
-  if (!file) return undefined;
-  const stat = await file.stat();
-  if (stat.isFile() && stat.size === size) return { ...fileSource(file, 0, size), close: () => file.close() };
-  await file.close();
-  return undefined;
+  // Opening a device can already do something.
+  const found = await lstat(full).catch(() => undefined);
+  if (!found?.isFile() || found.size !== size) return undefined;
+  const file = await open(full, constants.O_RDONLY | constants.O_NOFOLLOW).catch(() => undefined);
+  return file && { ...fileSource(file, 0, size), close: () => file.close() };
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { LayerInventory } from '../../src/shared/api/types.ts';
 import { decodeRecipe, encodeRecipe, type Recipe, recipeLimits } from '../../src/shared/delta/recipe.ts';
@@ -50,7 +50,7 @@ export class LayerRecipes {
 
   /** As it is kept: `compressRecipe` without a base. Undefined when there is none. */
   async compressed(diffId: Digest): Promise<Buffer | undefined> {
-    for (const folder of [this.#paths.factoryRecipes, join(this.#paths.data, 'recipes')]) {
+    for (const folder of this.#folders) {
       const bytes = await readFile(join(folder, hexOf(diffId))).catch(() => undefined);
       if (bytes) return bytes;
     }
@@ -86,13 +86,25 @@ export class LayerRecipes {
     return [...found].sort();
   }
 
+  async #size(diffId: Digest): Promise<number> {
+    for (const folder of this.#folders) {
+      const found = await stat(join(folder, hexOf(diffId))).catch(() => undefined);
+      if (found) return found.size;
+    }
+    return 0;
+  }
+
+  get #folders(): string[] {
+    return [this.#paths.factoryRecipes, join(this.#paths.data, 'recipes')];
+  }
+
   async inventory(whole: boolean): Promise<LayerInventory> {
     const diffIds = await this.list();
     const digest: Digest = `sha256:${createHash('sha256').update(diffIds.join('\n')).digest('hex')}`;
     if (!whole) return { digest };
     const layers = diffIds.map(async (diffId) => ({
       diffId,
-      recipeBytes: (await this.compressed(diffId))?.length ?? 0,
+      recipeBytes: await this.#size(diffId),
     }));
     return { digest, layers: await Promise.all(layers) };
   }

@@ -180,6 +180,17 @@ describe('a layer is refused', () => {
     await expect(unpackEntries(entries)).rejects.toMatchObject({ kind: 'invalid' });
   });
 
+  it.each(['none', 'gzip', 'zstd'] as const)(
+    'with a reason, also when much comes behind that (%s)',
+    async (packing) => {
+      const tar = await tarOf([{ name: '../out', content: '0'.repeat(2_000_000) }]);
+      await expect(unpack(tar, packing)).rejects.toMatchObject({
+        kind: 'invalid',
+        message: expect.stringMatching(/"\.\."/),
+      });
+    },
+  );
+
   it('when it is larger than the room there is, however small its blob', async () => {
     const tar = await tarOf([{ name: 'zeros', content: '\0'.repeat(5_000_000) }]);
     await expect(unpack(tar, 'gzip', 1_000_000)).rejects.toMatchObject({ kind: 'full' });

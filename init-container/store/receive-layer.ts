@@ -47,6 +47,7 @@ export async function receiveLayer(options: ReceiveLayer): Promise<Recipe | unde
   const extract = tarExtract();
   let failure: unknown;
   let tarError: unknown;
+  let endedEarly: UnpackingEnded | undefined;
   extract.on('error', (error) => {
     if (failure === undefined) tarError = error;
   });
@@ -57,18 +58,23 @@ export async function receiveLayer(options: ReceiveLayer): Promise<Recipe | unde
   const sink = (tar: AsyncIterable<Uint8Array>) => feed(tar, extract, [tarHash, splitter], options.maxBytes);
   const arrived = decompressor ? pipeline(source, decompressor, sink) : pipeline(source, sink);
 
-  // Whatever fails first is the reason; it ends the other side too.
+  // Whatever fails first is the reason; it ends the other side too, which may be told of that before we are.
   const fail = (error: unknown) => {
-    failure ??= error;
+    if (error instanceof UnpackingEnded) endedEarly = error;
+    else failure ??= error;
     // Without an error its iterator would wait for ever if it is destroyed while an entry is being worked on.
     extract.destroy(new Error('the transfer failed'));
     source.destroy();
   };
   await Promise.all([unpacked.catch(fail), arrived.catch(fail)]);
+  failure ??= endedEarly;
   if (failure !== undefined) throw explain(failure, tarError, options.mediaType);
   check(options, `sha256:${blobHash.digest('hex')}`, `sha256:${tarHash.digest('hex')}`);
   return splitter.end();
 }
+
+/** What comes has nobody who takes it; why, the taker says. */
+class UnpackingEnded extends Error {}
 
 async function* hashed(source: AsyncIterable<Uint8Array>, hash: Hash): AsyncGenerator<Uint8Array> {
   for await (const chunk of source) {
@@ -94,8 +100,9 @@ async function feed(
     }
     hash.update(chunk);
     splitter.push(chunk);
-    if (!extract.write(chunk)) await drained(extract);
-    if (extract.destroyed) throw new Error('unpacking ended before the layer did');
+    // One that is closed already says nothing any more.
+    if (!extract.write(chunk) && !extract.destroyed) await drained(extract);
+    if (extract.destroyed) throw new UnpackingEnded('unpacking ended before the layer did');
   }
   extract.end(null);
 }

@@ -7,10 +7,12 @@ import { syncDirectory } from './durable.ts';
 import { errorCode } from './errors.ts';
 import type { Inventory } from './garbage.ts';
 import type { LayerStore } from './image-store.ts';
+import type { Uploads } from './uploads.ts';
 
 export interface RemovalParts {
   store: LayerStore;
   revisions: Revisions;
+  uploads: Pick<Uploads, 'collect'>;
   /** The data folder. */
   data: string;
 }
@@ -32,7 +34,7 @@ export async function removeItem(parts: RemovalParts, { kind, name }: GarbageIte
     case 'volume':
       return discard(data, name);
     case 'upload':
-      return discard(data, join('uploads', name));
+      return parts.uploads.collect(name);
   }
 }
 

@@ -1,7 +1,7 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { readdir, readFile, truncate, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { digestOf, hexOf } from '../../src/shared/oci/digest.ts';
@@ -59,6 +59,7 @@ describe('an upload', () => {
   it('belongs to who came last: a connection that hangs holds nobody up', async () => {
     const uploads = await Uploads.open(await temporaryFolder());
     const { promise: displaced, reject: end } = Promise.withResolvers<never>();
+    displaced.catch(nobody);
     const hanging = async function* () {
       yield blob.subarray(0, 50_000);
       await displaced;
@@ -84,6 +85,51 @@ describe('an upload', () => {
     await writeFile(join(folder, 'what'), '');
     await Uploads.open(folder, (1e9 + 4) * 1000 + 7 * 24 * 3_600_000);
     expect((await readdir(folder)).sort()).toEqual(names.slice(5).map(hexOf).sort());
+  });
+
+  it('is not collected once somebody goes on with it, and is not sent any more once it is removed', async () => {
+    const folder = await temporaryFolder();
+    const uploads = await Uploads.open(folder);
+    await writeFile(join(folder, hexOf(digest)), blob.subarray(0, 50_000));
+    expect(uploads.active()).toEqual([]);
+    const { promise: displaced, reject: end } = Promise.withResolvers<never>();
+    displaced.catch(nobody);
+    const slow = async function* () {
+      yield blob.subarray(50_000, 60_000);
+      await displaced;
+    };
+    const displace = () => end(new Error('displaced'));
+    const sent = uploads.append(digest, { offset: 50_000, length: blob.length, displace }, slow());
+    sent.catch(nobody);
+    await uploads.collect(hexOf(digest));
+    expect(await readdir(folder)).toEqual([hexOf(digest)]);
+    await uploads.remove(digest);
+    await expect(sent).rejects.toThrow('displaced');
+    expect(await readdir(folder)).toEqual([]);
+    await writeFile(join(folder, hexOf(digestOf('other'))), 'x');
+    await uploads.collect(hexOf(digestOf('other')));
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  it('that nobody began is not remembered when it is asked for', async () => {
+    const uploads = await Uploads.open(await temporaryFolder());
+    expect(await uploads.offset(digest)).toBe(0);
+    expect(uploads.active()).toEqual([]);
+    await uploads.append(digest, piece(0), pieces(blob.subarray(0, 10)));
+    expect(await uploads.offset(digest)).toBe(10);
+    expect(uploads.active()).toEqual([hexOf(digest)]);
+  });
+
+  it('is a file: what else has such a name is removed at the start', async () => {
+    const folder = await temporaryFolder();
+    const elsewhere = join(await temporaryFolder(), 'file');
+    await writeFile(elsewhere, 'kept');
+    await symlink('/nowhere', join(folder, hexOf(digestOf('dangling'))));
+    await symlink(elsewhere, join(folder, hexOf(digest)));
+    await mkdir(join(folder, hexOf(digestOf('folder'))));
+    await Uploads.open(folder);
+    expect(await readdir(folder)).toEqual([]);
+    expect(await readFile(elsewhere, 'utf8')).toBe('kept');
   });
 
   it('loses nothing that came when its process is killed', async () => {
@@ -125,9 +171,37 @@ describe('a layer that was uploaded', () => {
     expect((await layers()).has(hexOf(layer.diffId))).toBe(true);
     expect(await readdir(join(paths.data, 'uploads'))).toEqual([]);
     await expect(store.get(image.digest)).resolves.toMatchObject({ digest: image.digest });
-    await expect(collector.putUploadedLayer(layer.diffId, layer.digest, layer.mediaType)).rejects.toMatchObject({
+  });
+
+  it('is answered for again, when the answer was lost, also while it is still unpacked', async () => {
+    const { collector, paths, layers } = await collectingDevice({ megabytes: 16 });
+    // Twice beside each other there is no room for it.
+    const large = layerOf(await tarOf([{ name: 'zeros', content: '\0'.repeat(9_000_000) }]), 'zstd');
+    const other = layerOf(await tarOf([{ name: 'other', content: 'x' }]));
+    await collector.announce(imageOf('web:1', [large, other]));
+    await collector.receiveUpload(large.digest, piece(0, large.blob.length), pieces(large.blob));
+    const use = () => collector.putUploadedLayer(large.diffId, large.digest, large.mediaType);
+    await expect(Promise.all([use(), use()])).resolves.toBeDefined();
+    await expect(use()).resolves.toBeUndefined();
+    expect((await layers()).has(hexOf(large.diffId))).toBe(true);
+    expect(await readdir(join(paths.data, 'uploads'))).toEqual([]);
+    await expect(collector.putUploadedLayer(other.diffId, other.digest, other.mediaType)).rejects.toMatchObject({
       kind: 'unknown',
     });
+  });
+
+  it('makes way when the disk becomes full while it comes', async () => {
+    const { collector, paths } = await collectingDevice({ megabytes: 8 });
+    const rest = async function* () {
+      yield blob.subarray(0, 100_000);
+      spawnSync('dd', ['if=/dev/zero', `of=${join(paths.data, 'filler')}`, 'bs=64k', 'status=none']);
+      yield blob.subarray(100_000);
+    };
+    await expect(collector.receiveUpload(digest, piece(0), rest())).rejects.toMatchObject({
+      kind: 'full',
+      message: expect.stringContaining('no room to keep'),
+    });
+    expect(await readdir(join(paths.data, 'uploads'))).toEqual([]);
   });
 
   it('is thrown away when it is not what its digest says', async () => {
@@ -146,8 +220,6 @@ describe('a layer that was uploaded', () => {
   it('is not begun where there is no room for it, and what others left goes for it first', async () => {
     const { collector, paths } = await collectingDevice({ megabytes: 12 });
     const left = join(paths.data, 'uploads', hexOf(digestOf('left')));
-    await writeFile(left, '');
-    await truncate(left, 0);
     execFileSync('dd', ['if=/dev/urandom', `of=${left}`, 'bs=1M', 'count=5', 'status=none']);
     const small = layerOf(await tarOf([{ name: 'a', content: 'x' }]));
     const length = 1_200_000;

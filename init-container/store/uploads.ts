@@ -1,4 +1,4 @@
-import { type FileHandle, open, readdir, rm, stat } from 'node:fs/promises';
+import { type FileHandle, lstat, open, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hexOf, isDigest } from '../../src/shared/oci/digest.ts';
 import type { Digest } from '../../src/shared/oci/types.ts';
@@ -49,8 +49,8 @@ export class Uploads {
     await ensureFolder(folder);
     for (const name of await readdir(folder)) {
       const path = join(folder, name);
-      const file = await stat(path);
-      if (isDigest(`sha256:${name}`) && file.isFile() && now - file.mtimeMs < staleMs) continue;
+      const file = await lstat(path).catch(() => undefined);
+      if (isDigest(`sha256:${name}`) && file?.isFile() && now - file.mtimeMs < staleMs) continue;
       await rm(path, { recursive: true, force: true });
     }
     return new Uploads(folder);
@@ -58,8 +58,9 @@ export class Uploads {
 
   /** How many bytes of it are here; 0 when there are none. */
   async offset(digest: Digest): Promise<number> {
-    this.#askedAt.set(digest, performance.now());
-    return this.#size(digest);
+    const size = await this.#size(digest);
+    if (size > 0) this.#askedAt.set(digest, performance.now());
+    return size;
   }
 
   /** Names of those that somebody is sending, or is about to. */
@@ -73,17 +74,11 @@ export class Uploads {
    * Takes the bytes of a blob from an offset on, and resolves with how many are here then. Rejects with what `source` says;
    * what came before stays. `StoreError`: refused (not an offset to go on from), invalid (more than the blob has).
    */
-  async append(digest: Digest, piece: UploadPiece, source: AsyncIterable<Uint8Array>): Promise<number> {
-    for (let writer = this.#writers.get(digest); writer; writer = this.#writers.get(digest)) {
-      writer.displace();
-      await writer.ended;
-    }
-    const written = this.#append(digest, piece, source);
-    const ended = written.catch(() => undefined).finally(() => this.#writers.delete(digest));
-    this.#writers.set(digest, { displace: piece.displace, ended });
-    this.#askedAt.set(digest, performance.now());
-    await ended;
-    return written;
+  append(digest: Digest, piece: UploadPiece, source: AsyncIterable<Uint8Array>): Promise<number> {
+    return this.#alone(digest, piece.displace, () => {
+      this.#askedAt.set(digest, performance.now());
+      return this.#append(digest, piece, source);
+    });
   }
 
   /** The file that it is in. */
@@ -91,9 +86,36 @@ export class Uploads {
     return join(this.#folder, hexOf(digest));
   }
 
-  async remove(digest: Digest): Promise<void> {
+  /** Ends the sending of it, should there be one: who sends it asks again then, and learns that it is not wanted any more. */
+  remove(digest: Digest): Promise<void> {
+    return this.#alone(
+      digest,
+      () => undefined,
+      () => this.#remove(digest),
+    );
+  }
+
+  /** Removes one for its room, by the name that it has in the folder; not one that is active by now. */
+  async collect(name: string): Promise<void> {
+    if (!this.active().includes(name)) await this.remove(`sha256:${name}`);
+  }
+
+  async #remove(digest: Digest): Promise<void> {
     this.#askedAt.delete(digest);
     await rm(this.file(digest), { force: true });
+  }
+
+  /** Nobody else writes or removes it meanwhile; who is about to is displaced. */
+  async #alone<T>(digest: Digest, displace: () => void, work: () => Promise<T>): Promise<T> {
+    for (let writer = this.#writers.get(digest); writer; writer = this.#writers.get(digest)) {
+      writer.displace();
+      await writer.ended;
+    }
+    const done = work();
+    const ended = done.catch(() => undefined).finally(() => this.#writers.delete(digest));
+    this.#writers.set(digest, { displace, ended });
+    await ended;
+    return done;
   }
 
   async #append(digest: Digest, { offset, length }: UploadPiece, source: AsyncIterable<Uint8Array>): Promise<number> {
@@ -123,7 +145,7 @@ export class Uploads {
     const oldest = files.toSorted((a, b) => a.at - b.at).slice(0, Math.max(0, surplus));
     if (oldest.length < surplus)
       throw new StoreError('refused', `${mostUploads} uploads are under way on this device; try again later`);
-    for (const { name } of oldest) await this.remove(`sha256:${name}`);
+    for (const { name } of oldest) if (!this.#writers.has(`sha256:${name}`)) await this.remove(`sha256:${name}`);
   }
 
   async #size(digest: Digest): Promise<number> {

@@ -1,6 +1,6 @@
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import type { RoundResult } from '../dev/round-result.ts';
-import { roundLine } from './dev-report.ts';
+import { DevJson, roundLine } from './dev-report.ts';
 
 const round: RoundResult = {
   changes: ['server.mjs'],
@@ -43,4 +43,12 @@ it('says of one that failed why, and not how long what it came to took', () => {
 it('names a few of many files, and lets no name play with the terminal', () => {
   expect(lineOf({ changes: ['a', 'b', 'c', 'd', 'e'] })).toContain(' a, b, c and 2 more: ');
   expect(lineOf({ changes: ['a\x1b[2Jb'] })).not.toContain('\x1b');
+});
+
+it('keeps colours out of JSON', () => {
+  const write = vi.spyOn(process.stdout, 'write').mockReturnValue(true);
+  onTestFinished(() => write.mockRestore());
+  new DevJson().ended({ ...round, outcome: 'rolled-back', lastLines: ['\x1b[31mno good\x1b[0m'] });
+  const said = write.mock.calls.map(([text]) => JSON.parse(String(text)));
+  expect(said).toEqual([expect.objectContaining({ event: 'round', lastLines: ['no good'] })]);
 });

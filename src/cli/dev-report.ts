@@ -94,7 +94,9 @@ export class DevJson implements DevReport {
   }
 
   ended(round: RoundResult): void {
-    printJson({ event: 'round', ...round });
+    const { lastLines } = round;
+    const plain = lastLines && { lastLines: lastLines.map((line) => stripVTControlCharacters(line)) };
+    printJson({ event: 'round', ...round, ...plain });
   }
 
   async log({ stream, text }: LogLine): Promise<void> {

@@ -72,10 +72,8 @@ async function develop(dir: string, options: DevCommandOptions, context: Command
     report,
     signal,
   });
-  if (!options.once) {
-    signal.addEventListener('abort', () => report.end(session.lastWords));
-    return session.watch();
-  }
+  signal.addEventListener('abort', () => report.end(session.lastWords));
+  if (!options.once) return session.watch();
   const { result, cause } = await session.once();
   if (result.outcome === 'running' || result.outcome === 'unchanged') return;
   if (result.outcome === 'rolled-back') throw new ExitError(exitCodes.rolledBack);

@@ -1,4 +1,5 @@
 import { sanitizeLine } from '../shared/text/sanitize.ts';
+import { truncate } from '../shared/text/width.ts';
 
 /** One line at the end of standard error that says what goes on, and makes way for whatever is printed. */
 export class LiveLine {
@@ -7,7 +8,7 @@ export class LiveLine {
 
   /** Nothing happens where nobody would see it being written over. */
   set(text: string): void {
-    const line = sanitizeLine(text, { color: false }).slice(0, (process.stderr.columns || 80) - 1);
+    const line = truncate(sanitizeLine(text, { color: false }), (process.stderr.columns || 80) - 1);
     if (!this.#live || line === this.#text) return;
     process.stderr.write(`\r\x1b[2K${line}`);
     this.#text = line;

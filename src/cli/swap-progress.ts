@@ -2,7 +2,7 @@ import type { SwapEvent } from '../shared/api/types.ts';
 import { formatMilliseconds } from '../shared/text/format.ts';
 import { ExitError, exitCodes } from './exit-codes.ts';
 import { note, paint, printJson } from './output.ts';
-import { ProgressLine, progressWords } from './progress-line.ts';
+import { ProgressLine, progressWords, type ShownLine } from './progress-line.ts';
 
 /** Shows the events of a swap or a rollback as they come. Throws with the right exit code if it did not succeed. */
 export async function showSwap(
@@ -43,11 +43,10 @@ function interruptedWords(begun: boolean, last: SwapEvent | undefined): string {
   return `Interrupted here; if the device has the order already, it goes on by itself. See: ${follow}`;
 }
 
-function describe(event: SwapEvent, color: boolean): string {
-  const { stage, message, progress, downtimeMs, revision } = event;
+function describe({ stage, message, progress, downtimeMs, revision }: SwapEvent, color: boolean): ShownLine {
   const style = stage === 'done' ? 'green' : stage === 'failed' || stage === 'rollback' ? 'red' : 'cyan';
-  const parts = [paint(style, stage.padEnd(8), color), message, ...progressWords(progress)];
-  if (downtimeMs !== undefined) parts.push(`(away for ${formatMilliseconds(downtimeMs)})`);
-  if (revision !== undefined) parts.push(`[revision ${revision}]`);
-  return parts.join(' ');
+  const figures = progressWords(progress);
+  if (downtimeMs !== undefined) figures.push(`(away for ${formatMilliseconds(downtimeMs)})`);
+  if (revision !== undefined) figures.push(`[revision ${revision}]`);
+  return { name: paint(style, stage.padEnd(8), color), message, figures };
 }

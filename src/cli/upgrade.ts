@@ -60,7 +60,7 @@ async function show(
       if (json) continue;
       const { message, progress, plan } = step.value;
       if (plan) for (const text of [message, ...plan.parts.map((part) => `  ${partWords(part)}`)]) note(text);
-      else line.show([message, ...progressWords(progress)].join(' '), message, progress);
+      else line.show({ message, figures: progressWords(progress) }, message, progress);
     }
   } finally {
     signal.removeEventListener('abort', onAbort);

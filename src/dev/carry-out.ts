@@ -87,11 +87,12 @@ async function linesOfTrial(
   try {
     for await (const { time = '', text } of device.logs(name, options)) {
       if (Date.parse(time) <= to) lines.push(text);
+      if (lines.length > mostLines) lines.shift();
     }
   } catch {
     // The reason that the device gave must do.
   }
-  return lines.slice(-mostLines);
+  return lines;
 }
 
 /** The swap of a session that was interrupted goes on, for instance. */

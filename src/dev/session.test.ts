@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, onTestFinished } from 'vitest';
 import { framing } from '../../init-container/api/frames.ts';
 import { readJson, sendJson, startJsonStream } from '../../init-container/api/respond.ts';
 import { HttpError, type Route } from '../../init-container/api/router.ts';
@@ -26,6 +26,10 @@ let orders: Digest[];
 /** Lines of the log so far: one for each time that it is asked for. */
 let lines: number;
 let logsEnd: boolean;
+/** The log is empty before so many orders. */
+let silentUntil: number;
+/** So many questions are not answered. */
+let silent: number;
 
 let base: string;
 let layout: OciLayout;
@@ -45,7 +49,15 @@ const revision = () => ({
 });
 
 const routes: Route[] = [
-  jsonRoute('GET', '/gantry/v1/device', () => ({ ...testInfo, bootId })),
+  {
+    method: 'GET',
+    pattern: '/gantry/v1/device',
+    handler: ({ request, response }) => {
+      if (silent === 0) return sendJson(response, 200, { ...testInfo, bootId });
+      silent -= 1;
+      request.socket.destroy();
+    },
+  },
   jsonRoute('GET', '/gantry/v1/components', () => [testComponent('web', { digest: running })]),
   jsonRoute('GET', `/gantry/v1/revisions/${testInfo.revision.number}`, revision),
   {
@@ -54,7 +66,7 @@ const routes: Route[] = [
     handler: ({ response, query }) => {
       const stream = framing(1);
       stream.pipe(response);
-      stream.write(`line ${++lines}\n`);
+      if (orders.length >= silentUntil) stream.write(`line ${++lines}\n`);
       if (logsEnd || !query.has('follow')) stream.end();
     },
   },
@@ -132,6 +144,8 @@ beforeEach(async () => {
   said = [];
   lines = 0;
   logsEnd = false;
+  silent = 0;
+  silentUntil = 0;
   wake = () => undefined;
   end = new AbortController();
   server = await new TestDevice(routes).start();
@@ -222,6 +236,29 @@ it('tries again what was lost with the connection', async () => {
   expect(await nextRound()).toMatchObject({ outcome: 'running', changes: ['first build'] });
 });
 
+it('asks a device again that is connected and does not answer', async () => {
+  behaviour = 'breaks off';
+  void session().watch();
+  expect(await nextRound()).toMatchObject({ outcome: 'lost' });
+  silent = 3;
+  expect(await nextRound()).toMatchObject({ outcome: 'running', changes: ['first build'] });
+  expect(silent).toBe(0);
+});
+
+it('knows whether the device may have an order', async () => {
+  const watched = session();
+  const at: string[] = [];
+  report.swapping = ({ stage, sending }) => void at.push(`${sending ? 'sending' : stage}: ${watched.lastWords}`);
+  onTestFinished(() => {
+    report.swapping = () => undefined;
+  });
+  expect(watched.lastWords).toBe('web runs what it ran before');
+  void watched.watch();
+  await nextRound();
+  expect(at.at(-1)).toMatch(/^done: the device goes on with the swap of web by itself, if it has begun/);
+  expect(watched.lastWords).toBe('web runs the last good version (revision 7)');
+});
+
 it('brings the last version to a device that has forgotten it at a restart, and leaves one alone that has not', async () => {
   void session({ logs: true }).watch();
   const { digest } = await nextRound();
@@ -263,6 +300,19 @@ it('goes on with the log of a component that had ended for good when the next sw
     }
   }
   expect(notes).toEqual([]);
+});
+
+it('has the log also of a component that says its first words after the swap', async () => {
+  logsEnd = true;
+  silentUntil = 1;
+  void session({ logs: true }).watch();
+  await nextRound();
+  while (said.length === 0) {
+    await new Promise<void>((resolve) => {
+      wake = resolve;
+    });
+  }
+  expect(said).toEqual(['line 1']);
 });
 
 it('tells after one round what came of it', async () => {

@@ -5,7 +5,7 @@ import { beginRounds, isDropped, nextRound, type RoundCommand, type RoundEvent, 
 import { SourceWatch } from './watch.ts';
 import { type BuildResult, DevWork, reasons, type WorkOptions } from './work.ts';
 
-/** A device that answers, but has not taken an order, is asked again after this. */
+/** A device that is connected, but does not answer or has not taken an order, is asked again after this. */
 const pauseMs = 1000;
 
 /** Builds and swaps a component once, and then, if that is wanted, on each save. */
@@ -16,6 +16,7 @@ export class DevSession {
   #watch: SourceWatch | undefined;
   #rounds: Rounds;
   #timer: NodeJS.Timeout | undefined;
+  #askTimer: NodeJS.Timeout | undefined;
   /** What the newest build gave. */
   #build: BuildResult | undefined;
   /** The boot of the device that the last swap was of. */
@@ -42,6 +43,7 @@ export class DevSession {
   async watch(): Promise<void> {
     const { device, dir, signal, report, logs } = this.#options;
     this.#bootId = (await device.info()).bootId;
+    signal.throwIfAborted();
     this.#watch = new SourceWatch(dir, (path) => this.#on({ type: 'changed', path, at: performance.now() }));
     const unsubscribe = device.connection.subscribe((state) => {
       if (state.state === 'connected') void this.#connected();
@@ -58,6 +60,7 @@ export class DevSession {
     } finally {
       unsubscribe();
       clearTimeout(this.#timer);
+      clearTimeout(this.#askTimer);
       this.#watch.close();
     }
   }
@@ -66,8 +69,8 @@ export class DevSession {
   get lastWords(): string {
     const { name } = this.#options;
     const { good, revision } = this.#work;
-    if (this.#rounds.doing === 'swapping') {
-      return `the device goes on with the swap of ${name} by itself; follow it: gantry ps, gantry revisions`;
+    if (this.#work.isOrdered) {
+      return `the device goes on with the swap of ${name} by itself, if it has begun; see: gantry ps, gantry revisions`;
     }
     const number = revision === undefined ? '' : ` (revision ${revision})`;
     return good === undefined ? `${name} runs what it ran before` : `${name} runs the last good version${number}`;
@@ -112,12 +115,20 @@ export class DevSession {
     if (!built || !round) throw new Error('nothing was built that could be swapped in');
     this.#log.wake();
     const { result } = await this.#work.swap(round, built, this.#rounds.current.since);
+    // One that had ended for good may have had nothing to say when the swap began.
+    this.#log.wake();
     const lost = result.outcome === 'lost';
     this.#on({ type: 'swapped', lost, at: performance.now() });
     // The connection may be back before this is known.
-    if (lost && this.#options.device.connection.current.state === 'connected') {
-      setTimeout(() => void this.#connected(), pauseMs).unref();
-    }
+    if (lost) this.#askLater();
+  }
+
+  /** Unless the connection is away: then its return is told. */
+  #askLater(): void {
+    const { device, signal } = this.#options;
+    if (signal.aborted || device.connection.current.state !== 'connected') return;
+    clearTimeout(this.#askTimer);
+    this.#askTimer = setTimeout(() => void this.#connected(), pauseMs);
   }
 
   /** The connection is there again; the device may have been restarted, and run something else. */
@@ -134,7 +145,8 @@ export class DevSession {
       this.#log.wake();
       this.#on({ type: 'again', at: performance.now() });
     } catch {
-      // Lost again: the next time it is there this is done again.
+      // Lost again, or not to be asked yet: it may be starting.
+      this.#askLater();
     }
   }
 }

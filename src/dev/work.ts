@@ -51,6 +51,7 @@ export class DevWork {
   /** What runs by all that is known here. */
   #good: Digest | undefined;
   #revision: number | undefined;
+  #isOrdered = false;
 
   constructor(options: WorkOptions) {
     this.#options = options;
@@ -64,6 +65,11 @@ export class DevWork {
   /** The revision in force, once a swap has told it. */
   get revision(): number | undefined {
     return this.#revision;
+  }
+
+  /** Whether a swap is under way of which all was sent: the device may have the order. */
+  get isOrdered(): boolean {
+    return this.#isOrdered;
   }
 
   /** Never rejects. `since`: `performance.now()` of the first change. `onRead` is told of each file before it is read. */
@@ -97,6 +103,8 @@ export class DevWork {
       return { result };
     }
     const onEvent = (event: SwapEvent, { stages, sentBytes, healthyAt }: SwapTimeline, healthy: boolean) => {
+      const { sending, progress } = event;
+      this.#isOrdered = sending !== true || (progress !== undefined && progress.done >= progress.total);
       report.swapping(event);
       if (healthy) report.healthy(endOf(round, { outcome: 'running', stages, sentBytes, healthyAt }, since));
     };
@@ -104,6 +112,7 @@ export class DevWork {
     const onBusy = (message: string) => report.note(`waiting: ${message}`);
     const hooks = { onEvent, onBusy, wantsLines: !logs };
     const { cause, ...swapped } = await swapIn({ device, name, image, stable, signal, ...hooks });
+    this.#isOrdered = false;
     const result = endOf(round, swapped, since);
     await this.#remember(result, built.digest);
     report.ended(result);

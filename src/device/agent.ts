@@ -45,6 +45,8 @@ export class TransportAgent extends Agent {
 }
 
 function asSocket(stream: Duplex): Duplex {
+  // Between one request and the next nobody listens; a request that is given up just then must not end the process.
+  stream.on('error', () => undefined);
   for (const method of socketMethods) {
     if (!(method in stream)) Object.defineProperty(stream, method, { value: () => stream, configurable: true });
   }

@@ -243,7 +243,8 @@ export function explainBreak(error: unknown, method: string, path: string): Erro
   if (error instanceof TransportError || error.name === 'AbortError' || error.name === 'TimeoutError') return error;
   const { code } = error as NodeJS.ErrnoException;
   if (isBreak(error)) {
-    return new TransportError(`the connection to the device broke (${method} ${path})`, {
+    const why = code === 'ELINKDOWN' ? `: ${error.message}` : '';
+    return new TransportError(`the connection to the device broke (${method} ${path})${why}`, {
       retry: true,
       cause: error,
     });
@@ -259,5 +260,6 @@ export function explainBreak(error: unknown, method: string, path: string): Erro
 
 function isBreak(error: unknown): boolean {
   const { code } = (error ?? {}) as NodeJS.ErrnoException;
-  return code === 'ECONNRESET' || code === 'EPIPE' || code === 'ERR_STREAM_PREMATURE_CLOSE';
+  // The last one is a link's: what is on a serial line ends when the device falls silent.
+  return ['ECONNRESET', 'EPIPE', 'ERR_STREAM_PREMATURE_CLOSE', 'ELINKDOWN'].includes(code ?? '');
 }

@@ -63,10 +63,12 @@ async function* sendAll(context: UploadContext, upload: Upload, gotOn: () => voi
   const missing = new Set(offers.flatMap((offer) => offer.missing.map(({ diffId }) => diffId)));
   if (missing.size < upload.fewestMissing) gotOn();
   upload.fewestMissing = Math.min(upload.fewestMissing, missing.size);
+  // A device without a data partition forgets at a restart what it had when this was planned.
+  const planned = new Set(upload.plan?.parts.map(({ diffId }) => diffId));
+  if ([...missing].some((diffId) => !planned.has(diffId))) delete upload.plan;
   if (!upload.plan) {
     if (isWorthLooking(rates.rate, offers)) yield lookingWords(upload.images);
     upload.plan = await planTransfer({ ...context, rate: rates.rate }, offers);
-    gotOn();
     yield* planWords(upload.images, upload.plan);
   }
   const { plan } = upload;
@@ -93,6 +95,9 @@ interface PartEvent {
   sent: number;
 }
 
+/** The device cannot use this difference (422), or knows none (an older one: 400). Anything else would not help the whole either. */
+const wantsWhole = [400, 415, 422];
+
 /** A difference that the device cannot use is followed by the whole. */
 async function* sendPart(
   upload: Upload,
@@ -104,8 +109,9 @@ async function* sendPart(
   try {
     yield* sendAs(upload, part, blob, gotOn);
   } catch (error) {
-    if (blob === whole || !(error instanceof ApiError)) throw error;
+    if (blob === whole || !(error instanceof ApiError && wantsWhole.includes(error.status))) throw error;
     yield { ...part, message: `${error.message}; sending all of it: ${formatBytes(whole.size)}`, sent: 0 };
+    await part.refused?.();
     plan.bytes += whole.size - part.bytes;
     part.bytes = whole.size;
     part.blob = whole;
@@ -141,6 +147,9 @@ function withProgress(
 }
 
 function expectOwn(source: ImageSource, offer: ImageOffer): void {
-  const unknown = offer.missing.find((layer) => !source.manifest.layers.some(({ digest }) => digest === layer.digest));
+  const { layers } = source.manifest;
+  const isOwn = (one: ImageOffer['missing'][number]) =>
+    layers.some(({ digest, size }) => digest === one.digest && size === one.size);
+  const unknown = offer.missing.find((one) => !isOwn(one));
   if (unknown) throw new ImageError(`the device asks for ${unknown.digest}, which is no layer of ${source.ref}`);
 }

@@ -18,6 +18,8 @@ export interface Board {
   boots: 'root-image' | 'disk-by-u-boot' | 'card';
   /** Words for the kernel that this machine of QEMU needs, and the board does not. */
   emulatorCmdline?: string;
+  /** Words for the kernel that make it faster under TCG, and mean nothing there otherwise. */
+  emulatedCpuCmdline?: string;
   /** Whether it has what virtual machines have: PCI with disks, a network card and a watchdog. */
   virtual: boolean;
 }
@@ -36,6 +38,8 @@ export const boards: readonly Board[] = [
     machine: 'q35',
     console: 'ttyS0',
     emulatedCpu: 'max',
+    // What is emulated does not speculate; what the kernel does against that costs a sixth of the time until a device is healthy.
+    emulatedCpuCmdline: 'mitigations=off',
     boots: 'root-image',
     virtual: true,
   },

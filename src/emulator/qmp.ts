@@ -3,7 +3,7 @@ import { createConnection } from 'node:net';
 import { z } from 'zod';
 
 /** A command of QEMU's machine protocol (docs/interop/qmp-spec in QEMU). */
-export type MonitorCommand = 'query-status' | 'cont' | 'chardev-send-break';
+export type MonitorCommand = 'query-status' | 'cont' | 'system_reset' | 'chardev-send-break';
 
 /** QEMU's name for the machine's serial line. */
 export const serialDevice = 'serial0';

@@ -118,7 +118,7 @@ async function launch({ options, image, board, program, acceleration, forwards }
   const knownHostsFile = join(dir, 'known_hosts');
   const { name, cpus, memory, dataDisk, dataWriteLog } = options;
   if (dataWriteLog !== undefined) writeFileSync(dataWriteLog, '', { mode: 0o600 });
-  const cmdline = commandLine(image, board, options.extraCmdline);
+  const cmdline = commandLine(image, board, acceleration, options.extraCmdline);
   const plan = {
     board,
     name,
@@ -198,10 +198,16 @@ function socketDir(dir: string): string {
   return mkdtempSync(join(tmpdir(), 'gantry-'));
 }
 
-function commandLine(image: BootImage, board: Board, extra: string | undefined): string {
+function commandLine(
+  image: BootImage,
+  board: Board,
+  acceleration: QemuPlan['acceleration'],
+  extra: string | undefined,
+): string {
+  const emulated = acceleration === 'kvm' ? undefined : board.emulatedCpuCmdline;
   const console = /(^| )console=/.test(image.cmdline) ? '' : `console=${board.console}`;
-  return [console, image.cmdline.trim(), board.emulatorCmdline ?? '', extra ?? '']
-    .filter((part) => part !== '')
+  return [console, image.cmdline.trim(), board.emulatorCmdline, emulated, extra]
+    .filter((part) => part !== undefined && part !== '')
     .join(' ');
 }
 

@@ -43,6 +43,11 @@ it('tells of every file that goes into an image or says what does, also when it 
   await build((path) => read.add(path));
   expect([...read].sort()).toEqual(files.sort());
 
+  const word = write('shared/word.ts', 'export const word = ;\n');
+  read.clear();
+  await expect(build((path) => read.add(path))).rejects.toThrow('cannot bundle');
+  expect(read).toContain(word);
+
   write('own/recipe.yml', 'image: own:1\nfiles: [{ path: /a, source: missing }]\n');
   read.clear();
   await expect(build((path) => read.add(path))).rejects.toThrow('own/recipe.yml: cannot read the source of /a');

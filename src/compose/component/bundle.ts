@@ -1,5 +1,5 @@
 import { dirname, resolve } from 'node:path';
-import type { Plugin } from 'esbuild';
+import type { BuildFailure, Plugin } from 'esbuild';
 import { ComposeError } from '../errors.ts';
 
 /**
@@ -28,7 +28,7 @@ export const leaveOut: Plugin = {
 
 /**
  * Bundles a TypeScript or JavaScript program to one ES module. The bytes depend on the sources alone: no absolute path
- * goes in. `onRead` is told of all sources, once they could be bundled.
+ * goes in. `onRead` is told of all sources when they could be bundled, else of those that are wrong.
  */
 export async function bundleProgram(
   entry: string,
@@ -55,7 +55,8 @@ export async function bundleProgram(
     banner: {
       js: "import { createRequire as gantryRequire } from 'node:module'; const require = gantryRequire(import.meta.url);",
     },
-  }).catch((error: Error) => {
+  }).catch((error: Error & Partial<BuildFailure>) => {
+    for (const { location } of error.errors ?? []) if (location) onRead?.(resolve(dirname(entry), location.file));
     throw new ComposeError(`cannot bundle ${entry}:\n${error.message}`);
   });
   // Those of a plugin begin with its name and a colon, and are no files.

@@ -61,11 +61,7 @@ function allImages({ kernel, bases, init, containers }: ResolvedParts): Resolved
 }
 
 /** `/gantry`: what the init container starts from. See `devicePaths`. */
-export async function factoryEntries(
-  images: ResolvedParts,
-  revision: Revision,
-  info: ImageInfo,
-): Promise<Entry[]> {
+export async function factoryEntries(images: ResolvedParts, revision: Revision, info: ImageInfo): Promise<Entry[]> {
   const blobs = new Map<Digest, Entry>();
   for (const image of allImages(images)) {
     for (const digest of [image.digest, image.manifest.config.digest]) {

@@ -1,5 +1,5 @@
+import { ByteList } from '../../shared/delta/byte-list.ts';
 import type { AddData } from '../../shared/delta/format.ts';
-import { ByteList } from './byte-list.ts';
 import { type ContentIndex, runLength, type Searcher } from './content-index.ts';
 
 /** An exact match elsewhere must be so much longer than what the present alignment has in common, as in bsdiff. */

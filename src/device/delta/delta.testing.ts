@@ -60,6 +60,8 @@ export interface ApplyTestOptions {
   maxBytes?: number;
   /** After so many pieces no more are asked for. */
   stopAfter?: number;
+  /** So many contents may be open at the same time. */
+  mostOpen?: number;
   /** What the device has under a digest, if not what the layers have. */
   content?(sha256: Digest, content: Buffer | undefined): Buffer | undefined;
 }
@@ -79,6 +81,7 @@ export async function apply(
       const content = options.content ? options.content(sha256, held.get(sha256)) : held.get(sha256);
       if (!content) return undefined;
       open++;
+      if (open > (options.mostOpen ?? 2)) throw new Error(`${open} contents are open at the same time`);
       return {
         ...bufferSource(content),
         close: async () => {

@@ -31,21 +31,30 @@ export function groupMissing(missing: readonly Missing[]): Missing[][] {
     (isBinary && base !== undefined) ||
     (content.size >= WORTH_REPEATING && (counts.get(content.sha256) ?? 0) > 1);
   const groups: Missing[][] = [];
-  let open: Missing[] | undefined;
+  let open: { group: Missing[]; sizes: Sizes } | undefined;
   for (const one of missing) {
-    if (open && !isAlone(one) && fits([...open, one])) {
-      open.push(one);
+    const sizes = {
+      fresh: (open?.sizes.fresh ?? 0) + one.content.size,
+      old: (open?.sizes.old ?? 0) + (one.base?.size ?? 0),
+    };
+    if (open && !isAlone(one) && fits(sizes)) {
+      open.group.push(one);
+      open.sizes = sizes;
       continue;
     }
-    open = [one];
-    groups.push(open);
+    open = { group: [one], sizes: { fresh: one.content.size, old: one.base?.size ?? 0 } };
+    groups.push(open.group);
     if (isAlone(one)) open = undefined;
   }
   return groups;
 }
 
-function fits(group: readonly Missing[]): boolean {
-  const size = group.reduce((sum, { content }) => sum + content.size, 0);
-  const bases = group.reduce((sum, { base }) => sum + (base?.size ?? 0), 0);
-  return bases === 0 ? size <= MOST_WITHOUT_BASE : size <= BLOCK_BYTES && bases <= DICTIONARY_BYTES;
+/** Of the contents of a group together, and of their bases. In bytes. */
+interface Sizes {
+  fresh: number;
+  old: number;
+}
+
+function fits({ fresh, old }: Sizes): boolean {
+  return old === 0 ? fresh <= MOST_WITHOUT_BASE : fresh <= BLOCK_BYTES && old <= DICTIONARY_BYTES;
 }

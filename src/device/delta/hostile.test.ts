@@ -1,5 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { applyDelta } from '../../shared/delta/apply.ts';
+import { ByteList } from '../../shared/delta/byte-list.ts';
+import { bufferSource } from '../../shared/delta/byte-source.ts';
 import {
   type AddData,
   type Block,
@@ -10,9 +13,8 @@ import {
 } from '../../shared/delta/format.ts';
 import { type TestEntry, tarOfEntries } from '../../shared/delta/tar.testing.ts';
 import { varint } from '../../shared/delta/varint.ts';
-import { ByteList } from './byte-list.ts';
 import { pack } from './compressors.ts';
-import { apply, deltaBy, layerOf, make, noise, type TestLayer } from './delta.testing.ts';
+import { apply, contentsOf, deltaBy, layerOf, make, noise, type TestLayer } from './delta.testing.ts';
 import { type Made, makeDictionary } from './methods.ts';
 
 const file = (name: string, body: Buffer): TestEntry => ({ name: Buffer.from(name), letter: '0', body });
@@ -130,15 +132,15 @@ describe('a hostile or damaged difference', () => {
     await expect(apply(delta, [])).rejects.toMatchObject({ code: 'base' });
     await expect(apply(delta, [fresh])).rejects.toMatchObject({ code: 'base' });
     for (const { path, sha256 } of old.recipe.contents) {
-      const without = apply(delta, [old], { content: (digest, held) => (digest === sha256 ? undefined : held) });
-      const shorter = apply(delta, [old], {
-        content: (digest, held) => (digest === sha256 ? held?.subarray(1) : held),
-      });
-      // Nothing is made from it.
-      if (path === 'large') await expect(without).resolves.toEqual(fresh.tar);
-      else await expect(without).rejects.toMatchObject({ code: 'base' });
-      if (path === 'large') await shorter;
-      else await expect(shorter).rejects.toMatchObject({ code: 'base' });
+      for (const left of [0, 1]) {
+        const made = apply(delta, [old], {
+          // It is gone, or shorter.
+          content: (digest, held) => (digest !== sha256 ? held : left === 0 ? undefined : held?.subarray(left)),
+        });
+        // Nothing is made from it.
+        if (path === 'large') await expect(made).resolves.toEqual(fresh.tar);
+        else await expect(made).rejects.toMatchObject({ code: 'base' });
+      }
     }
   });
 
@@ -152,7 +154,7 @@ describe('a hostile or damaged difference', () => {
 
   test('cannot make more than the caller takes', async () => {
     const delta = Buffer.concat((await make(fresh, [old])).parts);
-    await expect(apply(delta, [old], { maxBytes: fresh.tar.length - 1 })).rejects.toMatchObject({ code: 'limit' });
+    await expect(apply(delta, [old], { maxBytes: fresh.tar.length - 1 })).rejects.toMatchObject({ code: 'size' });
   });
 
   test('whose operations or data are in another order is refused', async () => {
@@ -220,6 +222,33 @@ describe('a hostile or damaged difference', () => {
     await expect(apply(await twice, [base])).rejects.toThrow('smaller than blocks are');
   });
 
+  test('that builds on several large contents at once is refused before they are read', async () => {
+    const large = ['a', 'b'].map((name) => file(name, Buffer.alloc(5 * 1024 * 1024, name)));
+    const base = layerOf(tarOfEntries(large));
+    const target = layerOf(tarOfEntries([file('c', Buffer.from('c'))]));
+    const bases = base.recipe.contents.map(({ sha256 }) => sha256);
+    const made = await makeDictionary(Buffer.from('base'), bases, Buffer.from('c'), 'fast');
+    await expect(apply(await deltaBy(target, [made]), [base])).rejects.toThrow('larger than they may be together');
+  });
+
+  test('whose base cannot be read is one whose base is not there', async () => {
+    const delta = Buffer.concat((await make(fresh, [old])).parts);
+    const failing = applyDelta({
+      delta: bufferSource(delta),
+      openRecipe: async () => old.encoded,
+      openContent: async (sha256) => {
+        const size = contentsOf([old]).get(sha256)?.length ?? 0;
+        const read = () => Promise.reject(new Error('EIO: i/o error, read'));
+        return { size, read, close: async () => undefined };
+      },
+      maxBytes: fresh.tar.length,
+    });
+    const made = (async () => {
+      for await (const _ of failing);
+    })();
+    await expect(made).rejects.toMatchObject({ code: 'base', message: expect.stringContaining('cannot be read') });
+  });
+
   test('that nobody wants any more leaves nothing open', async () => {
     const delta = Buffer.concat((await make(fresh, [old])).parts);
     for (const after of [0, 1, 2, 5, 8])
@@ -276,6 +305,16 @@ describe('a hostile or damaged difference', () => {
       if (words === undefined) await apply(delta, [base]);
       else await expect(apply(delta, [base])).rejects.toThrow(words);
     }
+  });
+
+  test('of more parts than any layer needs is refused before they take memory', async () => {
+    const many = await altered((head) => {
+      const [first] = head.operations;
+      const again = { targets: [0], kind: 'again', operation: 0 } as const;
+      if (first)
+        head.operations = [first, ...Array.from({ length: 200_000 }, (_, i) => ({ ...again, targets: [i + 1] }))];
+    });
+    await expect(apply(many, [old])).rejects.toMatchObject({ code: 'limit' });
   });
 
   test('that claims a recipe of any size is refused before memory is used', async () => {

@@ -103,6 +103,14 @@ describe('a difference', () => {
     expect(size).toBeLessThan(105_000);
   });
 
+  test('of thousands of small files that all changed is applied with few of them open at a time', async () => {
+    const tar = (version: number) =>
+      tarOfEntries(Array.from({ length: 3000 }, (_, i) => file(`file ${i}`, `${version} is the version of file ${i}`)));
+    const { kinds, size } = await travels(tar(2), tar(1));
+    expect(kinds).toHaveLength(1);
+    expect(size).toBeLessThan(30_000);
+  });
+
   test('of an edited text is a few hundred bytes', async () => {
     const lines = Array.from({ length: 30_000 }, (_, i) => `const value${(i * 7919) % 30_011} = compute(${i});\n`);
     const old = lines.join('');

@@ -14,7 +14,7 @@ const inventorySchema = z.object({ digest: digestSchema, layers: layersSchema.op
 const largestRecipe = 32 << 20;
 
 interface Context {
-  api: ApiClient;
+  api: Pick<ApiClient, 'get' | 'bytes'>;
   cache: HostCache;
   signal?: AbortSignal | undefined;
 }
@@ -39,7 +39,9 @@ export class DeviceLayers {
       const kept = known && layersSchema.safeParse(parsed(known));
       if (kept?.success) return new DeviceLayers(context, kept.data);
       const { layers = [] } = await api.get('/gantry/v1/layers?list=1', inventorySchema, { signal });
-      await cache.write('layers', hexOf(digest), JSON.stringify(layers));
+      // Other devices may have what the digest is of.
+      const isOf = listDigest(layers.map(({ diffId }) => diffId)) === digest;
+      if (isOf) await cache.write('layers', hexOf(digest), JSON.stringify(layers));
       return new DeviceLayers(context, layers);
     } catch (error) {
       if (error instanceof ApiError && (error.status === 404 || error.status === 405)) return undefined;
@@ -51,10 +53,8 @@ export class DeviceLayers {
   async noteArrived(diffIds: readonly Digest[]): Promise<void> {
     const known = new Map(this.#layers);
     for (const diffId of diffIds) known.set(diffId, known.get(diffId) ?? 0);
-    const all = [...known]
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([diffId, recipeBytes]) => ({ diffId, recipeBytes }));
-    const digest = digestOf(all.map(({ diffId }) => diffId).join('\n'));
+    const all = [...known].map(([diffId, recipeBytes]) => ({ diffId, recipeBytes }));
+    const digest = listDigest([...known.keys()]);
     await this.#context.cache.write('layers', hexOf(digest), JSON.stringify(all));
   }
 
@@ -90,6 +90,11 @@ export class DeviceLayers {
     });
     return answer && cache.keepRecipe(diffId, answer);
   }
+}
+
+/** As a device names them: see `LayerInventory`. */
+function listDigest(diffIds: readonly Digest[]): Digest {
+  return digestOf(diffIds.toSorted().join('\n'));
 }
 
 function parsed(text: Buffer): unknown {

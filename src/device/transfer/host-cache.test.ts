@@ -5,7 +5,7 @@ import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { expect, it } from 'vitest';
 import { layerOf, tarOf, temporaryFolder } from '../../../init-container/store/test-support.ts';
-import { encodeRecipe } from '../../shared/delta/recipe.ts';
+import { encodeRecipe, recipeOf } from '../../shared/delta/recipe.ts';
 import { compressRecipe } from '../../shared/delta/recipe-codec.ts';
 import { digestOf } from '../../shared/oci/digest.ts';
 import { mediaTypes } from '../../shared/oci/types.ts';
@@ -24,6 +24,25 @@ it('keeps tars with their recipes, and makes a recipe that is lost or damaged ag
   await truncate(join(dir, 'recipes', recipe), 5);
   expect(await cache.recipe(layer.diffId)).toBeUndefined();
   expect((await cache.tar(layer.diffId))?.recipe).toEqual(kept?.recipe);
+});
+
+it('takes no recipe of a tar from a device, and forgets what was told and what is damaged when it is of no use', async () => {
+  const dir = await temporaryFolder();
+  const cache = new HostCache(dir);
+  const other = await recipeOf(Readable.from([await tarOf([{ name: 'b', content: 'x' }])]));
+  const told = await compressRecipe(encodeRecipe(other ?? expect.fail('no recipe')));
+  expect(await cache.keepRecipe(layer.diffId, told)).toEqual(other);
+  const { recipe } = (await cache.keepTar(layer.diffId, layer.mediaType, blob())) ?? expect.fail('no tar');
+  expect(recipe.contents.map(({ path }) => path)).toEqual(['a']);
+  expect(await cache.recipe(layer.diffId)).toEqual(recipe);
+  await cache.keepRecipe(digestOf('c'), told);
+  await cache.distrust([layer.diffId]);
+  expect(await cache.recipe(digestOf('c'))).toBeUndefined();
+  const kept = await cache.tar(layer.diffId);
+  await truncate(kept?.path ?? '', 100);
+  await cache.distrust([layer.diffId, digestOf('d')]);
+  expect(await cache.tar(layer.diffId)).toBeUndefined();
+  expect(await cache.recipe(layer.diffId)).toBeUndefined();
 });
 
 it('takes no tar that is another one, and nothing of it stays', async () => {

@@ -18,6 +18,7 @@ import { ImageError } from '../errors.ts';
 const bounds = {
   tars: 2 * 2 ** 30,
   recipes: 64 * 2 ** 20,
+  told: 64 * 2 ** 20,
   documents: 16 * 2 ** 20,
   layers: 16 * 2 ** 20,
   revisions: 16 * 2 ** 20,
@@ -37,7 +38,7 @@ export interface CachedTar {
 
 /**
  * What this host remembers of layers and devices, so that the next swap sends only what differs: tars and recipes of
- * layers by diffID, documents of images and revisions by digest, lists of layers by the digest of the list, differences that have not
+ * layers by diffID (those that devices told apart from those of tars), documents of images and revisions by digest, lists of layers by the digest of the list, differences that have not
  * arrived yet. Nothing here is needed: what is missing or damaged is made again or done without.
  */
 export class HostCache {
@@ -82,7 +83,7 @@ export class HostCache {
   async tar(diffId: Digest): Promise<CachedTar | undefined> {
     const path = this.path('tars', hexOf(diffId));
     if (!(await touch(path))) return undefined;
-    const recipe = (await this.recipe(diffId)) ?? (await this.#makeRecipe(diffId, createReadStream(path)));
+    const recipe = (await this.#recipe('recipes', diffId)) ?? (await this.#makeRecipe(diffId, createReadStream(path)));
     return recipe && { diffId, path, recipe, open: () => openFile(path) };
   }
 
@@ -118,15 +119,39 @@ export class HostCache {
   }
 
   async recipe(diffId: Digest): Promise<Recipe | undefined> {
-    const compressed = await this.read('recipes', hexOf(diffId));
-    return compressed && recipeIn(compressed);
+    return (await this.#recipe('recipes', diffId)) ?? this.#recipe('told', diffId);
   }
 
-  /** Keeps a recipe as a device gives it. Undefined, and not kept, when it is damaged. */
+  /**
+   * Keeps a recipe as a device gives it. Undefined, and not kept, when it is damaged. Nothing shows whether it is the layer's:
+   * of a tar that is here it is never taken.
+   */
   async keepRecipe(diffId: Digest, compressed: Buffer): Promise<Recipe | undefined> {
     const recipe = await recipeIn(compressed);
-    if (recipe) await this.write('recipes', hexOf(diffId), compressed);
+    if (recipe) await this.write('told', hexOf(diffId), compressed);
     return recipe;
+  }
+
+  /** What was made of these layers was no good: those that are damaged here go, and all that devices told. */
+  async distrust(diffIds: readonly Digest[]): Promise<void> {
+    for (const diffId of diffIds) {
+      const name = hexOf(diffId);
+      const hash = createHash('sha256');
+      const read = pipeline(createReadStream(this.path('tars', name)), hash);
+      const found = await read.then(
+        () => hash.digest('hex'),
+        () => undefined,
+      );
+      if (found === name) continue;
+      await this.remove('tars', name);
+      await this.remove('recipes', name);
+    }
+    await rm(join(this.#dir, 'told'), { recursive: true, force: true });
+  }
+
+  async #recipe(kind: 'recipes' | 'told', diffId: Digest): Promise<Recipe | undefined> {
+    const compressed = await this.read(kind, hexOf(diffId));
+    return compressed && recipeIn(compressed);
   }
 
   async #makeRecipe(diffId: Digest, tar: AsyncIterable<Buffer>): Promise<Recipe | undefined> {

@@ -31,6 +31,8 @@ export interface Difference {
   operations: { kind: string; paths: string[]; bytes: number }[];
   /** To be called when the device has the layer. */
   arrived(): Promise<void>;
+  /** To be called when the device cannot use it. */
+  refused(): Promise<void>;
 }
 
 const keptSchema = z.object({
@@ -47,6 +49,14 @@ const pieceBytes = 64 << 10;
 /** An operation may be for thousands of contents, which nobody wants to see. */
 const mostPaths = 3;
 
+interface From {
+  bases: Bases;
+  present: ReadonlySet<Digest>;
+  effort: Effort;
+  /** To make one can take minutes. */
+  signal?: AbortSignal | undefined;
+}
+
 /**
  * The difference by which a device makes a layer of its bases and of contents that it has. One that was made before and has
  * not arrived is taken again: with the same bytes the device goes on where it was.
@@ -54,12 +64,13 @@ const mostPaths = 3;
 export async function difference(
   cache: HostCache,
   target: DifferenceTarget,
-  { bases, present, effort }: { bases: Bases; present: ReadonlySet<Digest>; effort: Effort },
+  { bases, present, effort, signal }: From,
 ): Promise<Difference> {
   const name = createHash('sha256')
     .update([target.diffId, effort, ...bases.diffIds].join('\n'))
     .digest('hex');
-  const kept = (await usable(cache, name, present)) ?? (await make(cache, name, target, { bases, present, effort }));
+  const from = { bases, present, effort, signal };
+  const kept = (await usable(cache, name, present)) ?? (await makeOnce(cache, name, target, from));
   const { digest, size, files, operations, bytes } = kept;
   const blob: Blob = {
     mediaType: deltaMediaType,
@@ -71,7 +82,11 @@ export async function difference(
     await cache.remove('deltas', name);
     await cache.remove('deltas', `${name}.json`);
   };
-  return { blob, files, operations, arrived };
+  const refused = async () => {
+    await arrived();
+    await cache.distrust([target.diffId, ...bases.diffIds]);
+  };
+  return { blob, files, operations, arrived, refused };
 }
 
 async function usable(cache: HostCache, name: string, present: ReadonlySet<Digest>): Promise<Kept | undefined> {
@@ -85,11 +100,26 @@ async function usable(cache: HostCache, name: string, present: ReadonlySet<Diges
   }
 }
 
+/** By the path of what they make. */
+const making = new Map<string, Promise<Kept>>();
+
+/** A person who says yes before the plan is there must not have the same work done twice side by side. */
+async function makeOnce(cache: HostCache, name: string, target: DifferenceTarget, from: From): Promise<Kept> {
+  const path = cache.path('deltas', name);
+  await making.get(path)?.catch(() => undefined);
+  from.signal?.throwIfAborted();
+  const made = (await usable(cache, name, from.present)) ?? making.get(path);
+  if (made) return made;
+  const work = make(cache, name, target, from).finally(() => making.delete(path));
+  making.set(path, work);
+  return work;
+}
+
 async function make(
   cache: HostCache,
   name: string,
   target: DifferenceTarget,
-  { bases, present, effort }: { bases: Bases; present: ReadonlySet<Digest>; effort: Effort },
+  { bases, present, effort, signal }: From,
 ): Promise<Kept> {
   const { recipe } = target;
   const tar = await target.open();
@@ -103,6 +133,7 @@ async function make(
       has: (sha256) => bases.contents.has(sha256),
       openContent: (sha256) => bases.contents.open(sha256),
       effort,
+      onProgress: () => signal?.throwIfAborted(),
     });
     const bytes = Buffer.concat(parts);
     const all = new Set(recipe.contents.map(({ sha256 }) => sha256));

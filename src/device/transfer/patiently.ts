@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { TransportError } from '../../transport/transport.ts';
 import type { Connection } from '../connection.ts';
 
-/** So long nothing may come over before we say so instead of trying for ever: an init container may begin anew. */
+/** Nothing may come over for so long, while there is a connection, before we say so instead of trying for ever. */
 const patienceMs = 60_000;
 const pauseMs = 500;
 
@@ -15,9 +15,10 @@ export async function* patiently<T>(
   attempt: (gotOn: () => void) => AsyncIterable<T>,
   broken: (error: TransportError) => T,
 ): AsyncGenerator<T> {
-  let gotOnAt = performance.now();
+  // When the first connection broke since something came over last.
+  let vainSince: number | undefined;
   const gotOn = () => {
-    gotOnAt = performance.now();
+    vainSince = undefined;
   };
   for (;;) {
     try {
@@ -25,11 +26,15 @@ export async function* patiently<T>(
       return;
     } catch (error) {
       signal?.throwIfAborted();
-      const vainMs = performance.now() - gotOnAt;
-      if (!(error instanceof TransportError && error.retry) || vainMs > patienceMs) throw error;
+      const brokeAt = performance.now();
+      const since: number = vainSince ?? brokeAt;
+      if (!(error instanceof TransportError && error.retry) || brokeAt - since > patienceMs) throw error;
       yield broken(error);
       await sleep(pauseMs, undefined, { signal });
+      const awayAt = performance.now();
       await connection.whenConnected(signal);
+      // A device that is away for long was not tried for long: it may be restarting.
+      vainSince = since + performance.now() - awayAt;
     }
   }
 }

@@ -35,6 +35,8 @@ export interface PlannedPart extends TransferPart {
   whole: Blob;
   /** To be called when the device has the layer. */
   arrived?: () => Promise<void>;
+  /** To be called when the device cannot use the difference. */
+  refused?: () => Promise<void>;
 }
 
 export interface PlannedTransfer extends TransferPlan {
@@ -52,7 +54,10 @@ export interface PlannerContext {
 
 /** The plan as it is shown. */
 export function shownTransfer({ parts, allArrived: _allArrived, ...plan }: PlannedTransfer): TransferPlan {
-  return { ...plan, parts: parts.map(({ blob: _blob, whole: _whole, arrived: _arrived, ...part }) => part) };
+  return {
+    ...plan,
+    parts: parts.map(({ blob: _blob, whole: _whole, arrived: _arrived, refused: _refused, ...part }) => part),
+  };
 }
 
 const inspectedSchema = z.object({ RootFS: z.object({ Layers: z.array(digestSchema) }) });
@@ -115,7 +120,7 @@ async function planLayer(
   image: ImageToSend,
   layer: ImageOffer['missing'][number],
 ): Promise<PlannedPart> {
-  const { cache, rate } = context;
+  const { cache, rate, signal } = context;
   const { component, source } = image;
   const { diffId, digest, size } = layer;
   const descriptor = { mediaType: layer.mediaType || mediaTypes.layer, digest, size };
@@ -129,12 +134,24 @@ async function planLayer(
   const kept = new Set(source.config.rootfs.diff_ids);
   const bases = await basesFor(tar.recipe, former, kept, { cache, device });
   for (const { sha256 } of bases.present) present.add(sha256);
-  const effort = effortFor(rate.bytesPerSecond);
-  const { blob, files, arrived } = await difference(cache, tar, { bases, present, effort });
+  const made = await madeOf(cache, tar, { bases, present, effort: effortFor(rate.bytesPerSecond), signal });
   // The layers that follow can build on this one.
   for (const { sha256 } of tar.recipe.contents) present.add(sha256);
+  if (!made) return sentWhole;
+  const { blob, files, arrived, refused } = made;
   if (blob.size >= size) return { ...sentWhole, files };
-  return { ...part, method: 'difference', bytes: blob.size, files, blob, arrived };
+  return { ...part, method: 'difference', bytes: blob.size, files, blob, arrived, refused };
+}
+
+/** Undefined when it cannot be made: what is kept here is damaged, or goes meanwhile. Then the layer itself must do. */
+async function madeOf(cache: HostCache, tar: CachedTar, from: Parameters<typeof difference>[2]) {
+  try {
+    return await difference(cache, tar, from);
+  } catch {
+    from.signal?.throwIfAborted();
+    await cache.distrust([tar.diffId, ...from.bases.diffIds]);
+    return undefined;
+  }
 }
 
 async function tarOf(cache: HostCache, ref: string, diffId: Digest, whole: Blob): Promise<CachedTar | undefined> {

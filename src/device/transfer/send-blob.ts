@@ -20,9 +20,10 @@ const statusSchema = z.object({ offset: z.number().int().nonnegative() }) satisf
 export interface SendContext {
   api: ApiClient;
   signal?: AbortSignal | undefined;
-  bytesPerSecond: number;
-  /** Told where a sending goes on that had begun before. */
-  onResume?: (digest: Digest, offset: number) => void;
+  /** By what is known so far: it is asked before each block. */
+  bytesPerSecond(): number;
+  /** Told how much of a blob that is sent in parts the device has, whenever that was asked. */
+  onOffset?: (digest: Digest, offset: number) => void;
 }
 
 /** What a blob is sent for. */
@@ -36,8 +37,9 @@ export interface BlobTarget {
 }
 
 /**
- * Sends a blob, from where an earlier sending broke off. Yields, now and then, how many of its bytes have
- * left. Rejects with a `TransportError` when the connection breaks, and what has arrived stays there; with `ApiError` when
+ * Sends a blob, from where an earlier sending broke off. Yields, now and then, how many of its bytes the device has; one that
+ * keeps no parts does not tell, then it is how many were read here. Rejects with a `TransportError` when the connection breaks,
+ * and what has arrived stays there; with `ApiError` when
  * the device refuses, with `ImageError` when the blob is not what it should be.
  */
 export async function* sendBlob(
@@ -46,20 +48,25 @@ export async function* sendBlob(
   blob: Blob,
   what: string,
 ): AsyncGenerator<number> {
+  const { api, signal } = context;
   const { path, parts = 'large' } = target;
-  const wanted = parts === 'only' || (parts === 'large' && blob.size > blockBytes);
-  const inParts = wanted && (yield* sendInParts(context, target, blob, what));
-  if (parts === 'only' && !inParts) throw new ApiError(507, 'the device has no room to keep what arrives');
   const headers = { 'Content-Type': blob.mediaType, 'X-Gantry-Digest': blob.digest };
-  if (!inParts) {
-    yield* withProgress(blob, what, 0, (body) =>
-      context.api.put(path, body, { headers, length: blob.size, signal: context.signal }),
-    );
+  const wanted = parts === 'only' || (parts === 'large' && blob.size > blockBytes);
+  if (wanted && (yield* sendInParts(context, target, blob, what))) {
+    const upload = `${path.includes('?') ? '&' : '?'}upload=${blob.digest}`;
+    await api.put(`${path}${upload}`, Readable.from([]), { headers, length: 0, signal });
     return;
   }
-  const nothing = Readable.from([]);
-  const upload = `${path.includes('?') ? '&' : '?'}upload=${blob.digest}`;
-  await context.api.put(`${path}${upload}`, nothing, { headers, length: 0, signal: context.signal });
+  if (parts === 'only') throw new ApiError(507, 'the device has no room to keep what arrives');
+  if (blob.size <= blockBytes) {
+    yield 0;
+    // What buffers take at once would be told as sent, seconds before it is.
+    const body = await verified(blob, what, 0, () => undefined);
+    await api.put(path, body, { headers, length: blob.size, signal });
+    yield blob.size;
+    return;
+  }
+  yield* withProgress(blob, what, (body) => api.put(path, body, { headers, length: blob.size, signal }));
 }
 
 /** False when the device cannot keep parts: it is of an older version, or has no room for the blob beside its layer. */
@@ -73,13 +80,11 @@ async function* sendInParts(
   for (let collisions = 0; ; collisions++) {
     const offset = await offsetOf(context, path);
     if (offset === undefined) return false;
-    if (offset > 0) context.onResume?.(blob.digest, offset);
+    context.onOffset?.(blob.digest, offset);
     yield offset;
     if (offset >= blob.size) return true;
     try {
-      yield* withProgress(blob, what, offset, (body) =>
-        sendBlocks(context, path, body, { offset, size: blob.size, makes }),
-      );
+      yield* sendBlocks(context, path, blob, { what, offset, makes });
       return true;
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
@@ -90,24 +95,36 @@ async function* sendInParts(
 }
 
 /** The next block leaves when the device has the one before: what is on its way is lost when the line or the device is. */
-async function sendBlocks(
-  { api, signal, bytesPerSecond }: SendContext,
+async function* sendBlocks(
+  context: SendContext,
   path: string,
-  body: Readable,
-  { offset, size, makes }: { offset: number; size: number; makes: number | undefined },
-): Promise<void> {
-  const most = Math.max(blockBytes, Math.round(bytesPerSecond * blockSeconds));
-  const pieces = new Pieces(body);
-  for (let at = offset; at < size; ) {
-    const length = Math.min(most, size - at);
-    const headers = {
-      'Content-Type': 'application/offset+octet-stream',
-      'Upload-Offset': String(at),
-      'Upload-Length': String(size),
-      ...(makes !== undefined && { 'Upload-Makes': String(makes) }),
-    };
-    await api.put(path, pieces.take(length), { method: 'PATCH', headers, length, signal });
-    at += length;
+  blob: Blob,
+  { what, offset, makes }: { what: string; offset: number; makes: number | undefined },
+): AsyncGenerator<number> {
+  const { api, signal } = context;
+  const { size } = blob;
+  const body = await verified(blob, what, offset, () => undefined);
+  try {
+    const pieces = new Pieces(body);
+    let told = performance.now();
+    for (let at = offset; at < size; ) {
+      const most = Math.max(blockBytes, Math.round(context.bytesPerSecond() * blockSeconds));
+      const length = Math.min(most, size - at);
+      const headers = {
+        'Content-Type': 'application/offset+octet-stream',
+        'Upload-Offset': String(at),
+        'Upload-Length': String(size),
+        ...(makes !== undefined && { 'Upload-Makes': String(makes) }),
+      };
+      await api.put(path, pieces.take(length), { method: 'PATCH', headers, length, signal });
+      at += length;
+      const now = performance.now();
+      if (now - told < progressStepMs && at < size) continue;
+      told = now;
+      yield at;
+    }
+  } finally {
+    body.destroy();
   }
 }
 
@@ -124,12 +141,11 @@ async function offsetOf({ api, signal }: SendContext, path: string): Promise<num
 async function* withProgress(
   blob: Blob,
   what: string,
-  from: number,
   send: (body: Readable) => Promise<void>,
 ): AsyncGenerator<number> {
   const progress = new PassThrough({ objectMode: true });
   let told = 0;
-  const body = await verified(blob, what, from, (done) => {
+  const body = await verified(blob, what, 0, (done) => {
     const now = performance.now();
     if (now - told < progressStepMs) return;
     told = now;

@@ -32,18 +32,20 @@ export class Sending {
   ): AsyncGenerator<{ sent: number; goesOnAt?: number }> {
     const { api, rates, signal } = this.#context;
     let goesOnAt: number | undefined;
-    const onResume = (_digest: Digest, offset: number) => {
-      goesOnAt = offset;
-    };
-    let at = performance.now();
     let left: number | undefined;
-    const { bytesPerSecond } = rates.rate;
-    for await (const sent of sendBlob({ api, signal, bytesPerSecond, onResume }, target, blob, what)) {
-      if (sent > (this.#furthest.get(blob.digest) ?? 0)) {
-        this.#furthest.set(blob.digest, sent);
-        gotOn();
-      }
-      if (goesOnAt !== undefined) left = undefined;
+    const reached = (digest: Digest, offset: number) => {
+      if (offset > (this.#furthest.get(digest) ?? 0)) gotOn();
+      this.#furthest.set(digest, offset);
+    };
+    const onOffset = (digest: Digest, offset: number) => {
+      if (offset > 0) goesOnAt = offset;
+      left = undefined;
+      reached(digest, offset);
+    };
+    const bytesPerSecond = () => rates.rate.bytesPerSecond;
+    let at = performance.now();
+    for await (const sent of sendBlob({ api, signal, bytesPerSecond, onOffset }, target, blob, what)) {
+      if (sent > (this.#furthest.get(blob.digest) ?? 0)) reached(blob.digest, sent);
       yield { sent, ...(goesOnAt !== undefined && { goesOnAt }) };
       goesOnAt = undefined;
       const now = performance.now();

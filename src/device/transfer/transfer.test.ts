@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { readdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { layerOf, type TestLayer, tarOf, temporaryFolder } from '../../../init-container/store/test-support.ts';
 import type { SwapEvent, TransferPlan } from '../../shared/api/types.ts';
 import { hexOf } from '../../shared/oci/digest.ts';
 import type { Digest } from '../../shared/oci/types.ts';
+import { ApiError } from '../errors.ts';
 import type { ImageSource } from '../image-source/types.ts';
 import { type UploadContext, uploadImages } from '../upload.ts';
 import { hostOf, sourceOf, storeBehindLine } from './store-line.testing.ts';
@@ -106,6 +107,37 @@ describe('over a slow line', () => {
     expect(line.down).toBeLessThan(1800);
   });
 
+  it('a person who gives up does not wait until a difference is made', async () => {
+    const { context, first } = await deviceWith([shared, await app('one')]);
+    const source = sourceOf('web:2', [shared, await app('another')]);
+    const abort = new AbortController();
+    const sending = uploadImages({ ...context, signal: abort.signal }, [
+      { component: 'web', source, former: first.digest },
+    ]);
+    // What it is made of is known here: after that nothing is asked which would fail.
+    const { cache } = context;
+    const tar = cache.tar.bind(cache);
+    vi.spyOn(cache, 'tar').mockImplementation((diffId) => {
+      abort.abort();
+      return tar(diffId);
+    });
+    const told: string[] = [];
+    const all = async () => {
+      for await (const { message } of sending) told.push(message);
+    };
+    await expect(all()).rejects.toThrow('aborted');
+    expect(told).toEqual(['web:2: working out what differs from what the device has']);
+  });
+
+  it('is worked out once when the swap begins before its plan is shown', async () => {
+    const { sendNext, context } = await deviceWith([shared, await app('one')]);
+    const write = vi.spyOn(context.cache, 'write');
+    const next = sourceOf('web:2', [shared, await app('another')]);
+    const plans = await Promise.all([sendNext(next), sendNext(next)]);
+    expect(plans.map(({ plan }) => plan.parts[0]?.method)).toEqual(['difference', 'difference']);
+    expect(write.mock.calls.filter(([kind, name]) => kind === 'deltas' && name.endsWith('.json'))).toHaveLength(1);
+  });
+
   it('several images of one swap share a plan: what the first brings, the second builds on', async () => {
     const { context, first } = await deviceWith([shared, await app('one')]);
     const tool = randomBytes(30_000).toString('base64');
@@ -147,6 +179,30 @@ describe('over a slow line', () => {
       expect(await readFile(layer(edited.diffId, 'app/main.js'), 'utf8')).toBe(bundle('another'));
       expect(await readdir(join(data, 'uploads'))).toEqual([]);
     }
+  });
+
+  it('a refusal that would be that of the whole layer too ends it before that is sent', async () => {
+    const { sendNext, line, context } = await deviceWith([shared, await app('one')]);
+    const put = context.api.put.bind(context.api);
+    vi.spyOn(context.api, 'put').mockImplementation((path, ...more) =>
+      path.startsWith('/gantry/v1/layers/')
+        ? Promise.reject(new ApiError(507, 'the disk of the device is full'))
+        : put(path, ...more),
+    );
+    await expect(sendNext(sourceOf('web:2', [shared, await app('another')]))).rejects.toThrow('is full');
+    expect(line.up).toBeLessThan(2500);
+  });
+
+  it('a base that is damaged on this host is done without, and not tried again', async () => {
+    const before = await app('one');
+    const { sendNext, layer, context } = await deviceWith([shared, before]);
+    const kept = await context.cache.tar(before.diffId);
+    await truncate(kept?.path ?? '', 1000);
+    const edited = await app('another');
+    const { plan } = await sendNext(sourceOf('web:2', [shared, edited]));
+    expect(plan.parts).toMatchObject([{ method: 'whole' }]);
+    expect(await readFile(layer(edited.diffId, 'app/main.js'), 'utf8')).toBe(bundle('another'));
+    expect(await context.cache.tar(before.diffId)).toBeUndefined();
   });
 
   it('a host that never saw the layers asks for their recipes, and does what can be done', async () => {

@@ -60,5 +60,7 @@ export async function verified(
     check.destroy(error instanceof ImageError ? error : new ImageError(damaged, error));
   });
   check.on('close', () => blob.destroy());
+  // It may be damaged before anybody reads; who reads then is told.
+  check.on('error', () => undefined);
   return blob.pipe(check);
 }

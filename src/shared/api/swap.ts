@@ -187,6 +187,6 @@ export interface SwapEvent {
   sending?: true;
   /** With `sending`: bytes sent so far and to send, at which rate, and how long the rest takes at that. */
   progress?: { done: number; total: number; bytesPerSecond?: number; secondsLeft?: number };
-  /** With `sending`, once: what will travel. */
+  /** With `sending`: what will travel. Once, and again should the device have forgotten what it had. */
   transfer?: TransferPlan;
 }

@@ -83,7 +83,7 @@ async function readRecipes(
 
 function check(head: DeltaHead, recipe: Recipe, start: number, { delta, maxBytes }: ApplyOptions): PlannedOperation[] {
   const bytes = tarSize(recipe);
-  if (bytes > maxBytes) throw new DeltaError('limit', `the layer has ${bytes} bytes, and only ${maxBytes} are taken`);
+  if (bytes > maxBytes) throw new DeltaError('size', `the layer has ${bytes} bytes, and only ${maxBytes} are taken`);
   let position = start + dataLength(head.recipe.method);
   const planned: PlannedOperation[] = [];
   for (const { targets, ...method } of head.operations) {

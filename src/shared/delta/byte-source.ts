@@ -55,8 +55,6 @@ export async function fillExactly(bytes: Buffer, source: ByteSource, position: n
 
 /** Several sources, one behind the other, as one. Closing it closes them. */
 export function joinedSource(sources: readonly ByteSource[]): ByteSource {
-  const [only] = sources;
-  if (only && sources.length === 1) return only;
   const ends: number[] = [];
   for (const { size } of sources) ends.push((ends.at(-1) ?? 0) + size);
   return {

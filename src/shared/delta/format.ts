@@ -16,8 +16,9 @@ export const deltaMediaType = 'application/vnd.gantry.layer.delta.v1';
  *     data of the recipe             and then of the operations, in their order; nothing behind it
  *
  * The recipe's contents that no operation makes are on the device. An operation makes one or more of them, in order, as if they were
- * one behind the other in one file; its bases are older contents, also as if in one file. Contents that operations make have zeros for
- * a digest in the recipe: 32 bytes of each that nobody needs.
+ * one behind the other in one file; its bases are older contents, also as if in one file: one of any size, or several that have no more
+ * than `DICTIONARY_BYTES` together. Contents that operations make have zeros for a digest in the recipe: 32 bytes of each that nobody
+ * needs.
  */
 export interface DeltaHead {
   /** `recipeId` of the base recipe. */
@@ -79,6 +80,9 @@ export const BLOCK_BYTES = 4 * 1024 * 1024;
 export const DICTIONARY_BYTES = 8 * 1024 * 1024;
 /** The largest window of a stream: 8 MiB with zstd, 4 MiB with brotli. A device holds one for each stream that it reads. */
 export const STREAM_WINDOW_LOG = { zstd: 23, brotli: 22 } as const;
+
+/** Operations, contents, bases and blocks of a head: more than any recipe within its limits needs, and few enough to be held. */
+const MOST_THINGS = 256 * 1024;
 
 const MAGIC = Buffer.from('GDL\x01', 'latin1');
 /** Magic and the longest varint. */
@@ -152,16 +156,16 @@ export function readPrefix(prefix: Buffer): { start: number; length: number } {
  * Throws a `DeltaError` (invalid).
  */
 export function decodeHead(head: Buffer): DeltaHead {
-  const reader = new ByteReader(head, what);
+  const reader = new HeadReader(head, what);
   const hasBase = oneOf(reader, [false, true]);
   const base = hasBase ? reader.bytes(RECIPE_ID_BYTES).toString('hex') : undefined;
   const recipe = { size: reader.varint(), method: decodeMethod(reader, []) };
   if ('bases' in recipe.method && recipe.method.bases.length > 0) throw damaged('its recipe builds on contents');
-  const count = countOf(reader);
+  const count = reader.count();
   const operations: Operation[] = [];
   let next = 0;
   for (let i = 0; i < count; i++) {
-    const targets = Array.from({ length: countOf(reader) }, () => {
+    const targets = Array.from({ length: reader.count() }, () => {
       const target = next + reader.varint();
       next = target + 1;
       return target;
@@ -173,7 +177,21 @@ export function decodeHead(head: Buffer): DeltaHead {
   return { base, recipe, operations };
 }
 
-function decodeMethod(reader: ByteReader, before: readonly Operation[]): Method {
+class HeadReader extends ByteReader {
+  #things = 0;
+
+  /** How many things follow; each takes at least a byte, so that no number alone takes memory. */
+  count(): number {
+    const count = this.varint();
+    if (count > this.left) throw damaged('it ends too early');
+    this.#things += count;
+    if (this.#things > MOST_THINGS)
+      throw new DeltaError('limit', 'the difference is made of more parts than any layer needs');
+    return count;
+  }
+}
+
+function decodeMethod(reader: HeadReader, before: readonly Operation[]): Method {
   const kind = oneOf(reader, kinds);
   if (kind === 'literal') return { kind, data: decodeStream(reader) };
   if (kind === 'again') {
@@ -182,7 +200,7 @@ function decodeMethod(reader: ByteReader, before: readonly Operation[]): Method 
     if (!same || same.kind === 'again') throw damaged('an operation refers to one that cannot be repeated');
     return { kind, operation };
   }
-  const bases = Array.from({ length: countOf(reader) }, () => {
+  const bases = Array.from({ length: reader.count() }, () => {
     const place = reader.varint();
     return place === 0 ? digest(reader) : place - 1;
   });
@@ -191,7 +209,7 @@ function decodeMethod(reader: ByteReader, before: readonly Operation[]): Method 
     if (!steps || !gaps || !words || !extra) throw damaged('it has no streams');
     return { kind, bases, streams: { steps, gaps, words, extra } };
   }
-  const blocks = Array.from({ length: countOf(reader) }, () => decodeBlock(reader));
+  const blocks = Array.from({ length: reader.count() }, () => decodeBlock(reader));
   // Each costs reading a dictionary, so there are no more of them than its size needs.
   if (blocks.slice(0, -1).some(({ size }) => size !== BLOCK_BYTES))
     throw damaged('a block of it is smaller than blocks are');
@@ -211,13 +229,6 @@ function decodeBlock(reader: ByteReader): Block {
     throw damaged('a block of it is larger than blocks may be');
   }
   return { size, from, dictionary, length };
-}
-
-/** How many things follow; each takes at least a byte, so that no number alone takes memory. */
-function countOf(reader: ByteReader): number {
-  const count = reader.varint();
-  if (count > reader.left) throw damaged('it ends too early');
-  return count;
 }
 
 function digest(reader: ByteReader): Digest {

@@ -1,7 +1,7 @@
 import type { Digest } from '../oci/types.ts';
-import { type ByteSource, joinedSource, wholeOf } from './byte-source.ts';
+import { type ByteSource, bufferSource, readExactly, wholeOf } from './byte-source.ts';
 import { DeltaError } from './errors.ts';
-import { type BaseContent, damaged, type Method } from './format.ts';
+import { type BaseContent, DICTIONARY_BYTES, damaged, type Method } from './format.ts';
 import { perform } from './perform.ts';
 import type { RecipeContent } from './recipe.ts';
 
@@ -92,7 +92,7 @@ export class Operations {
   async #open(sha256: Digest, size: number | undefined, name: string): Promise<ByteSource> {
     const source = await this.#options.openContent(sha256);
     if (!source) throw new DeltaError('base', `${name}, ${sha256}, is not here`);
-    if (size === undefined || source.size === size) return source;
+    if (size === undefined || source.size === size) return readableSource(source, name);
     await source.close();
     throw new DeltaError('base', `${name} has ${source.size} bytes here instead of ${size}`);
   }
@@ -107,18 +107,50 @@ export class Operations {
   }
 
   async #openBases(bases: readonly BaseContent[]): Promise<ByteSource> {
-    const opened: ByteSource[] = [];
-    try {
-      for (const base of bases) {
-        const known = typeof base === 'number' ? this.#bases[base] : undefined;
-        const sha256 = typeof base === 'number' ? known?.sha256 : base;
-        if (sha256 === undefined) throw damaged('it builds on a content that its base does not have');
-        opened.push(await this.#open(sha256, known?.size, 'a content that the difference builds on'));
-      }
-      return joinedSource(opened);
-    } catch (error) {
-      await joinedSource(opened).close();
-      throw error;
-    }
+    const [only] = bases;
+    if (only === undefined) return bufferSource(Buffer.alloc(0));
+    return bases.length === 1 ? this.#openBase(only) : this.#readBases(bases);
   }
+
+  /** Several are small, and may be thousands: more than a process may have open at a time. */
+  async #readBases(bases: readonly BaseContent[]): Promise<ByteSource> {
+    const contents: Buffer[] = [];
+    let room = DICTIONARY_BYTES;
+    for (const base of bases) {
+      const source = await this.#openBase(base);
+      try {
+        room -= source.size;
+        if (room < 0)
+          throw damaged('an operation builds on several contents that are larger than they may be together');
+        contents.push(await readExactly(source, 0, source.size, OLDER));
+      } finally {
+        await source.close();
+      }
+    }
+    return bufferSource(Buffer.concat(contents));
+  }
+
+  async #openBase(base: BaseContent): Promise<ByteSource> {
+    const known = typeof base === 'number' ? this.#bases[base] : undefined;
+    const sha256 = typeof base === 'number' ? known?.sha256 : base;
+    if (sha256 === undefined) throw damaged('it builds on a content that its base does not have');
+    return this.#open(sha256, known?.size, OLDER);
+  }
+}
+
+const OLDER = 'a content that the difference builds on';
+
+/** What a damaged disk cannot read is as good as not there. */
+function readableSource(source: ByteSource, name: string): ByteSource {
+  return {
+    size: source.size,
+    async read(into, position) {
+      try {
+        return await source.read(into, position);
+      } catch (error) {
+        throw new DeltaError('base', `${name} cannot be read`, error);
+      }
+    },
+    close: () => source.close(),
+  };
 }

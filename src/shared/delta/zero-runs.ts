@@ -1,5 +1,6 @@
+import { ByteList } from './byte-list.ts';
 import { DeltaError } from './errors.ts';
-import { type ByteReader, varint } from './varint.ts';
+import type { ByteReader } from './varint.ts';
 
 /** Shorter runs of zeros cost less as they are. */
 const SHORTEST_RUN = 8;
@@ -9,7 +10,8 @@ const SHORTEST_RUN = 8;
  * as they are, those, and how many zeros come after them.
  */
 export function packZeros(bytes: Buffer): Buffer {
-  const parts: Buffer[] = [];
+  // A list of pieces would take many times as much memory as they have.
+  const packed = new ByteList();
   for (let at = 0; at < bytes.length; ) {
     let end = at;
     let next = at;
@@ -19,10 +21,12 @@ export function packZeros(bytes: Buffer): Buffer {
       while (next < bytes.length && bytes[next] === 0) next++;
       if (next - end >= SHORTEST_RUN) break;
     }
-    parts.push(varint(end - at), bytes.subarray(at, end), varint(next - end));
+    packed.varint(end - at);
+    packed.append(bytes.subarray(at, end));
+    packed.varint(next - end);
     at = next;
   }
-  return Buffer.concat(parts);
+  return packed.bytes;
 }
 
 /** All that is left in `reader`, unpacked to exactly `size` bytes. Throws a `DeltaError` (invalid) if it has more or fewer. */

@@ -25,6 +25,8 @@ export interface DevSubject {
   target: string;
   /** The component that is swapped. */
   name: string;
+  /** Part of what is saved: a device has what was sent to it before. */
+  words: string;
   /** What its page says; rejects or waits while nobody answers. */
   page(): Promise<string>;
 }
@@ -33,7 +35,7 @@ const runs = 10;
 const betweenMs = 30;
 
 /** Saves again and again, as an editor does, and asks for the page all the time. */
-export async function measureDev({ target, name, page }: DevSubject): Promise<DevTimes> {
+export async function measureDev({ target, name, words: own, page }: DevSubject): Promise<DevTimes> {
   const folder = mkdtempSync(join(tmpdir(), 'gantry-bench-dev-'));
   cpSync(join(root, 'images/node'), folder, { recursive: true });
   const program = readFileSync(join(folder, 'server.mjs'), 'utf8');
@@ -44,7 +46,7 @@ export async function measureDev({ target, name, page }: DevSubject): Promise<De
     // The first swap brings the template, maybe in the place of something else.
     await rounds();
     for (let run = 0; run <= runs; run++) {
-      const words = `run ${run}.`;
+      const words = `Run ${run} ${own}.`;
       const saved = performance.now();
       writeFileSync(join(folder, 'server.mjs'), program.replace('Hello from Node.', words));
       await untilPage(page, words);

@@ -11,7 +11,7 @@ export function devSections({ acceleration, times }: DevMeasured): string[] {
   ];
   return [
     '## From a save to the new code',
-    `\`gantry dev\` with the Node template (\`images/node\`) in the place of the demo’s web server, amd64 in QEMU (${acceleration}). One line of the program is changed and saved; the page is asked for until it says so. The device’s own start is what it takes to make the new container, while the old one runs, and to start it until it answers: crun’s, conmon’s and Node’s time. The serial line is a Unix socket of QEMU, without a baud rate. Median (least–most) of ${times[0]?.times.answered.runs} saves, after one that does not count.`,
+    `\`gantry dev\` with the Node template (\`images/node\`) in the place of the demo’s web server, amd64 in QEMU (${acceleration}). One line of the program is changed and saved; the page is asked for until it says so. The device’s own start is what it takes to make the new container, while the old one runs, and to start it until it answers: crun’s, conmon’s and Node’s time. The serial line has 115,200 baud. Median (least–most) of ${times[0]?.times.answered.runs} saves, after one that does not count.`,
     table(
       ['', ...times.map(({ via }) => via)],
       [

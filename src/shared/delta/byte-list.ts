@@ -3,7 +3,7 @@ export class ByteList {
   #bytes = Buffer.allocUnsafe(4096);
   #length = 0;
 
-  /** A varint, as `varint` of shared/delta writes it. */
+  /** A varint, as `varint` writes it. */
   varint(value: number): void {
     let rest = value;
     this.#makeRoom(8);
