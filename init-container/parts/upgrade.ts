@@ -7,6 +7,7 @@ import {
   type UpgradeStatus,
   upgradeImageSchema,
 } from '../../src/shared/api/types.ts';
+import { canonicalJson } from '../../src/shared/canonical-json.ts';
 import { deltaMediaType } from '../../src/shared/delta/format.ts';
 import type { ImageInfo } from '../../src/shared/device-paths.ts';
 import type { Digest } from '../../src/shared/oci/types.ts';
@@ -58,8 +59,8 @@ export class Upgrades {
   readonly #options: UpgradesOptions;
   readonly #path: string;
   #writing = false;
-  /** An upload that is being used: whoever lost the connection meanwhile asks for the same again. */
-  #using: { image: UpgradeImage; done: Promise<void> } | undefined;
+  /** Images that uploads are being used for: whoever lost the connection meanwhile asks for the same again. */
+  readonly #using = new Map<string, Promise<void>>();
   /** Whether the image that runs is on trial, or another one is about to be. */
   #trying: boolean;
 
@@ -97,12 +98,10 @@ export class Upgrades {
    * used later. `StoreError` (difference): the files have to be sent.
    */
   writeUploaded(image: UpgradeImage, upload: { digest: Digest; mediaType: string }): Promise<void> {
-    if (this.#using && isDeepStrictEqual(image, this.#using.image)) return this.#using.done;
-    const done = this.#writeUploaded(image, upload).finally(() => {
-      this.#using = undefined;
-    });
-    this.#using = { image, done };
-    return done;
+    const key = canonicalJson(image);
+    const using = this.#using.get(key) ?? this.#writeUploaded(image, upload).finally(() => this.#using.delete(key));
+    this.#using.set(key, using);
+    return using;
   }
 
   async #writeUploaded(image: UpgradeImage, { digest, mediaType }: { digest: Digest; mediaType: string }) {

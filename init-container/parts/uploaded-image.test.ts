@@ -98,11 +98,15 @@ describe('an upload', () => {
   it('that is asked for twice is used once, also when the first asking was given up', async () => {
     const { upgrades, upload, expectWritten, open } = await device();
     const asked = { digest: await upload(delta), mediaType: deltaMediaType };
-    await Promise.all([upgrades.writeUploaded(image, asked), upgrades.writeUploaded(image, asked)]);
+    const other = { ...image, name: 'other' };
+    const first = upgrades.writeUploaded(image, asked);
+    const refused = upgrades.writeUploaded(other, asked).catch((error: unknown) => error);
+    await Promise.all([first, refused.then(() => upgrades.writeUploaded(image, asked))]);
+    expect(await refused).toMatchObject({ kind: 'refused' });
     expectWritten();
     // The answer was lost with the init container.
     await (await open()).writeUploaded(image, asked);
-    await expect(upgrades.writeUploaded({ ...image, name: 'other' }, asked)).rejects.toMatchObject({ kind: 'unknown' });
+    await expect(upgrades.writeUploaded(other, asked)).rejects.toMatchObject({ kind: 'unknown' });
     expectWritten();
   });
 
