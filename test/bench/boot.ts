@@ -67,7 +67,7 @@ async function timedBoot(arch: Arch, atEnd: AtEnd) {
   const beforeBoot = () => {
     started = performance.now();
   };
-  const machine: Machine = await boot(arch, 'ssh', { name, image: benchImage(arch), beforeBoot });
+  const machine: Machine = await boot(arch, 'ssh', { name, image: benchImage(arch), beforeBoot, cpus: 2 });
   atEnd.add(() => machine.stop());
   const secondsSince = () => (performance.now() - started) / 1000;
   const expectInTime = (what: string) => {

@@ -9,11 +9,8 @@ describe('the machine is reset in the middle of swaps, with a data partition', (
   });
   afterAll(async () => device?.stop());
 
-  // Just before and just after the one rename that puts the new revision in force.
-  it.each([
-    ['written pointers.json', 'old'],
-    ['after pointers.json', 'new'],
-  ])('at "%s" the %s revision is in force', async (point, outcome) => {
-    expect(await device.resetAt({ story: 'a swap', point, nth: 1 }, 1)).toBe(outcome);
+  // Just after the one rename that puts the new revision in force. All other moments: `npm run soak -- resets`.
+  it('after that of pointers.json the new revision is in force', async () => {
+    expect(await device.resetAt({ story: 'a swap', point: 'after pointers.json', nth: 1 }, 1)).toBe('new');
   });
 });

@@ -18,7 +18,7 @@ describe.each<Arch>(['amd64', 'arm64'])('the kernel on %s', (arch) => {
 
   beforeAll(async () => {
     await composeParts(arch, arch === 'amd64' ? ['kernel-other', 'kernel-garbage'] : ['kernel-other']);
-    machine = await boot(arch, 'ssh', { name: `e2e-parts-${arch}`, data: true });
+    machine = await boot(arch, 'ssh', { name: `e2e-parts-${arch}`, data: true, cpus: 2 });
     await machine.untilHealthy();
   });
   afterAll(() => machine?.stop());

@@ -41,7 +41,7 @@ export class World {
   async start(data: true | 'keep'): Promise<void> {
     const name = `soak-${this.#arch}`;
     this.afterBoot = undefined;
-    this.#machine = await boot(this.#arch, 'ssh', { name, data, image: this.#image });
+    this.#machine = await boot(this.#arch, 'ssh', { name, data, image: this.#image, cpus: 2 });
     this.#device = await connectDevice(this.#machine.target, { patienceMs: connectLimitMs });
   }
 

@@ -15,7 +15,7 @@ const baud = 115_200;
 export async function measureDevOnMachine(atEnd: AtEnd, say: Say): Promise<DevMeasured> {
   await composeDemo('amd64', say);
   const name = 'bench-dev';
-  const machine = await boot('amd64', 'ssh', { name });
+  const machine = await boot('amd64', 'ssh', { name, cpus: 2 });
   atEnd.add(() => machine.stop());
   await machine.untilHealthy();
   const slow = await slowLine(machine, baud);

@@ -46,6 +46,8 @@ export interface BootOptions {
   dataWriteLog?: string;
   /** By default the one that the tests compose. */
   image?: string;
+  /** By default one: two machines at a time have two processors of this host for them. */
+  cpus?: number;
   /** See `EmulatorOptions`. */
   beforeBoot?: EmulatorOptions['beforeBoot'];
 }
@@ -57,7 +59,7 @@ export async function boot(arch: Arch, via: Via, options: BootOptions): Promise<
     imageDir: image,
     name: options.name,
     memory: 512,
-    cpus: 2,
+    cpus: options.cpus ?? 1,
     serialOnly: via === 'serial',
     ports: via === 'serial' ? [] : [{ guest: 80 }],
     detach: false,

@@ -28,7 +28,7 @@ export function deviceStory(arch: Arch, via: Via, length: 'whole' | 'short'): vo
     };
 
     beforeAll(async () => {
-      machine = await boot(arch, via, { name: `e2e-${arch}-${via}`, data: via === 'ssh' });
+      machine = await boot(arch, via, { name: `e2e-${arch}-${via}`, data: via === 'ssh', cpus: 2 });
       await machine.untilHealthy();
     });
     afterAll(async () => machine?.stop());

@@ -13,7 +13,7 @@ import { root, work } from '../../e2e/support/paths.ts';
 export async function kernelSoak(say: Say): Promise<boolean> {
   await composeDemo('amd64', say);
   await composeParts('amd64', ['kernel-bare']);
-  const machine = await boot('amd64', 'ssh', { name: 'soak-kernel', data: true });
+  const machine = await boot('amd64', 'ssh', { name: 'soak-kernel', data: true, cpus: 2 });
   try {
     await machine.untilHealthy(600);
     const before = await kernelOf(machine);
