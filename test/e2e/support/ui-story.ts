@@ -21,13 +21,13 @@ export function uiStory(arch: Arch, via: Via): void {
       ui.type((to > from ? 'j' : 'k').repeat(Math.abs(to - from)));
       await ui.waitFor(marked);
     };
-    const swapTo = async (image: string) => {
+    const swapTo = async (image: string, plan = /y\b/) => {
       await select('web');
       ui.type('x');
       await ui.waitFor(/image/i);
       ui.paste(image);
       ui.press('enter');
-      await ui.waitFor(/y\b/);
+      await ui.waitFor(plan, long);
       ui.type('y');
     };
 
@@ -68,7 +68,7 @@ export function uiStory(arch: Arch, via: Via): void {
     });
 
     it('swaps a component and shows the stages to the end', async () => {
-      await swapTo(machine.web('2'));
+      await swapTo(machine.web('2'), /Sends 2\d\d B: 1 whole layer/);
       await ui.waitFor(/probe/, long);
       await ui.waitFor(/done .*revision 1/, long);
       ui.type('q');
