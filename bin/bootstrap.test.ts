@@ -130,7 +130,7 @@ describe('the end of npm test', () => {
       join(dir, 'a.test.js'),
       `import { afterAll, describe, expect, test } from 'vitest';
        test('right', () => {});
-       test.skip('left out', () => {});
+       test.runIf(false)('left out', () => {});
        test('wrong', () => expect(1).toBe(2));
        describe('group', () => {
          afterAll(() => { throw new Error('not tidy'); });

@@ -20,6 +20,17 @@ async function* broken(from: number, count: number) {
   throw new Error('the connection broke');
 }
 
+/** Brings some bytes and then hangs until it is displaced. */
+function hanging(bytes: Buffer) {
+  const { promise: displaced, reject: end } = Promise.withResolvers<never>();
+  displaced.catch(nobody);
+  const source = async function* () {
+    yield bytes;
+    await displaced;
+  };
+  return { source: source(), displace: () => end(new Error('displaced')) };
+}
+
 describe('an upload', () => {
   it('keeps what came before each break, and is the blob at the end; also for the next process', async () => {
     const folder = await temporaryFolder();
@@ -58,14 +69,8 @@ describe('an upload', () => {
 
   it('belongs to who came last: a connection that hangs holds nobody up', async () => {
     const uploads = await Uploads.open(await temporaryFolder());
-    const { promise: displaced, reject: end } = Promise.withResolvers<never>();
-    displaced.catch(nobody);
-    const hanging = async function* () {
-      yield blob.subarray(0, 50_000);
-      await displaced;
-    };
-    const displace = () => end(new Error('displaced'));
-    const first = uploads.append(digest, { offset: 0, length: blob.length, displace }, hanging());
+    const { source, displace } = hanging(blob.subarray(0, 50_000));
+    const first = uploads.append(digest, { offset: 0, length: blob.length, displace }, source);
     first.catch(nobody);
     while ((await uploads.offset(digest)) < 50_000) await new Promise((resolve) => setImmediate(resolve));
     expect(await uploads.append(digest, piece(50_000), pieces(blob.subarray(50_000)))).toBe(blob.length);
@@ -92,14 +97,8 @@ describe('an upload', () => {
     const uploads = await Uploads.open(folder);
     await writeFile(join(folder, hexOf(digest)), blob.subarray(0, 50_000));
     expect(uploads.active()).toEqual([]);
-    const { promise: displaced, reject: end } = Promise.withResolvers<never>();
-    displaced.catch(nobody);
-    const slow = async function* () {
-      yield blob.subarray(50_000, 60_000);
-      await displaced;
-    };
-    const displace = () => end(new Error('displaced'));
-    const sent = uploads.append(digest, { offset: 50_000, length: blob.length, displace }, slow());
+    const { source, displace } = hanging(blob.subarray(50_000, 60_000));
+    const sent = uploads.append(digest, { offset: 50_000, length: blob.length, displace }, source);
     sent.catch(nobody);
     await uploads.collect(hexOf(digest));
     expect(await readdir(folder)).toEqual([hexOf(digest)]);
